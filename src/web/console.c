@@ -1,14 +1,20 @@
 /* What the console asks beside the views: click to dial, the phones of the directory, conferences, parked calls, what a
- * dialplan would do for a number. Commands are put together here from words that are checked first. */
+ * dialplan would do for a number, what is wrong with the configuration. Commands are put together here from words that are checked first. */
 #include "base/mem.h"
 #include "core/conf/config.h"
 #include "core/conf/dir.h"
-#include "core/leg/leg.h"
+#include "loop/co.h"
+#include "proc/shell.h"
 #include "text/xml.h"
 #include "web/web_i.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+enum { CHECK_MAX_BYTES = 1 << 20 };
+static bool is_checking; /* one at a time */
 
 static bool is_word(const char *s, const char *more)
 {
@@ -101,19 +107,49 @@ void web_dial(struct web_call *c)
 	buf_fini(&args);
 }
 
-/* ---- the directory ---- */
-/* list_users: a line of names, then a line a user, columns parted by '|'; "+OK" at the end. */
-static void phones_done(struct http_exchange *x, int status, struct sv reply, void *arg)
+/* ---- tables of commands: a line of names, then a line a row, columns parted by '|'; "+OK" at the end ---- */
+static bool is_shown(const char *const *shown, struct sv name)
 {
-	static const char *const shown[] = {"userid", "domain", "group", "contact", "callgroup", "effective_caller_id_name",
-	    "effective_caller_id_number"};
-	struct sv line, names = SV_NONE, name, value;
+	if (!shown)
+		return name.n > 0;
+	for (; *shown; shown++)
+		if (sv_is(name, *shown))
+			return true;
+	return false;
+}
+
+static void row_put(struct json_writer *w, struct sv names, struct sv cells, const char *const *shown)
+{
+	struct sv name, value;
+	bool has_name = true, has_value = true;
+	jw_begin_object(w);
+	while (has_name) {
+		has_name = sv_split(names, '|', &name, &names);
+		value = SV_NONE;
+		if (has_value)
+			has_value = sv_split(cells, '|', &value, &cells);
+		if (is_shown(shown, name)) {
+			jw_key_sv(w, name);
+			jw_sv(w, value);
+		}
+	}
+	jw_end_object(w);
+}
+
+/* arg: names of the columns that are told, ended by NULL; NULL: all. */
+static void table_done(struct http_exchange *x, int status, struct sv reply, void *arg)
+{
+	struct sv line, names = SV_NONE;
 	struct json_writer w;
 	struct buf b;
 	int64_t count = 0;
 	role_assert_ctl();
 	if (!http_exchange_is_open(x))
 		return;
+	if (status == ST_NOTFOUND) {
+		web_problem(x, 503, "the module that knows of these is not loaded");
+		return;
+	}
 	buf_init(&b);
 	jw_init(&w, &b, false);
 	jw_begin_object(&w);
@@ -128,20 +164,7 @@ static void phones_done(struct http_exchange *x, int status, struct sv reply, vo
 			names = line;
 			continue;
 		}
-		struct sv n = names;
-		jw_begin_object(&w);
-		for (bool cells = true; cells;) {
-			cells = sv_split(line, '|', &value, &line);
-			bool has_name = sv_split(n, '|', &name, &n);
-			for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
-				if (sv_is(name, shown[i])) {
-					jw_key(&w, shown[i]);
-					jw_sv(&w, value);
-				}
-			if (!has_name)
-				break;
-		}
-		jw_end_object(&w);
+		row_put(&w, names, line, arg);
 		count++;
 	}
 	jw_end_array(&w);
@@ -152,7 +175,27 @@ static void phones_done(struct http_exchange *x, int status, struct sv reply, vo
 
 void web_phones(struct web_call *c)
 {
-	web_command_run(c->x, NULL, "list_users", "", phones_done, NULL);
+	static const char *const shown[] = {"userid", "domain", "group", "contact", "callgroup", "effective_caller_id_name",
+	    "effective_caller_id_number", NULL};
+	web_command_run(c->x, NULL, "list_users", "", table_done, (void *)shown);
+}
+
+/* mod_callcenter's tables; 503 while it is not loaded. */
+void web_queues(struct web_call *c)
+{
+	static const char *const lists[] = {"queue", "agent", "tier", "member"};
+	struct buf which;
+	buf_init(&which);
+	http_query_get(c->q, "list", &which);
+	const char *args = which.n ? NULL : "queue list";
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]) && which.n; i++)
+		if (sv_is(buf_sv(&which), lists[i]))
+			args = i == 0 ? "queue list" : i == 1 ? "agent list" : i == 2 ? "tier list" : "member list";
+	buf_fini(&which);
+	if (args)
+		web_command_run(c->x, NULL, "callcenter_config", args, table_done, NULL);
+	else
+		web_problem(c->x, 400, "list must be queue, agent, tier or member");
 }
 
 /* ---- conferences, parked calls ---- */
@@ -256,4 +299,57 @@ void web_explain(struct web_call *c)
 	buf_fini(&caller);
 	buf_fini(&number);
 	buf_fini(&context);
+}
+
+/* ---- the configuration as it lies on the disk ---- */
+/* This program, asked by -check-config in a process of its own: what is wrong comes as file:line:column: reason, a line
+ * each, and nothing of the running switch is touched. */
+static void check_run(void *arg)
+{
+	struct http_exchange *x = arg;
+	char program[PATH_MAX];
+	const struct core_dirs *d = core_dirs();
+	struct json_writer w;
+	struct buf text, b;
+	int code = 0, st = ST_IO;
+	role_assert_co();
+	buf_init(&text);
+	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
+	if (n > 0) {
+		program[n] = 0;
+		const char *const argv[] = {program, "-check-config", "-base", d->base, "-conf", d->conf, "-log", d->log, "-db",
+		    d->db, NULL};
+		st = shell_run(&(struct shell_conf){.argv = argv, .output_max_bytes = CHECK_MAX_BYTES, .timeout_s = 60, .is_ours = true},
+		    &text, &code);
+	}
+	if (http_exchange_is_open(x) && st) {
+		web_problem(x, 503, "the configuration cannot be checked: %s", status_text(st));
+	} else if (http_exchange_is_open(x)) {
+		buf_init(&b);
+		jw_init(&w, &b, false);
+		jw_begin_object(&w);
+		jw_kv_bool(&w, "starts", code == 0);
+		jw_key(&w, "text");
+		jw_sv(&w, buf_sv(&text));
+		jw_end_object(&w);
+		web_reply_json(x, 200, &b);
+	}
+	buf_fini(&text);
+	mem_unref(x);
+	is_checking = false;
+}
+
+void web_config_check(struct web_call *c)
+{
+	if (is_checking) {
+		http_exchange_header(c->x, "Retry-After", "2");
+		web_problem(c->x, 503, "another check is running");
+		return;
+	}
+	is_checking = true;
+	if (co_spawn("http config check", check_run, mem_ref(c->x), NULL)) {
+		is_checking = false;
+		mem_unref(c->x);
+		web_problem(c->x, 503, "out of memory");
+	}
 }

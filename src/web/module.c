@@ -186,7 +186,7 @@ static int unload(void)
 	server = NULL;
 	web_ring_stop();
 	web_jobs_fini();
-	web_sessions_end(NULL);
+	web_sessions_stop();
 	web_log_stop();
 	web_files_use(NULL);
 	web_tokens_fini();
@@ -207,6 +207,8 @@ static int load(void)
 		st = web_ring_start(web_readers_wake);
 	if (!st)
 		st = web_log_start();
+	if (!st)
+		st = web_sessions_start();
 	if (!st)
 		st = tokens_load();
 	if (!st)

@@ -2,8 +2,8 @@
  * token sign in once and are known by a cookie then (HttpOnly, SameSite=Strict). Kept is the SHA-256 sum of the cookie,
  * in memory only: a restart ends every session. A request that changes something must also carry the session's word
  * (X-Tandem-CSRF), which only a page of ours can read. Sign-ins of an address take their turn by login_delay before the
- * password is looked at, right or wrong, for passwords can be guessed where tokens cannot. Once a minute what became of
- * each session's user is looked up: who is gone, has another role or password is signed out. */
+ * password is looked at, right or wrong, for passwords can be guessed where tokens cannot. Once a minute, and after a
+ * reloadxml, what became of each session's user is looked up: who is gone, has another role or password is signed out. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
@@ -221,6 +221,25 @@ static void sweep_later(void *arg)
 	role_assert_ctl();
 	if (session_count && co_spawn("http sessions", sweep, NULL, NULL))
 		loop_timer_set(&sweep_timer, SWEEP_US, "http sessions", sweep_later, NULL);
+}
+
+/* A new configuration may say something else of them. */
+static void on_swap(void *arg)
+{
+	role_assert_ctl();
+	if (session_count)
+		loop_timer_set(&sweep_timer, 0, "http sessions", sweep_later, NULL);
+}
+
+int web_sessions_start(void)
+{
+	return config_on_swap(on_swap, NULL);
+}
+
+void web_sessions_stop(void)
+{
+	config_on_swap_del(on_swap, NULL);
+	web_sessions_end(NULL);
 }
 
 /* ---- opening one ---- */

@@ -150,6 +150,8 @@ ON_CTL const struct web_session *web_session_get(const struct http_request *q);
 ON_CTL enum web_role web_session_role(const char *name);
 /* True: the request may change something: it has the session's word in X-Tandem-CSRF, and comes from our own page. */
 ON_CTL bool web_session_is_intended(const struct web_session *s, const struct http_request *q);
+ON_CTL int web_sessions_start(void);
+ON_CTL void web_sessions_stop(void); /* ends all */
 ON_CTL void web_sessions_end(const char *token_name /* opened with that token; NULL: all */);
 ON_CTL size_t web_session_count(void);
 ON_CTL void web_session_show(struct web_call *c);
@@ -167,9 +169,11 @@ ON_CTL void web_file(struct web_call *c); /* GET / and /assets/{name} */
 /* ---- console.c: what the console asks beside the views ---- */
 ON_CTL void web_dial(struct web_call *c);
 ON_CTL void web_phones(struct web_call *c);
+ON_CTL void web_queues(struct web_call *c);
 ON_CTL void web_conferences(struct web_call *c);
 ON_CTL void web_parking(struct web_call *c);
 ON_CTL void web_explain(struct web_call *c);
+ON_CTL void web_config_check(struct web_call *c);
 
 /* ---- log.c: the newest lines of the log ---- */
 ON_CTL int web_log_start(void);
