@@ -4,6 +4,7 @@
 #include "api/api_i.h"
 #include "core/leg/leg.h"
 #include "core/registry/api.h"
+#include "core/registry/json_command.h"
 #include "core/registry/limits.h"
 #include "core/run/api.h"
 #include "core/run/exec.h"
@@ -222,6 +223,29 @@ static ON_CTL int json_status_cmd(struct json_writer *w, const json_t *request)
 	return ST_OK;
 }
 
+/* A command of a module; false: there is none of that name. */
+static ON_CTL bool json_of_module(struct json_writer *w, const json_t *request, const char *cmd)
+{
+	json_command_fn fn = cmd ? json_command_find(cmd) : NULL;
+	struct buf response;
+	char *data;
+	if (!fn)
+		return false;
+	buf_init(&response);
+	data = json_dumps(json_object_get(request, "data"), JSON_COMPACT | JSON_ENCODE_ANY);
+	if (data && !fn(data, &response) && response.p) {
+		json_head(w, request, "success", NULL);
+		jw_raw(w, buf_sv(&response));
+	} else {
+		json_head(w, request, "error", "The command returned an error");
+		jw_null(w);
+	}
+	jw_end_object(w);
+	free(data);
+	buf_fini(&response);
+	return true;
+}
+
 /* What is no object: an array gets what an object would be told, anything else is itself. */
 static void put_no_request(struct json_writer *w, const json_t *request)
 {
@@ -267,7 +291,8 @@ int api_json(struct api_call *c)
 	size_t i = 0, count = sizeof(commands) / sizeof(commands[0]);
 	while (i < count && (!cmd || strcasecmp(cmd, commands[i].name)))
 		i++;
-	if (i == count || !json_object_get(request, "data") || commands[i].fn(&w, request)) {
+	bool is_told = i == count && json_object_get(request, "data") && json_of_module(&w, request, cmd);
+	if (!is_told && (i == count || !json_object_get(request, "data") || commands[i].fn(&w, request))) {
 		json_head(&w, request, "error", "Invalid request or non-existant command");
 		jw_null(&w);
 		jw_end_object(&w);

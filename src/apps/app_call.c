@@ -98,6 +98,7 @@ int app_transfer(struct leg *leg, const char *data)
 int app_park(struct leg *leg, const char *data)
 {
 	role_assert_co();
+	leg_idle_sound_begin(leg);
 	return leg_park(leg);
 }
 

@@ -37,7 +37,10 @@ int app_sleep(struct leg *leg, const char *data)
 	}
 	if (leg_var_is_true(leg, "sleep_eat_digits"))
 		leg_dtmf_flush(leg);
-	return leg_sleep(leg, clock_us_of_ms(ms));
+	leg_idle_sound_begin(leg);
+	int st = leg_sleep(leg, clock_us_of_ms(ms));
+	leg_idle_sound_end(leg);
+	return st;
 }
 
 static ON_CTL int echo_with_delay(struct leg *leg, unsigned delay_ms)

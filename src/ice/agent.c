@@ -32,11 +32,13 @@ static void copy_text(char *out, size_t cap, struct sv v)
 void ice_agent_init(struct ice_agent *a, const struct ice_conf *c)
 {
 	*a = (struct ice_agent){.send = c->send,
+	    .send_relayed = c->send_relayed,
 	    .random = c->random,
 	    .arg = c->arg,
 	    .is_lite = c->is_lite,
 	    .is_controlling = c->is_controlling,
-	    .local_priority = ice_priority(ICE_HOST, 65535)};
+	    .local_priority = ice_priority(ICE_HOST, 65535),
+	    .relay_priority = ice_priority(ICE_RELAY, 65535)};
 	copy_text(a->ufrag, sizeof(a->ufrag), sv_of(c->ufrag));
 	stun_key_set(&a->key, c->pwd, strlen(c->pwd));
 	a->random(&a->tie_breaker, sizeof(a->tie_breaker));
@@ -45,24 +47,34 @@ void ice_agent_init(struct ice_agent *a, const struct ice_conf *c)
 /* ---- pairs ---- */
 
 /* Section 6.1.2.3: G is the controlling side's candidate. */
-uint64_t ice_pair_priority(const struct ice_agent *a, uint32_t remote)
+uint64_t ice_pair_priority(const struct ice_agent *a, uint32_t remote, bool is_relayed)
 {
-	uint64_t g = a->is_controlling ? a->local_priority : remote, d = a->is_controlling ? remote : a->local_priority;
+	uint32_t local = is_relayed ? a->relay_priority : a->local_priority;
+	uint64_t g = a->is_controlling ? local : remote, d = a->is_controlling ? remote : local;
 	return (g < d ? g : d) << 32 | ((g > d ? g : d) << 1) | (g > d);
 }
 
-struct ice_pair *ice_pair_find(struct ice_agent *a, const struct addr *remote)
+void ice_send(const struct ice_agent *a, bool is_relayed, const struct addr *to, const uint8_t *p, size_t n)
+{
+	if (!is_relayed)
+		a->send(to, p, n, a->arg);
+	else if (a->send_relayed)
+		a->send_relayed(to, p, n, a->arg);
+}
+
+struct ice_pair *ice_pair_find(struct ice_agent *a, const struct addr *remote, bool is_relayed)
 {
 	for (size_t i = 0; i < ICE_PAIRS_MAX; i++)
-		if (a->pairs[i].state && addr_eq(&a->pairs[i].remote, remote))
+		if (a->pairs[i].state && a->pairs[i].is_relayed == is_relayed && addr_eq(&a->pairs[i].remote, remote))
 			return &a->pairs[i];
 	return NULL;
 }
 
-/* Signalled ones have the first rows, learned ones the rest. */
-static struct ice_pair *row_free(struct ice_agent *a, enum ice_kind kind)
+/* Signalled ones have the first rows, those by the relay as many after them, learned ones the rest. */
+static struct ice_pair *row_free(struct ice_agent *a, enum ice_kind kind, bool is_relayed)
 {
-	size_t from = kind == ICE_PRFLX ? ICE_REMOTES_MAX : 0, to = kind == ICE_PRFLX ? ICE_PAIRS_MAX : ICE_REMOTES_MAX;
+	size_t from = kind == ICE_PRFLX ? 2 * ICE_REMOTES_MAX : is_relayed ? ICE_REMOTES_MAX : 0;
+	size_t to = kind == ICE_PRFLX ? ICE_PAIRS_MAX : from + ICE_REMOTES_MAX;
 	struct ice_pair *oldest = NULL;
 
 	for (size_t i = from; i < to; i++) {
@@ -76,16 +88,18 @@ static struct ice_pair *row_free(struct ice_agent *a, enum ice_kind kind)
 	return oldest;
 }
 
-struct ice_pair *ice_pair_add(struct ice_agent *a, enum ice_kind kind, const struct addr *remote, uint32_t priority)
+struct ice_pair *ice_pair_add(
+    struct ice_agent *a, enum ice_kind kind, const struct addr *remote, uint32_t priority, bool is_relayed)
 {
-	struct ice_pair *p = row_free(a, kind);
+	struct ice_pair *p = row_free(a, kind, is_relayed);
 	if (!p)
 		return NULL;
 	*p = (struct ice_pair){.state = ICE_PAIR_WAITING,
 	    .kind = kind,
 	    .remote = *remote,
+	    .is_relayed = is_relayed,
 	    .remote_priority = priority,
-	    .priority = ice_pair_priority(a, priority),
+	    .priority = ice_pair_priority(a, priority, is_relayed),
 	    .valid_us = a->now_us};
 	return p;
 }
@@ -97,25 +111,33 @@ static bool is_usable(const struct addr *at)
 	return at->sa.sa_family != AF_INET || (ntohl(at->in4.sin_addr.s_addr) >> 28) < 14; /* no group, no broadcast */
 }
 
+static int candidate_add(
+    struct ice_agent *a, enum ice_kind kind, const struct addr *at, uint32_t priority, bool is_relayed)
+{
+	struct ice_pair *p = ice_pair_find(a, at, is_relayed);
+	if (p) { /* it was learned before it was told */
+		p->remote_priority = priority;
+		p->priority = ice_pair_priority(a, priority, is_relayed);
+		if (p->kind == ICE_PRFLX)
+			p->kind = kind;
+		return ST_EXISTS;
+	}
+	if (!ice_pair_add(a, kind == ICE_PRFLX ? ICE_HOST : kind, at, priority, is_relayed))
+		return ST_FULL;
+	if (a->state == ICE_FAILED)
+		a->state = ICE_CHECKING, a->patience_us = a->now_us + ICE_PATIENCE_US;
+	return ST_OK;
+}
+
 int ice_agent_candidate_add(
     struct ice_agent *a, enum ice_kind kind, const struct addr *at, uint32_t priority, int64_t now_us)
 {
 	a->now_us = now_us;
 	if (!is_usable(at))
 		return ST_INVAL;
-	struct ice_pair *p = ice_pair_find(a, at);
-	if (p) { /* it was learned before it was told */
-		p->remote_priority = priority;
-		p->priority = ice_pair_priority(a, priority);
-		if (p->kind == ICE_PRFLX)
-			p->kind = kind;
-		return ST_EXISTS;
-	}
-	if (!ice_pair_add(a, kind == ICE_PRFLX ? ICE_HOST : kind, at, priority))
-		return ST_FULL;
-	if (a->state == ICE_FAILED)
-		a->state = ICE_CHECKING, a->patience_us = now_us + ICE_PATIENCE_US;
-	return ST_OK;
+	if (a->send_relayed)
+		(void)candidate_add(a, kind, at, priority, true);
+	return candidate_add(a, kind, at, priority, false);
 }
 
 /* ---- credentials ---- */
@@ -126,7 +148,7 @@ static void begin_anew(struct ice_agent *a)
 	struct addr held = {0};
 
 	if (at)
-		held = *at;
+		held = *at, a->is_held_relayed = ice_agent_target_is_relayed(a);
 	a->held = held;
 	memset(a->pairs, 0, sizeof(a->pairs));
 	a->selected = NULL;
@@ -224,12 +246,27 @@ const struct addr *ice_agent_target(const struct ice_agent *a)
 		return NULL;
 	return a->selected ? &a->selected->remote : addr_is_set(&a->held) ? &a->held : NULL;
 }
+bool ice_agent_target_is_relayed(const struct ice_agent *a)
+{
+	return a->selected ? a->selected->is_relayed : addr_is_set(&a->held) && a->is_held_relayed;
+}
+
+static bool is_proven(const struct ice_agent *a, const struct addr *from, bool is_relayed)
+{
+	for (size_t i = 0; i < ICE_PAIRS_MAX; i++) {
+		const struct ice_pair *p = &a->pairs[i];
+		if (p->state && p->is_relayed == is_relayed && is_working(a, p) && addr_eq(&p->remote, from))
+			return true;
+	}
+	return addr_is_set(&a->held) && a->is_held_relayed == is_relayed && addr_eq(&a->held, from);
+}
 bool ice_agent_is_proven(const struct ice_agent *a, const struct addr *from)
 {
-	for (size_t i = 0; i < ICE_PAIRS_MAX; i++)
-		if (a->pairs[i].state && is_working(a, &a->pairs[i]) && addr_eq(&a->pairs[i].remote, from))
-			return true;
-	return addr_is_set(&a->held) && addr_eq(&a->held, from);
+	return is_proven(a, from, false);
+}
+bool ice_agent_is_relay_proven(const struct ice_agent *a, const struct addr *from)
+{
+	return is_proven(a, from, true);
 }
 
 /* ---- what is due ---- */
@@ -321,7 +358,7 @@ static void run_alive(struct ice_agent *a)
 	a->random(txid, sizeof(txid));
 	stun_begin(&o, STUN_INDICATION, STUN_BINDING, txid);
 	stun_end(&o, NULL, true);
-	a->send(to, o.p, o.n, a->arg);
+	ice_send(a, ice_agent_target_is_relayed(a), to, o.p, o.n);
 }
 
 static int64_t sooner(int64_t a, int64_t b)

@@ -2,9 +2,10 @@
  * candidates that come late (RFC 8838). Pure and of a fixed size: packets and the time go in, packets go out through
  * send; nothing is allocated, so that it can live on a media thread. One thread at a time owns it.
  *
- * All of our candidates share one socket, so that a pair is a candidate of theirs; how many of these there can be is
- * bounded, and so is the work that a flood can cause: what does not name our fragment is dropped unread, and of those
- * that do only ICE_SIGNED_A_SECOND are looked at. */
+ * Our own candidates share one socket, and one more may be a TURN server's relay (turn.h), with a way out of its own: a
+ * pair is a candidate of theirs and whether it is reached by the relay. How many of these there can be is bounded, and
+ * so is the work that a flood can cause: what does not name our fragment is dropped unread, and of those that do only
+ * ICE_SIGNED_A_SECOND are looked at. */
 #pragma once
 #include "ice/stun.h"
 
@@ -15,7 +16,7 @@ enum {
 	ICE_PWD_CHARS = 24,
 	ICE_REMOTES_MAX = 16,   /* signalled; later ones are left out */
 	ICE_REFLEXIVES_MAX = 8, /* learned from checks: the oldest that is of no use gives way */
-	ICE_PAIRS_MAX = ICE_REMOTES_MAX + ICE_REFLEXIVES_MAX,
+	ICE_PAIRS_MAX = 2 * ICE_REMOTES_MAX + ICE_REFLEXIVES_MAX,
 	ICE_SIGNED_A_SECOND = 200
 };
 enum ice_kind { ICE_HOST, ICE_SRFLX, ICE_PRFLX, ICE_RELAY };
@@ -40,6 +41,7 @@ struct ice_pair {
 	struct addr remote;
 	uint32_t remote_priority;
 	uint64_t priority;
+	bool is_relayed;    /* by our relay */
 	bool is_triggered;  /* a check of theirs came: ours goes before the others */
 	bool is_nominated;  /* by them (we are controlled), or by our check that was answered */
 	bool is_nominating; /* the check that is out says USE-CANDIDATE */
@@ -57,7 +59,7 @@ typedef void (*ice_send_fn)(const struct addr *to, const uint8_t *p, size_t n, v
 struct ice_conf {
 	bool is_lite, is_controlling;
 	const char *ufrag, *pwd;
-	ice_send_fn send;
+	ice_send_fn send, send_relayed; /* the second: NULL, or there is a relay */
 	void (*random)(void *p, size_t n);
 	void *arg; /* of send */
 };
@@ -65,19 +67,21 @@ struct ice_counts {
 	uint64_t checks_in, checks_out, answers_in, refused /* unsigned, of others, too many */;
 };
 struct ice_agent {
-	ice_send_fn send;
+	ice_send_fn send, send_relayed;
 	void (*random)(void *p, size_t n);
 	void *arg;
+	bool was_relayed; /* the packet that is looked at */
 	bool is_lite, is_controlling, has_remote;
 	enum ice_state state;
 	uint64_t tie_breaker;
-	uint32_t local_priority;
+	uint32_t local_priority, relay_priority;
 	char ufrag[ICE_UFRAG_CHARS + 1], old_ufrag[ICE_UFRAG_CHARS + 1]; /* the old one answers until the new works */
 	struct stun_key key, old_key, remote_key;
 	char remote_ufrag[ICE_UFRAG_MAX + 1];
 	struct ice_pair pairs[ICE_PAIRS_MAX];
 	struct ice_pair *selected;
 	struct addr held; /* after a restart: where media went, until a pair works */
+	bool is_held_relayed;
 	int64_t now_us, pace_us, first_valid_us, patience_us, alive_us;
 	int64_t rate_since_us;
 	unsigned rate_count;
@@ -95,11 +99,16 @@ ANY int ice_agent_candidate_add(
     struct ice_agent *a, enum ice_kind kind, const struct addr *at, uint32_t priority, int64_t now_us);
 /* A datagram that looks like STUN. */
 ANY void ice_agent_packet(struct ice_agent *a, const struct addr *from, const uint8_t *p, size_t n, int64_t now_us);
+/* The same, handed on by the relay; from: who sent it there. */
+ANY void ice_agent_relayed_packet(
+    struct ice_agent *a, const struct addr *from, const uint8_t *p, size_t n, int64_t now_us);
 /* What is due. The time of the next call, at the latest; INT64_MAX: none by itself. */
 ANY int64_t ice_agent_run(struct ice_agent *a, int64_t now_us);
 /* Where media is sent, or NULL: nowhere. */
 ANY const struct addr *ice_agent_target(const struct ice_agent *a);
+ANY bool ice_agent_target_is_relayed(const struct ice_agent *a);
 /* The pair that is used; NULL: none. */
 ANY const struct ice_pair *ice_agent_selected(const struct ice_agent *a);
 /* It has proven that it hears us there (lite: that it knows our password). */
 ANY bool ice_agent_is_proven(const struct ice_agent *a, const struct addr *from);
+ANY bool ice_agent_is_relay_proven(const struct ice_agent *a, const struct addr *from); /* it came by the relay */

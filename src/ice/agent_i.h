@@ -13,10 +13,11 @@ enum {
 	ICE_CONSENT_LOST_US = 30000000,
 	ICE_ALIVE_US = 15000000 /* a lite agent's keep-alive */
 };
-ANY uint64_t ice_pair_priority(const struct ice_agent *a, uint32_t remote);
-ANY struct ice_pair *ice_pair_find(struct ice_agent *a, const struct addr *remote);
+ANY uint64_t ice_pair_priority(const struct ice_agent *a, uint32_t remote, bool is_relayed);
+ANY struct ice_pair *ice_pair_find(struct ice_agent *a, const struct addr *remote, bool is_relayed);
 ANY struct ice_pair *ice_pair_add(
-    struct ice_agent *a, enum ice_kind kind, const struct addr *remote, uint32_t priority);
+    struct ice_agent *a, enum ice_kind kind, const struct addr *remote, uint32_t priority, bool is_relayed);
+ANY void ice_send(const struct ice_agent *a, bool is_relayed, const struct addr *to, const uint8_t *p, size_t n);
 ANY void ice_check_send(struct ice_agent *a, struct ice_pair *p, bool is_nominating);
 /* A pair became valid or nominated, or stopped being so: what is selected, and the state. */
 ANY void ice_select(struct ice_agent *a);

@@ -20,7 +20,9 @@ void ice_check_send(struct ice_agent *a, struct ice_pair *p, bool is_nominating)
 	stun_begin(&o, STUN_REQUEST, STUN_BINDING, p->txid);
 	stun_put(&o, STUN_A_USERNAME, name, remote + 1 + local);
 	stun_put_u64(&o, a->is_controlling ? STUN_A_CONTROLLING : STUN_A_CONTROLLED, a->tie_breaker);
-	stun_put_u32(&o, STUN_A_PRIORITY, ice_priority(ICE_PRFLX, 65535));
+	/* less than any other way of ours: a far side that learns it by this takes it last */
+	stun_put_u32(
+	    &o, STUN_A_PRIORITY, p->is_relayed ? ice_priority(ICE_RELAY, 65535) : ice_priority(ICE_PRFLX, 65535));
 	if (is_nominating)
 		stun_put(&o, STUN_A_USE_CANDIDATE, NULL, 0);
 	stun_end(&o, &a->remote_key, true);
@@ -32,7 +34,7 @@ void ice_check_send(struct ice_agent *a, struct ice_pair *p, bool is_nominating)
 		p->state = ICE_PAIR_ASKED;
 	a->counts.checks_out++;
 	if (!o.failed)
-		a->send(&p->remote, o.p, o.n, a->arg);
+		ice_send(a, p->is_relayed, &p->remote, o.p, o.n);
 }
 
 /* ---- their checks ---- */
@@ -48,7 +50,7 @@ static void refuse(struct ice_agent *a, const struct addr *to, const struct stun
 		stun_put(&o, STUN_A_UNKNOWN, unknown, sizeof(unknown));
 	}
 	stun_end(&o, key, true);
-	a->send(to, o.p, o.n, a->arg);
+	ice_send(a, a->was_relayed, to, o.p, o.n);
 }
 
 static void roles_change(struct ice_agent *a)
@@ -56,7 +58,7 @@ static void roles_change(struct ice_agent *a)
 	a->is_controlling = !a->is_controlling;
 	for (size_t i = 0; i < ICE_PAIRS_MAX; i++) {
 		struct ice_pair *p = &a->pairs[i];
-		p->priority = ice_pair_priority(a, p->remote_priority);
+		p->priority = ice_pair_priority(a, p->remote_priority, p->is_relayed);
 		p->is_nominating = false;
 	}
 }
@@ -84,15 +86,15 @@ static void answer(struct ice_agent *a, const struct addr *to, const struct stun
 	stun_begin(&o, STUN_SUCCESS, STUN_BINDING, m->txid);
 	stun_put_addr(&o, STUN_A_XOR_MAPPED, to);
 	stun_end(&o, key, true);
-	a->send(to, o.p, o.n, a->arg);
+	ice_send(a, a->was_relayed, to, o.p, o.n);
 }
 
 static void pair_heard(struct ice_agent *a, const struct addr *from, const struct stun_msg *m)
 {
-	struct ice_pair *p = ice_pair_find(a, from);
+	struct ice_pair *p = ice_pair_find(a, from, a->was_relayed);
 
 	if (!p)
-		p = ice_pair_add(a, ICE_PRFLX, from, m->priority);
+		p = ice_pair_add(a, ICE_PRFLX, from, m->priority, a->was_relayed);
 	if (!p)
 		return;
 	p->was_heard = true;
@@ -128,7 +130,7 @@ static void request_in(struct ice_agent *a, const struct addr *from, const struc
 {
 	const struct stun_key *key = key_of(a, m);
 	/* who reads the path and floods in our name does not stop the one in use from consenting */
-	bool is_known = a->selected && addr_eq(from, &a->selected->remote);
+	bool is_known = a->selected && a->selected->is_relayed == a->was_relayed && addr_eq(from, &a->selected->remote);
 
 	if (!key || !m->integrity_at || (!is_known && is_over_rate(a)) || !stun_is_signed(m, key)) {
 		a->counts
@@ -186,7 +188,8 @@ static void answer_in(struct ice_agent *a, const struct addr *from, const struct
 		return;
 	}
 	p->tries = 0;
-	if (m->class == STUN_ERROR || !addr_eq(from, &p->remote)) { /* 7.2.5.2.1: it must come from where we asked */
+	if (m->class == STUN_ERROR || p->is_relayed != a->was_relayed ||
+	    !addr_eq(from, &p->remote)) { /* 7.2.5.2.1: it must come from where we asked */
 		if (p->state != ICE_PAIR_VALID)
 			p->state = ICE_PAIR_FAILED;
 		p->is_nominating = false;
@@ -201,7 +204,7 @@ static void answer_in(struct ice_agent *a, const struct addr *from, const struct
 	ice_select(a);
 }
 
-void ice_agent_packet(struct ice_agent *a, const struct addr *from, const uint8_t *p, size_t n, int64_t now_us)
+static void packet(struct ice_agent *a, const struct addr *from, const uint8_t *p, size_t n, int64_t now_us)
 {
 	struct stun_msg m;
 
@@ -214,4 +217,16 @@ void ice_agent_packet(struct ice_agent *a, const struct addr *from, const uint8_
 		request_in(a, from, &m);
 	else if (m.class != STUN_INDICATION)
 		answer_in(a, from, &m);
+}
+
+void ice_agent_packet(struct ice_agent *a, const struct addr *from, const uint8_t *p, size_t n, int64_t now_us)
+{
+	a->was_relayed = false;
+	packet(a, from, p, n, now_us);
+}
+
+void ice_agent_relayed_packet(struct ice_agent *a, const struct addr *from, const uint8_t *p, size_t n, int64_t now_us)
+{
+	a->was_relayed = true;
+	packet(a, from, p, n, now_us);
 }

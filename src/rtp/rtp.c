@@ -187,6 +187,10 @@ enum rtp_seq_result rtp_source_update(struct rtp_source *s, uint16_t seq, uint32
 		jitter(s, ts, arrival_us);
 	return r;
 }
+enum rtp_seq_result rtp_source_count(struct rtp_source *s, uint16_t seq)
+{
+	return sequence(s, seq);
+}
 uint32_t rtp_source_seq_ext(const struct rtp_source *s)
 {
 	return s->cycles + s->seq_max;

@@ -75,6 +75,8 @@ enum rtp_seq_result {
 ANY void rtp_source_init(struct rtp_source *s, uint32_t ssrc, uint32_t clock_hz);
 /* Accounts one packet. arrival_us: monotonic. The first packet is accepted at once (telephony has no probation). */
 ANY enum rtp_seq_result rtp_source_update(struct rtp_source *s, uint16_t seq, uint32_t ts, int64_t arrival_us);
+/* The same of a packet whose time tells nothing of the network's (comfort noise): no jitter is made of it. */
+ANY enum rtp_seq_result rtp_source_count(struct rtp_source *s, uint16_t seq);
 ANY uint32_t rtp_source_seq_ext(const struct rtp_source *s); /* extended highest sequence number */
 ANY uint64_t rtp_source_lost(
     const struct rtp_source *s); /* never negative here; duplicates can hide loss, as in the RFC */

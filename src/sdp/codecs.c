@@ -250,11 +250,11 @@ bool sdp_fmtp_get(struct sv fmtp, const char *name, struct sv *value)
 bool sdp_codec_is_same(const struct sdp_codec *a, const struct sdp_codec *b)
 {
 	/* Parameters that change the bits on the wire, with what their absence means. */
-	static const struct {
+	const struct {
 		const char *codec, *param, *absent;
 	} decides[] = {{"AMR", "octet-align", "0"}, {"AMR-WB", "octet-align", "0"}, {"AMR", "interleaving", ""},
-	    {"AMR-WB", "interleaving", ""}, {"iLBC", "mode", "30"}, {"G7221", "bitrate", ""},
-	    {"CODEC2", "mode", "2400"}};
+	    {"AMR-WB", "interleaving", ""}, {"iLBC", "mode", "30"},
+	    {"G7221", "bitrate", a->clock_hz == 32000 ? "48000" : "32000"}, {"CODEC2", "mode", "2400"}};
 	struct sv name = sv_of(a->name), va, vb;
 
 	if (!sv_isi(name, b->name) || a->clock_hz != b->clock_hz || a->channels != b->channels)

@@ -283,6 +283,11 @@ static void choose(const struct sdp *s, const struct sdp_media *m, const struct 
 {
 	const struct sdp_format *te = p->dtmf_pt >= 0 ? find_events(s, m, plan->codecs.v[0].clock_hz) : NULL;
 
+	struct sv xr;
+
+	if (!sdp_attr_get(s, (int)(m - s->media), "rtcp-xr", &xr) && !sdp_attr_get(s, -1, "rtcp-xr", &xr))
+		xr = SV_NONE;
+	plan->is_xr = (p->is_xr_offered || p->is_xr_allowed) && xr.n && memmem(xr.p, xr.n, "voip-metrics", 12);
 	plan->send = plan->recv = plan->codecs.v[0];
 	plan->dtmf_send_pt = plan->dtmf_recv_pt = te ? te->pt : -1;
 	plan->dtmf_clock_hz = te ? te->clock_hz : 0;

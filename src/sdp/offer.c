@@ -204,6 +204,8 @@ static void put_audio(struct buf *b, const struct sdp_policy *p, const struct au
 		buf_printf(b, "a=rtcp:%u IN %s %.*s\r\n", p->rtcp_port, family_of(p->host), SVF(p->host));
 	if (t->is_rtcp_mux)
 		buf_adds(b, "a=rtcp-mux\r\n");
+	if (t->answer ? t->answer->is_xr && p->is_xr_allowed : p->is_xr_offered)
+		buf_adds(b, "a=rtcp-xr:voip-metrics\r\n");
 	if (p->ice)
 		sdp_ice_put_media(b, p->ice);
 	if (t->setup)

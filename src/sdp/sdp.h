@@ -168,6 +168,8 @@ struct sdp_policy {
 	uint64_t session_id; /* o= id; the first version is one more. 0 = 1 */
 	bool is_rtcp_mux_allowed; /* answer a=rtcp-mux with a=rtcp-mux */
 	bool is_rtcp_mux_offered;
+	bool is_xr_offered,
+	    is_xr_allowed; /* a=rtcp-xr:voip-metrics (RFC 3611) in an offer; in an answer to one that has it */
 	const struct sdp_ice_local *ice; /* sdp/ice.h: what is said of ICE; NULL = nothing */
 	const struct sdp_dtls_local
 	    *dtls;                       /* sdp/dtls.h; NULL = lines with a fingerprint are neither offered nor taken */
@@ -207,6 +209,7 @@ struct sdp_plan {
 	char remote_rtcp_host[SDP_HOST_MAX];
 	uint16_t remote_rtcp_port;
 	bool is_remote_name, is_rtcp_mux;
+	bool is_xr;              /* the far side wants VoIP metrics of us */
 	bool is_dtls;            /* the line is secured by DTLS-SRTP: sdp/dtls.h reads it */
 	enum sdp_dir remote_dir; /* as the peer wrote it (0.0.0.0 counts as not receiving) */
 	enum sdp_dir local_dir;  /* what holds for us: bit 0 we send, bit 1 we receive */
@@ -234,6 +237,8 @@ ANY int sdp_answer_plan(
 /* Takes the peer's answer to the last offer of running. May be repeated (183, then 200). ST_UNSUPPORTED when the line
  * was refused or names no codec that was offered. */
 ANY int sdp_answer_accept(struct sv answer, const struct sdp_policy *p, struct sdp_running *r, struct sdp_plan *plan);
+/* Every open line of sound or pictures is encrypted: by keys in it (RTP/SAVP) or by DTLS. False without one. */
+ANY bool sdp_is_secured(struct sv sdp);
 /* The suite of the first key in an offer's RTP/SAVP lines, whether we do it or not; empty: none. Points into offer. */
 ANY struct sv sdp_offer_suite(struct sv offer);
 /* Everything an offer's usable audio line names, in the offerer's order, whether we know it or not (without

@@ -1,6 +1,8 @@
 /* Keys in descriptions (SDES, RFC 4568), judged: which of the lines that a far side writes is one of the suites we do,
  * and what we write of our own. In what order and under which keys is the policy's. */
+#include "base/mem.h"
 #include "sdp/crypto.h"
+#include "sdp/dtls.h"
 #include "sdp/match_i.h"
 #include <string.h>
 
@@ -71,6 +73,24 @@ void sdp_secure_put_offer(struct buf *b, const struct sdp_policy *p)
 void sdp_secure_put_answer(struct buf *b, const struct sdp_policy *p, const struct sdp_plan *plan)
 {
 	put(b, plan->key_tag, &p->secure->keys[plan->key_index]);
+}
+
+bool sdp_is_secured(struct sv sdp)
+{
+	size_t open = 0, plain = 0;
+	struct sdp *s;
+
+	if (sdp_parse_new(sdp, &s))
+		return false;
+	for (size_t i = 0; i < s->media_count; i++) {
+		const struct sdp_media *a = &s->media[i];
+		if (!a->port || (!sv_isi(a->kind, "audio") && !sv_isi(a->kind, "video")))
+			continue;
+		open++;
+		plain += !sdp_is_secure_rtp(a->proto) && !sdp_is_dtls_proto(a->proto);
+	}
+	mem_free(s);
+	return open && !plain;
 }
 
 struct sv sdp_offer_suite(struct sv offer)

@@ -284,6 +284,22 @@ static ON_CTL int send_reinvite(struct sip_call *c)
 	    true, sip_call_reinvite_response, c);
 }
 
+/* What it said may not hold any more: theirs was heard since. */
+static ON_CTL void retry_renew(struct sip_call *c)
+{
+	struct buf sdp;
+
+	if (!c->retry_sdp || !c->h || !c->h->on_reinvite_again)
+		return;
+	buf_init(&sdp);
+	char *text = c->h->on_reinvite_again(c, &sdp, c->arg) ? NULL : sv_dup(buf_sv(&sdp));
+	buf_fini(&sdp);
+	if (!text)
+		return;
+	mem_free(c->retry_sdp);
+	c->retry_sdp = text;
+}
+
 static void on_retry(void *arg)
 {
 	role_assert_ctl();
@@ -292,6 +308,7 @@ static void on_retry(void *arg)
 		loop_timer_set(&c->retry_timer, 1000000, "sip.491", on_retry, c);
 		return;
 	}
+	retry_renew(c);
 	if (send_reinvite(c)) {
 		sip_call_retry_clear(c);
 		if (c->h && c->h->on_reinvite_done)

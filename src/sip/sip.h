@@ -283,6 +283,8 @@ struct sip_call_handlers { /* any may be NULL; the struct must outlive the call 
 	void (*on_bye)(struct sip_call *c, const struct sip_msg *bye, struct buf *headers, void *arg);
 	/* A PRACK with SDP: an offer, answered like one in an UPDATE. NULL: 488. */
 	void (*on_prack)(struct sip_call *c, struct sip_stx *tx, const struct sip_msg *msg, void *arg);
+	/* Our re-INVITE with SDP is sent again after a 491: another text in its place. ST_NOTFOUND: the same. */
+	int (*on_reinvite_again)(struct sip_call *c, struct buf *sdp, void *arg);
 };
 /* UAS. Takes over the answering of tx (an INVITE given to the stack's on_request, now or later). No response is sent
  * yet. */

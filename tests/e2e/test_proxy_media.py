@@ -1,5 +1,6 @@
 """proxy_media and inbound-proxy-media: the phones agree with each other, hear our address, and their packets go through us as they are."""
 import re
+import socket
 import struct
 
 import pytest
@@ -18,7 +19,7 @@ def sw(tmp_path_factory):
     s.proxied = add_profile(s, "proxied", inbound_proxy_media="true")
     s.bypassed = add_profile(s, "bypassed", inbound_bypass_media="true")
     to_svc = "bridge sofia/plain/svc@127.0.0.1:${sip_h_X-Port}"
-    write_extensions(s, [extension("7701", "set proxy_media=true", to_svc), extension("7702", to_svc)])
+    write_extensions(s, [extension("7701", "set proxy_media=true", to_svc), extension("7702", to_svc), extension("7703", "set zrtp_passthru=true", to_svc)])
     s.start()
     yield s
     s.stop()
@@ -131,5 +132,64 @@ def test_a_reinvite_that_is_refused(sw, phone):
 def test_bypass_of_a_profile(sw, phone):
     a, b, offer, ok = pair(sw, phone, "7702", sw.bypassed)
     assert port_of(offer.body) == a.rtp_port and port_of(ok.body) == b.rtp_port
+    a.bye()
+    ended(b)
+
+
+def test_handshakes_are_passed(sw, phone):
+    """DTLS and ZRTP on the port of RTP, and SRTCP, whose sealed part nobody here can read."""
+    a, b, *_ = pair(sw, phone)
+    passes(a, b)
+    dtls = bytes([22, 254, 253]) + bytes(range(60))
+    zrtp = bytes([0x10, 0]) + struct.pack("!H", 7) + b"ZRTP" + bytes(range(48))
+    for x, y in ((a, b), (b, a)):
+        for p in (dtls, zrtp):
+            x.media.sendto(p, ("127.0.0.1", x.remote_rtp))
+            assert y.media.recv(2048) == p
+    srtcp = struct.pack("!BBHI", 0x80, 200, 6, 0xdeadbeef) + bytes([255] * 40)
+    rtcp = []
+    for p in (a, b):
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.bind(("127.0.0.1", p.rtp_port + 1))
+        s.settimeout(3)
+        rtcp.append(s)
+    for x, y, s, r in ((a, b, *rtcp), (b, a, *rtcp[::-1])):
+        s.sendto(srtcp, ("127.0.0.1", x.remote_rtp + 1))
+        assert r.recv(2048) == srtcp
+    for s in rtcp:
+        s.close()
+    a.bye()
+    ended(b)
+
+
+@pytest.mark.parametrize("has_hash", [True, False])
+def test_zrtp_passthru(sw, phone, has_hash):
+    """Only where the caller's phone speaks of ZRTP; who does not has an ordinary call."""
+    hash_line = "a=zrtp-hash:1.10 fe30efd02423cb054e50efd0248742ac7a52c8f91bc2df881ae642c371ba46df\r\n"
+    a = phone("ext", register=False, kind=Trunk, at=sw.plain)
+    b = phone("svc", register=False, kind=Trunk, at=sw.plain)
+    a.invite("7703", sdp(a.rtp_port) + (hash_line if has_hash else ""), extra=f"X-Port: {b.port}\n")
+    b.take()
+    a.answered()
+    zrtp = bytes([0x10, 0]) + struct.pack("!H", 7) + b"ZRTP" + bytes(range(48))
+    sealed = packet(0, 7000, 160, 0xdeadbeef, bytes(170))
+    a.media.sendto(sealed, ("127.0.0.1", a.remote_rtp))
+    for _ in range(100):  # the two are joined a moment after the answer
+        try:
+            b.media.settimeout(0.05)
+            came = b.media.recv(2048)
+            break
+        except TimeoutError:
+            a.media.sendto(sealed, ("127.0.0.1", a.remote_rtp))
+    assert (came == sealed) == has_hash
+    a.media.sendto(zrtp, ("127.0.0.1", a.remote_rtp))
+    b.media.settimeout(1)
+    got = []
+    try:
+        while zrtp not in got:
+            got.append(b.media.recv(2048))
+    except TimeoutError:
+        pass
+    assert (zrtp in got) == has_hash
     a.bye()
     ended(b)

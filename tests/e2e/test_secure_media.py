@@ -5,6 +5,7 @@ import time
 import pytest
 from calls import ended, extension, uuid_of, write_extensions
 from phones import Baresip, Linphone
+from rtpengine import Rtpengine
 from srtp_phone import SUITES, Srtp, line, lines_of, new_key
 from talk import Talker
 from wire import sdp
@@ -28,6 +29,10 @@ def sw(tmp_path_factory):
         extension("8108", "bridge {rtp_secure_media=true}user/1001"),
         extension("8110", f"bridge {{rtp_secure_media=mandatory:{SUITE}:{SUITE}}}user/1001"),
         extension("8111", "set absolute_codec_string=AMR", "answer", "playback tone_stream://%(60000,0,440)"),
+        extension("8115", "bridge user/1001"),
+        extension("8112", "set bypass_media=true", "bridge {rtp_secure_media=mandatory}user/1001"),
+        extension("8113", "set proxy_media=true", "bridge {rtp_secure_media=mandatory}user/1001"),
+        extension("8114", "set bypass_media_after_bridge=true", "bridge {rtp_secure_media=mandatory}user/1001"),
         extension("8109", "set rtp_secure_media=nonsense", "answer", "echo"),
     ])
     s.start()
@@ -386,3 +391,105 @@ def test_refused_parameters_change_no_keys(sw, phone):
         a.media.recv(2000)
     assert not a.media.refused
     a.bye()
+
+
+@pytest.mark.parametrize("number", ["8112", "8113"])
+def test_bypass_of_a_plain_offer_is_not_had(sw, phone, number):
+    """Encryption is demanded of one leg: media stays here, that leg is encrypted, the other is not."""
+    a, b = phone("1000"), phone("1001")
+    key = new_key(SUITE)
+    a.invite(number, sdp(a.rtp_port))
+    invite = b.take(secured(b.rtp_port, line(7, SUITE, key)))
+    (proto, port, keys), = lines_of(invite.body)
+    assert proto == "RTP/SAVP" and port != a.rtp_port
+    a.answered()
+    b.media = Srtp(b.media, SUITE, key, keys[7][1])
+    a.talk, b.talk = Talker(a, 440), Talker(b, 900)
+    a.talk.hears(900)
+    b.talk.hears(440)
+    a.bye()
+
+
+@pytest.mark.parametrize("number", ["8112", "8113"])
+def test_bypass_of_an_encrypted_offer(sw, phone, number):
+    """It is passed on as it is; who answers it plainly is not spoken to, nor who goes plain in the call."""
+    a, b = phone("1000"), phone("1001")
+    offer = line(7, SUITE, new_key(SUITE))
+    a.invite(number, secured(a.rtp_port, offer))
+    assert offer in b.take(sdp(b.rtp_port)).body
+    ended(b)
+    a.ack_failure(a.expect(488))
+    a.invite(number, secured(a.rtp_port, offer))
+    assert offer in b.take(secured(b.rtp_port, line(7, SUITE, new_key(SUITE)))).body
+    assert "RTP/SAVP" in a.answered().body
+    a.request("INVITE", body=sdp(a.rtp_port, version=2))
+    a.ack_failure(a.expect(488))
+    b.expect_nothing("INVITE", 0.3)
+    a.bye()
+    ended(b)
+
+
+def test_bypass_does_not_put_a_plain_leg_beside_an_encrypted_one(sw, phone, events):
+    events.subscribe("CHANNEL_BRIDGE")
+    a, b = phone("1000"), phone("1001")
+    key = new_key(SUITE)
+    a.invite("8114", sdp(a.rtp_port))
+    (_, _, keys), = lines_of(b.take(secured(b.rtp_port, line(7, SUITE, key))).body)
+    a.answered()
+    events.wait_event("CHANNEL_BRIDGE")
+    assert sw.api(f"uuid_media off {uuid_of(sw, '1000')}").startswith("-ERR")
+    b.media = Srtp(b.media, SUITE, key, keys[7][1])
+    a.talk, b.talk = Talker(a, 440), Talker(b, 900)
+    a.talk.hears(900)
+    b.talk.hears(440)
+    assert not [m for p in (a, b) for m in p.queue if m.method == "INVITE"]
+    a.bye()
+
+
+def test_an_offer_that_waited_means_what_it_says(sw, phone):
+    """Ours was refused for theirs (491), which changed the suite; ours comes again with keys that hold."""
+    a = phone("1000")
+    other = "AES_CM_128_HMAC_SHA1_32"
+    calls_secured(a, "8101")
+    sw.api(f"uuid_media_reneg {uuid_of(sw, '1000')}")
+    ask = a.expect(method="INVITE")
+    a.reply(ask, 491, "Request Pending")
+    a.expect(method="ACK")
+    key = new_key(other)
+    keys = reinvited(a, secured(a.rtp_port, line(9, other, key), version=2))
+    again = a.expect(method="INVITE", timeout=12)
+    (_, _, offered), = lines_of(again.body)
+    by_suite = {s: (t, k) for t, (s, k) in offered.items()}
+    assert by_suite[other][1] == keys[9][1] and by_suite[SUITE][1] != a.far_key
+    last, tag = new_key(SUITE), by_suite[SUITE][0]
+    a.reply(again, 200, "OK", secured(a.rtp_port, line(tag, SUITE, last), version=3))
+    a.expect(method="ACK")
+    a.media = Srtp(a.plain, SUITE, last, by_suite[SUITE][1])
+    a.talk = Talker(a, 440)
+    a.talk.hears(440)
+    a.bye()
+
+
+@pytest.mark.parametrize("how", ["SDES", "DTLS"])
+def test_rtpengine(sw, phone, tmp_path, how):
+    """A plain phone behind rtpengine, which speaks SRTP to us for him: by keys in SDP, or by a handshake."""
+    engine = Rtpengine(tmp_path)
+    try:
+        a, b = phone("1000"), phone("1001")
+        call = {"call-id": "c1", "from-tag": "a", "replace": ["origin"]}
+        more = {"transport-protocol": "RTP/SAVP", "DTLS": "off"} if how == "SDES" else {"transport-protocol": "UDP/TLS/RTP/SAVP", "SDES": ["off"], "rtcp-mux": ["offer", "require"]}
+        there = engine.ask({**call, **more, "command": "offer", "sdp": sdp(a.rtp_port)})["sdp"]
+        assert ("a=crypto" in there) == (how == "SDES") and ("a=fingerprint" in there) == (how == "DTLS")
+        a.invite("8115", there)
+        b.take()
+        ok = a.answered()
+        assert ok.body.split("m=audio ")[1].split()[1] == ("RTP/SAVP" if how == "SDES" else "UDP/TLS/RTP/SAVP")
+        back = engine.ask({**call, "command": "answer", "to-tag": "b", "sdp": ok.body, "transport-protocol": "RTP/AVP"})["sdp"]
+        a.remote_rtp = int(back.split("m=audio ")[1].split()[0])
+        a.talk, b.talk = Talker(a, 440), Talker(b, 900)
+        a.talk.hears(900)
+        b.talk.hears(440)
+        assert sw.api(f"uuid_getvar {uuid_of(sw, '1000')} rtp_secure_media_confirmed") == "true"
+        a.bye()
+    finally:
+        engine.close()

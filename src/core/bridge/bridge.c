@@ -168,6 +168,8 @@ int bridge_join(struct leg *a, struct leg *b, bridge_done_fn done, void *arg)
 	set_pair_vars(b, a);
 	leg_state_input(b, IN_EXCHANGE);
 	leg_state_run(b);
+	leg_hooks_run(a, LEG_HOOK_BRIDGED);
+	leg_hooks_run(b, LEG_HOOK_BRIDGED);
 	fire_update(b, a);
 	fire_update(a, b);
 	leg_var_set(a, "last_bridge_role", "originator");
@@ -282,6 +284,8 @@ void bridge_leave(struct leg *leg)
 		leg_hangup(b, cause_of_leaving(b));
 	set_end_cause(b, a);
 	bridge_fire_pair(a, b, EVENT_CHANNEL_UNBRIDGE);
+	leg_hooks_run(a, LEG_HOOK_UNBRIDGED);
+	leg_hooks_run(b, LEG_HOOK_UNBRIDGED);
 	if (br->done)
 		br->done(a, b, br->arg);
 	if (!br->is_consultation && !bridge_after(b))

@@ -19,5 +19,8 @@ CO int bridge_wait(struct leg *a, struct leg *b);
 ON_CTL void bridge_show_ids(struct leg *a, struct leg *b);
 /* uuid_bridge: two existing legs leave what they do and are joined. */
 ON_CTL int bridge_two(struct leg *a, struct leg *b);
+/* The same, but a keeps what is left of its list, and goes on with it when the bridge is over (unless
+ * hangup_after_bridge). */
+ON_CTL int bridge_two_within(struct leg *a, struct leg *b);
 
 extern const struct module bridge_module; /* the application behind bridge_two */

@@ -49,8 +49,13 @@ int bridge_wait(struct leg *a, struct leg *b)
 static void two_done(struct leg *a, struct leg *b, void *arg)
 {
 	role_assert_ctl();
-	if (!bridge_after(a))
+	/* what was behind it in the leg's list goes on; mostly that is nothing, then the leg ends */
+	if (!bridge_after(a) && exec_has_more(a) && !leg_var_is_true(a, "hangup_after_bridge")) {
+		leg_state_input(a, IN_EXECUTE);
+		leg_state_run(a);
+	} else if (!exec_is_rerouted(a)) {
 		leg_hangup(a, CAUSE_NORMAL_CLEARING);
+	}
 	leg_exec_resume(a, NULL);
 }
 
@@ -97,6 +102,10 @@ static int app_uuid_bridge(struct leg *leg, const char *data)
 		st = leg_pre_answer(leg);
 	if (!st && b->is_answered)
 		st = leg_answer(leg);
+	if (!st && b->state == CS_RESET) {
+		leg_state_input(b, IN_SOFT_EXECUTE);
+		leg_state_run(b);
+	}
 	if (!st) {
 		bridge_show_ids(leg, b);
 		st = bridge_join(leg, b, two_done, NULL);
@@ -114,12 +123,30 @@ int bridge_two(struct leg *a, struct leg *b)
 {
 	if (!leg_is_up(a) || !leg_is_up(b))
 		return ST_HANGUP;
+	exec_pass_reset(b);
 	exec_hibernate_after(b);
 	if (a == b) /* FreeSWITCH takes it: the leg leaves its bridge and is left waiting */
 		return ST_OK;
 	leg_note_transfer(a, "uuid_br:%s", b->uuid);
 	leg_note_transfer(b, "uuid_br:%s", a->uuid);
+	exec_pass_reset(a);
 	exec_run_after(a, "uuid_bridge", b->uuid);
+	return ST_OK;
+}
+
+int bridge_two_within(struct leg *a, struct leg *b)
+{
+	if (!leg_is_ready(a) || !leg_is_up(b) || a == b)
+		return ST_HANGUP;
+	int st = exec_add_first(a, "uuid_bridge", b->uuid);
+	if (st)
+		return st;
+	exec_pass_reset(b);
+	exec_hibernate_after(b);
+	leg_note_transfer(a, "uuid_br:%s", b->uuid);
+	leg_note_transfer(b, "uuid_br:%s", a->uuid);
+	exec_pass_reset(a);
+	leg_exec_restart(a);
 	return ST_OK;
 }
 

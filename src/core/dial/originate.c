@@ -466,6 +466,12 @@ static CO int run(struct originate *o, const struct dial *d)
 	return st;
 }
 
+void originate_stop(struct originate_ticket *t, enum cause cause)
+{
+	if (t->of)
+		part_cancel(t->of, cause);
+}
+
 int originate_run(const struct originate_conf *conf, struct leg **leg_out, enum cause *cause_out)
 {
 	struct originate *o = mem_zalloc(sizeof(*o));
@@ -477,6 +483,8 @@ int originate_run(const struct originate_conf *conf, struct leg **leg_out, enum 
 		return ST_NOMEM;
 	o->conf = conf;
 	o->a = o->caller = conf->originator;
+	if (conf->ticket)
+		conf->ticket->of = o;
 	st = conf->targets ? dial_copy(&dial, conf->targets) : dial_parse(&dial, conf->dialstring);
 	if (st)
 		log_uuid(LOG_ERR, o->a ? o->a->uuid : NULL, "no dial string: %s (in %.200s)", dial.error,
@@ -496,6 +504,8 @@ int originate_run(const struct originate_conf *conf, struct leg **leg_out, enum 
 		*cause_out = b ? CAUSE_NONE : o->cause;
 	if (conf->error_out && dial.error[0])
 		snprintf(conf->error_out, conf->error_size, "%s", dial.error);
+	if (conf->ticket)
+		conf->ticket->of = NULL;
 	part_fini(o);
 	dial_free(&dial);
 	mem_free(o);

@@ -243,8 +243,18 @@ ON_CTL void leg_record_writer_set(void (*fn)(struct leg *leg, struct buf *out));
 ON_CTL void leg_record_write(struct leg *leg, struct buf *out); /* appends the record's XML as it is now */
 #define leg_log(leg, level, ...) log_uuid((level), (leg)->uuid, __VA_ARGS__)
 
-/* Steps others hang into the life of a leg: each time it begins a dialplan, and in the teardown: at the hang-up, in
- * CS_REPORTING before CHANNEL_HANGUP_COMPLETE (records) and at the end. */
-enum leg_hook { LEG_HOOK_ROUTING, LEG_HOOK_HANGUP, LEG_HOOK_REPORTING, LEG_HOOK_DESTROY, LEG_HOOK_COUNT };
+/* Steps others hang into the life of a leg: each time it begins a dialplan, each time it is joined with another and
+ * leaves it (of both), and in the teardown: at the hang-up, in CS_REPORTING before CHANNEL_HANGUP_COMPLETE (records),
+ * after that event, and at the end. */
+enum leg_hook {
+	LEG_HOOK_ROUTING,
+	LEG_HOOK_BRIDGED,
+	LEG_HOOK_UNBRIDGED,
+	LEG_HOOK_HANGUP,
+	LEG_HOOK_REPORTING,
+	LEG_HOOK_REPORTED,
+	LEG_HOOK_DESTROY,
+	LEG_HOOK_COUNT
+};
 ON_CTL int leg_hook_add(enum leg_hook hook, void (*fn)(struct leg *leg, void *arg), void *arg);
 ON_CTL void leg_hook_del(enum leg_hook hook, void (*fn)(struct leg *leg, void *arg), void *arg);

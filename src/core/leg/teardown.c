@@ -130,6 +130,7 @@ static ON_CTL void step_report(struct leg *leg)
 	leg_vars_cdr_set(leg);
 	leg_hooks_run(leg, LEG_HOOK_REPORTING);
 	leg_event(leg, EVENT_CHANNEL_HANGUP_COMPLETE);
+	leg_hooks_run(leg, LEG_HOOK_REPORTED);
 }
 
 /* 7. CS_DESTROY: the endpoint lets go, the leg leaves the table and loses its own reference. FreeSWITCH fires

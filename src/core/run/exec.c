@@ -48,7 +48,7 @@ static ON_CTL void end_of_list(struct leg *leg)
 {
 	if (exec_of(leg)->is_parked || exec_is_detached(leg) || leg_is_held_by_some(leg) ||
 	    leg->state == CS_CONSUME_MEDIA || leg->state == CS_PARK || leg->state == CS_EXCHANGE_MEDIA ||
-	    leg->state == CS_HIBERNATE)
+	    leg->state == CS_HIBERNATE || leg->state == CS_RESET)
 		return;
 	if (leg_transfer_told(leg, false) && exec_of(leg)->is_rerouted)
 		return;
@@ -202,6 +202,16 @@ void exec_reroute(struct leg *leg)
 bool exec_is_rerouted(const struct leg *leg)
 {
 	return exec_of(leg)->is_rerouted;
+}
+
+bool exec_has_more(const struct leg *leg)
+{
+	return exec_of(leg)->list.first != NULL;
+}
+
+void exec_pass_reset(struct leg *leg)
+{
+	exec_of(leg)->passes_reset = true;
 }
 
 void exec_hibernate_after(struct leg *leg)

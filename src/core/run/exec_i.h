@@ -61,7 +61,8 @@ struct leg_exec {
 	enum { HOOK_NONE, HOOK_RUNS, HOOK_OVER } hook; /* api_hangup_hook, at the end */
 	bool is_running, is_kicked, in_request, is_hunting, holds_bleg;
 	bool is_joined; /* its coroutine waits for a bridge to end */
-	bool is_break, is_break_all, is_break_around, is_rerouted, is_park_next, is_hibernate_next, is_soft_next;
+	bool is_break, is_break_all, is_break_around, is_rerouted, is_park_next, is_hibernate_next, is_soft_next,
+	    passes_reset;
 };
 
 /* ---- list.c ---- */

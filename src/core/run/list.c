@@ -66,22 +66,45 @@ void exec_items_move(struct exec_items *to, struct exec_items *from)
 	}
 }
 
-int leg_exec_add(struct leg *leg, const char *app, const char *data, const char *extension_name)
+static ON_CTL int item_make(
+    struct leg *leg, const char *app, const char *data, const char *extension_name, struct exec_item **out)
 {
-	struct exec_item *item;
-
 	if (exec_of(leg)->list.count >= ITEMS_MAX)
 		return ST_LIMIT;
 	if (mark_has(sv_of(app))) {
 		leg_log(leg, LOG_WARNING, "an application that is named from outside is not run");
 		return ST_DENIED;
 	}
-	item = exec_item_new(app, data, extension_name);
-	if (!item)
-		return ST_NOMEM;
+	*out = exec_item_new(app, data, extension_name);
+	return *out ? ST_OK : ST_NOMEM;
+}
+
+int leg_exec_add(struct leg *leg, const char *app, const char *data, const char *extension_name)
+{
+	struct exec_item *item;
+	int st = item_make(leg, app, data, extension_name, &item);
+
+	if (st)
+		return st;
 	exec_items_push(&exec_of(leg)->list, item);
 	if (!exec_of(leg)->is_running && !exec_is_detached(leg) && leg->state == CS_CONSUME_MEDIA)
 		exec_kick(leg);
+	return ST_OK;
+}
+
+int exec_add_first(struct leg *leg, const char *app, const char *data)
+{
+	struct exec_items *l = &exec_of(leg)->list;
+	struct exec_item *item;
+	int st = item_make(leg, app, data, NULL, &item);
+
+	if (st)
+		return st;
+	item->next = l->first;
+	l->first = item;
+	if (!item->next)
+		l->end = &item->next;
+	l->count++;
 	return ST_OK;
 }
 

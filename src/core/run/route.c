@@ -129,10 +129,19 @@ int leg_exec_extension(struct leg *leg, const char *exten, const char *dialplan,
 	return leg_is_up(leg) ? st : ST_HANGUP;
 }
 
+static ON_CTL void pass(struct leg *leg, enum leg_input in)
+{
+	leg_state_input(leg, in);
+	leg_state_run(leg);
+}
+
 void exec_route(struct leg *leg)
 {
 	struct leg_exec *x = exec_of(leg);
+	bool passes_reset = x->passes_reset;
 	int st;
+
+	x->passes_reset = false;
 
 	if (x->is_park_next) {
 		x->is_park_next = false;
@@ -145,15 +154,19 @@ void exec_route(struct leg *leg)
 	if (x->is_hibernate_next) {
 		x->is_hibernate_next = false;
 		if (!leg->peer) { /* the other leg may have been faster */
-			leg_state_input(leg, IN_HIBERNATE);
-			leg_state_run(leg);
+			pass(leg, IN_HIBERNATE);
+			if (passes_reset)
+				pass(leg, IN_RESET);
 		}
 		return;
 	}
 	if (x->is_soft_next) {
 		x->is_soft_next = false;
-		leg_state_input(leg, IN_SOFT_EXECUTE);
-		leg_state_run(leg);
+		if (passes_reset) {
+			pass(leg, IN_HIBERNATE);
+			pass(leg, IN_RESET);
+		}
+		pass(leg, IN_SOFT_EXECUTE);
 		return;
 	}
 	leg_state_input(leg, IN_ROUTE);

@@ -17,6 +17,12 @@ ON_CTL void exec_unwind(struct leg *leg);  /* ends the running or detached appli
 ON_CTL void exec_run_after(
     struct leg *leg, const char *app, const char *data); /* as exec_reroute with this one application */
 ON_CTL bool exec_is_rerouted(const struct leg *leg);
+ON_CTL bool exec_has_more(const struct leg *leg); /* behind what runs */
+/* As leg_exec_add, in front of the list. */
+ON_CTL int exec_add_first(struct leg *leg, const char *app, const char *data);
+/* Where it is sent next it passes CS_HIBERNATE and CS_RESET on its way, as FreeSWITCH's legs do that are to be joined.
+ */
+ON_CTL void exec_pass_reset(struct leg *leg);
 ON_CTL void exec_hibernate_after(struct leg *leg); /* leaves what it does and waits to be bridged */
 ON_CTL void exec_park_after(struct leg *leg);      /* as exec_reroute, then parked */
 /* "app::data" or "app data" of execute_on_*, with marks: an application named from outside is refused. */

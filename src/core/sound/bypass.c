@@ -30,9 +30,26 @@ static ON_CTL struct leg *bypassed_peer(const struct leg *leg)
 	return peer && leg_media_is_bypassed(peer) ? peer : NULL;
 }
 
+/* What goes past us is as secret as the phones say: where one of them must not be spoken to in the clear, both must
+ * say so of every line. */
+static ON_CTL bool is_too_plain(struct leg *leg, struct leg *peer, struct sv sdp)
+{
+	struct leg_media *m = sound_of(leg)->media;
+
+	m->is_bypass_secure |= media_secure_is_demanded(leg) || (peer && media_secure_is_demanded(peer));
+	if (!m->is_bypass_secure || sdp_is_secured(sdp))
+		return false;
+	leg_log(leg, LOG_NOTICE,
+	    "bypass: what the phone says of media is not encrypted, and rtp_secure_media is mandatory for one of the "
+	    "two");
+	return true;
+}
+
 /* What the phone said is what its peer's phone is told. */
 static ON_CTL int keep_remote(struct leg *leg, struct sv sdp)
 {
+	if (is_too_plain(leg, leg->peer, sdp))
+		return ST_UNSUPPORTED;
 	int st = proxy_is_on(leg) ? proxy_heard(leg, sdp) : ST_OK;
 	if (!st)
 		st = media_keep_text(&sound_of(leg)->media->remote_sdp, sdp);
@@ -64,7 +81,7 @@ static ON_CTL struct sv local_of(const struct leg *leg)
 
 /* ---- a call that begins in bypass ---- */
 
-bool bypass_is_wanted(struct leg *leg, struct leg *originator)
+static ON_CTL bool is_wanted(struct leg *leg, struct leg *originator)
 {
 	struct leg_media *m = originator ? sound_of(originator)->media : NULL;
 
@@ -77,13 +94,32 @@ bool bypass_is_wanted(struct leg *leg, struct leg *originator)
 	return m->remote_sdp && (m->is_proxied || proxy_is_wanted(originator));
 }
 
+/* An offer that is not encrypted, or that nobody has made yet, is answered by us where encryption is demanded: each
+ * leg has its own then. */
+bool bypass_is_wanted(struct leg *leg, struct leg *originator)
+{
+	if (!is_wanted(leg, originator))
+		return false;
+	if (!media_secure_is_demanded(leg) && !media_secure_is_demanded(originator))
+		return true;
+	if (sound_of(originator)->media->remote_sdp && sdp_is_secured(sv_of(sound_of(originator)->media->remote_sdp)))
+		return true;
+	leg_log(originator, LOG_NOTICE,
+	    "media stays here: rtp_secure_media is mandatory for one of the two legs, and the caller's offer is not "
+	    "encrypted");
+	return false;
+}
+
 int bypass_offer(struct leg *leg, struct leg *originator, struct buf *out)
 {
 	struct leg_media *m = sound_of(originator)->media;
+	bool is_secure = media_secure_is_demanded(leg) || media_secure_is_demanded(originator);
 	int st;
 
 	if (!m->remote_sdp && !leg->ops->reinvite_ack)
 		return ST_UNSUPPORTED;
+	m->is_bypass_secure |= is_secure;
+	sound_of(leg)->media->is_bypass_secure |= is_secure;
 	if (!m->remote_sdp) { /* nor do we: the called one offers, the caller answers in its ACK */
 		sound_of(leg)->media->bypass = m->bypass = BYPASS_ON;
 		sound_of(leg)->media->is_ack_owed = true;
@@ -137,6 +173,19 @@ static ON_CTL void close_stream(struct leg *leg)
 	leg_media_fini(leg);
 }
 
+/* One encrypted leg beside a plain one, or one of which neither can be said: their phones have no keys in common. */
+static ON_CTL bool are_unlike(struct leg *leg, struct leg *peer)
+{
+	bool is_secured = sdp_is_secured(sv_of(sound_of(leg)->media->remote_sdp)) &&
+	                  sdp_is_secured(sv_of(sound_of(peer)->media->remote_sdp));
+
+	if (is_secured || (!media_secure_is_on(leg) && !media_secure_is_on(peer) && !media_secure_is_demanded(leg) &&
+	                      !media_secure_is_demanded(peer)))
+		return false;
+	leg_log(leg, LOG_NOTICE, "media stays here: one of the two legs is encrypted and the other is not");
+	return true;
+}
+
 int leg_bypass_start(struct leg *leg)
 {
 	struct leg *peer = leg->peer;
@@ -149,6 +198,8 @@ int leg_bypass_start(struct leg *leg)
 		return ST_BUSY;
 	if (leg_media_is_bypassed(leg) && leg_media_is_bypassed(peer))
 		return ST_OK;
+	if (are_unlike(leg, peer))
+		return ST_UNSUPPORTED;
 	st = leg->ops->reinvite(leg, sv_of(sound_of(peer)->media->remote_sdp));
 	if (st)
 		return st;
@@ -159,8 +210,12 @@ int leg_bypass_start(struct leg *leg)
 
 void bypass_when_possible(struct leg *leg)
 {
-	if (sound_of(leg)->media)
-		sound_of(leg)->media->is_bypass_due = leg_bypass_start(leg) != ST_OK;
+	int st;
+
+	if (!sound_of(leg)->media)
+		return;
+	st = leg_bypass_start(leg);
+	sound_of(leg)->media->is_bypass_due = st && st != ST_UNSUPPORTED;
 }
 
 void leg_media_acknowledged(struct leg *leg)
@@ -242,7 +297,7 @@ static ON_CTL void come_step(struct leg *leg, int code, struct sv sdp)
 	int st = ST_UNSUPPORTED;
 
 	sound_of(leg)->media->bypass = BYPASS_NONE;
-	sound_of(leg)->media->is_proxied = false;
+	sound_of(leg)->media->is_proxied = sound_of(leg)->media->is_bypass_secure = false;
 	if (code < 300 && sdp.n)
 		st = leg_media_remote_answer(leg, sdp);
 	if (st) {
@@ -339,6 +394,8 @@ int bypass_reoffer(struct leg *leg, struct sv sdp)
 
 	if (!peer || leg_bypass_is_moving(leg) || leg_bypass_is_moving(peer) || sound_of(leg)->media->is_reoffer_passed)
 		return ST_BUSY;
+	if (is_too_plain(leg, peer, sdp))
+		return ST_UNSUPPORTED;
 	struct buf told;
 	buf_init(&told);
 	st = proxy_is_on(peer) ? proxy_put(peer, sdp, &told) : ST_OK;
@@ -360,11 +417,11 @@ static ON_CTL bool reoffer_answered(struct leg *leg, struct leg *by, int code, s
 	bool is_offer = sound_of(leg)->media->is_offer_asked && code < 300 && sdp.n;
 
 	sound_of(leg)->media->is_reoffer_passed = sound_of(leg)->media->is_offer_asked = false;
-	sound_of(by)->media->is_ack_owed = is_offer;
-	if (code < 300 && sdp.n && !keep_remote(by, sdp))
+	if (code < 300 && (!sdp.n || keep_remote(by, sdp)))
+		code = 488, is_offer = false;
+	else if (code < 300)
 		keep_local(leg, sound_of(by)->media->remote_sdp);
-	if (code < 300 && !sdp.n)
-		code = 488;
+	sound_of(by)->media->is_ack_owed = is_offer;
 	leg->ops->reinvite_reply(leg, code, code < 300 ? local_of(leg) : SV_NONE);
 	return is_offer;
 }

@@ -165,13 +165,28 @@ static void on_state(struct mdtls *d, enum dtls_state state, void *arg)
 	leg_wake(leg);
 }
 
+/* 0: the usual one. */
+static ON_CTL unsigned mtu_of(struct leg *leg)
+{
+	enum { MIN = 256, MAX = 1500 };
+	const char *text = vars_get(leg->vars, "rtp_dtls_mtu");
+	uint32_t n;
+
+	if (!text || !*text)
+		return 0;
+	if (!sv_u32(sv_of(text), &n) && n >= MIN && n <= MAX)
+		return n;
+	leg_log(leg, LOG_WARNING, "rtp_dtls_mtu: \"%s\" is not from %d to %d", text, MIN, MAX);
+	return 0;
+}
+
 static ON_CTL int begin(struct leg *leg, const struct sdp_dtls *theirs, enum sdp_setup role)
 {
 	static const enum dtls_hash hashes[] = {
 	    [SDP_SHA256] = DTLS_SHA256, [SDP_SHA384] = DTLS_SHA384, [SDP_SHA512] = DTLS_SHA512};
 	struct leg_media *m = sound_of(leg)->media;
 	struct leg_dtls *d = m->dtls;
-	struct dtls_conf c = {.is_client = role == SDP_SETUP_ACTIVE, .print_count = theirs->count};
+	struct dtls_conf c = {.is_client = role == SDP_SETUP_ACTIVE, .print_count = theirs->count, .mtu = mtu_of(leg)};
 
 	_Static_assert(
 	    (int)SDP_PRINTS_MAX == (int)DTLS_PRINTS_MAX && (int)SDP_PRINT_MAX == (int)DTLS_PRINT_MAX, "alike");

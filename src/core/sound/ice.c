@@ -12,6 +12,7 @@
 #include "core/sound/media_i.h"
 #include "core/sound/sound_i.h"
 #include "core/value/vars.h"
+#include "media/ctl/turn.h"
 #include "sdp/ice.h"
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +26,8 @@ struct leg_ice {
 	char mid[SDP_HOST_MAX + 1], msid[ICE_UFRAG_CHARS + 1];
 	struct sdp_ice_local local;
 	enum ice_state state;
+	char relay_host[ADDR_TEXT_MAX]; /* a TURN server's, empty: none */
+	uint16_t relay_port;
 	bool is_agreed; /* the far side speaks it too */
 };
 
@@ -51,6 +54,28 @@ static bool is_in_text(struct sv sdp)
 
 /* ---- ours ---- */
 
+struct mturn *sound_turn_open(
+    const char *owner, const char *server, const char *username, const char *password, const char *from, unsigned ready)
+{
+	struct mturn_conf conf = {
+	    .server = server, .username = username, .password = password, .from = from, .ready = ready};
+	struct mturn *m = NULL;
+	int st = mturn_open(&m, &conf);
+
+	if (st)
+		log_error("%s: turn-server \"%s\": %s", owner, server,
+		    st == ST_INVAL         ? "turn-username and turn-password are needed, of 1 to 128 bytes"
+		    : st == ST_UNSUPPORTED ? "only TURN over UDP is spoken"
+		    : st == ST_PARSE       ? "it is to be HOST[:PORT]"
+		                           : status_text(st));
+	return st ? NULL : m;
+}
+
+void sound_turn_close(struct mturn *m)
+{
+	mturn_close(m);
+}
+
 static void credentials_make(struct leg_ice *i)
 {
 	rand_token(i->conf.ufrag, ICE_UFRAG_CHARS);
@@ -59,7 +84,8 @@ static void credentials_make(struct leg_ice *i)
 
 static void candidate_add(struct sdp_ice_local *l, const char *host, uint16_t port, enum ice_kind kind)
 {
-	static const enum sdp_ice_kind kinds[] = {[ICE_HOST] = SDP_ICE_HOST, [ICE_SRFLX] = SDP_ICE_SRFLX};
+	static const enum sdp_ice_kind kinds[] = {
+	    [ICE_HOST] = SDP_ICE_HOST, [ICE_SRFLX] = SDP_ICE_SRFLX, [ICE_RELAY] = SDP_ICE_RELAY};
 	l->v[l->count].host = sv_of(host);
 	l->v[l->count].port = port;
 	l->v[l->count].kind = kinds[kind];
@@ -82,6 +108,27 @@ static ON_CTL void local_fill(struct leg_media *m)
 	candidate_add(l, m->rtp_host, addr_port(&m->local), ICE_HOST);
 	if (strcmp(m->advertise_host, m->rtp_host) != 0)
 		candidate_add(l, m->advertise_host, addr_port(&m->local), ICE_SRFLX);
+	if (i->relay_host[0])
+		candidate_add(l, i->relay_host, i->relay_port, ICE_RELAY);
+}
+
+/* One that is ready, for a leg that may have it. */
+static ON_CTL struct rt_turn *relay_take(struct leg *leg)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	const char *wish = vars_get(leg->vars, "ice_relay");
+	struct rt_turn *w;
+
+	if (!m->turn || m->ice->conf.is_lite || (wish && *wish && !str_is_true(wish)))
+		return NULL;
+	w = mturn_take(m->turn);
+	if (!w) {
+		leg_log(leg, LOG_INFO, "ICE: no relayed address is ready");
+		return NULL;
+	}
+	addr_host(&w->client.relayed, m->ice->relay_host);
+	m->ice->relay_port = addr_port(&w->client.relayed);
+	return w;
 }
 
 static ON_CTL int begin(struct leg *leg, bool is_controlling)
@@ -97,7 +144,7 @@ static ON_CTL int begin(struct leg *leg, bool is_controlling)
 	rand_token(m->ice->msid, ICE_UFRAG_CHARS);
 	m->ice->conf.is_lite = leg_var_is_true(leg, "ice_lite");
 	m->ice->conf.is_controlling = is_controlling && !m->ice->conf.is_lite;
-	st = mstream_ice_start(m->stream, &m->ice->conf, &m->ice->mice);
+	st = mstream_ice_start(m->stream, &m->ice->conf, relay_take(leg), &m->ice->mice);
 	if (st)
 		media_ice_fini(m);
 	return st;

@@ -26,6 +26,7 @@ static ON_CTL void media_destroy(struct leg_media *m)
 	media_ice_fini(m);
 	media_dtls_fini(m);
 	media_secure_fini(m);
+	mem_unref(m->turn);
 	mem_free(m->candidate_acl);
 	mem_free(m->nat_acl);
 	mem_free(m->local_acl);
@@ -52,6 +53,7 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 	if (!m)
 		return ST_NOMEM;
 	m->leg = leg;
+	m->turn = c->turn ? mem_ref(c->turn) : NULL;
 	m->rtp_host = mem_strdup(c->rtp_host ? c->rtp_host : "127.0.0.1");
 	m->advertise_host = mem_strdup(c->advertise_host ? c->advertise_host : m->rtp_host);
 	m->inbound_codecs = mem_strdup(c->inbound_codecs ? c->inbound_codecs : "PCMU,PCMA");
@@ -79,7 +81,7 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 	sound_of(leg)->media = m;
 	if (c->jitterbuffer && *c->jitterbuffer && !vars_get(leg->vars, "jitterbuffer_msec"))
 		leg_var_set_text(leg, "jitterbuffer_msec", c->jitterbuffer);
-	m->has_vad = c->has_vad;
+	m->has_vad = c->has_vad, m->suppresses_silence = c->suppresses_silence;
 	m->rtcp_interval_ms = c->rtcp_interval_ms;
 	leg->is_late_told = m->is_late_told;
 	return ST_OK;
@@ -293,6 +295,8 @@ int leg_media_join(struct leg *a, struct leg *b)
 		leg_log(a, LOG_WARNING, "%s and %s cannot be joined", x->name, y->name);
 		return ST_UNSUPPORTED;
 	}
+	leg_idle_sound_end(a), leg_idle_sound_end(b);
+	media_comfort_apply(a, b), media_comfort_apply(b, a);
 	return mstream_relay(leg_media_stream(a), leg_media_stream(b));
 }
 
@@ -354,6 +358,7 @@ static void part_break(struct leg *leg)
 static void part_idle(struct leg *leg)
 {
 	role_assert_ctl();
+	leg_idle_sound_end(leg);
 	if (leg_media_stream(leg))
 		mstream_idle(leg_media_stream(leg));
 }

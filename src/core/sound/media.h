@@ -7,7 +7,9 @@
 /* How a phone is to be told digits: telephone-events, the endpoint's own way (INFO), tones in the audio. */
 enum media_dtmf_type { MEDIA_DTMF_EVENTS, MEDIA_DTMF_OWN, MEDIA_DTMF_TONES };
 /* What an endpoint's profile says, given once per leg before any other call; strings are copied. */
+struct mturn;
 struct leg_media_conf {
+	struct mturn *turn;         /* sound_turn_open; a reference is taken; NULL = none */
 	bool is_wired;              /* no ports: its far side is another leg of ours (leg_media_wire), or nobody */
 	const char *rtp_host;       /* local numeric address to bind; of a wired one, to be named */
 	const char *advertise_host; /* in SDP; NULL = rtp_host */
@@ -23,6 +25,7 @@ struct leg_media_conf {
 	bool passes_telephone_event;
 	const char *jitterbuffer;  /* auto-jitterbuffer-msec: as if jitterbuffer_msec were set; NULL = none */
 	bool has_vad;              /* TALK and NOTALK events of what comes */
+	bool suppresses_silence;   /* what goes is not sent while it is silent, where comfort noise is spoken */
 	unsigned rtcp_interval_ms; /* 0 = as RFC 3550 says */
 	unsigned rtp_timeout_ms, rtp_hold_timeout_ms; /* 0 = none; on hold ten times the other where it is 0 */
 	bool is_proxy;                                /* inbound-proxy-media: as if proxy_media were set */
@@ -35,6 +38,11 @@ struct leg_media_conf {
 	bool is_late_told;       /* endpoint_disposition says DELAYED NEGOTIATION though the offer is checked at once */
 };
 ON_CTL int leg_media_init(struct leg *leg, const struct leg_media_conf *conf);
+/* Relayed addresses of a TURN server for the legs that are told of it (media/ctl/turn.h). What is wrong is said in the
+ * log under that name; NULL then. */
+ON_CTL struct mturn *sound_turn_open(const char *owner, const char *server, const char *username, const char *password,
+    const char *from, unsigned ready);
+ON_CTL void sound_turn_close(struct mturn *m); /* NULL is fine */
 /* "strict", "nat", "off"; false leaves out alone. */
 ANY bool media_source_mode_parse(const char *text, enum media_source_mode *out);
 /* Where the far side's signalling came from (the first) and the numeric addresses it names, before each SDP of theirs
@@ -65,12 +73,19 @@ ON_CTL int leg_media_late_answer(struct leg *leg, struct sv sdp);
 /* Candidates that come late, as application/trickle-ice-sdpfrag (RFC 8840). ST_NOTFOUND: no ICE here; ST_INVAL: not of
  * this session; ST_PARSE. */
 ON_CTL int leg_media_trickle(struct leg *leg, struct sv body);
+/* While an application only waits the phone hears what send_silence_when_idle says, if anything; until end, or the leg
+ * does something else. */
+ON_CTL void leg_idle_sound_begin(struct leg *leg);
+ON_CTL void leg_idle_sound_end(struct leg *leg);
 /* Our own re-INVITE's offer (hold: sendonly). */
 ON_CTL int leg_media_own_reoffer(struct leg *leg, bool is_hold, struct buf *out);
 /* The answer to our offer has come late, when the leg was bridged already: its media is joined now. */
 ON_CTL int leg_media_late_join(struct leg *leg);
 /* We called without an offer for a caller who made none (bypass): the answer to theirs comes by ops->reinvite_ack. */
 ON_CTL bool leg_media_owes_answer(const struct leg *leg);
+/* Our offer was refused for theirs that came in between (491), and is sent again: as things are now. ST_NOTFOUND: it
+ * means what it meant. */
+ON_CTL int leg_media_offer_again(struct leg *leg, struct buf *out);
 /* The session as it is, for a re-INVITE that only refreshes it. ST_INVAL: there is none. */
 ON_CTL int leg_media_refresh(struct leg *leg, struct buf *out);
 /* A re-INVITE of ours is over: its final code, and the SDP of a 2xx. True: it was one without SDP, and what they are to

@@ -26,12 +26,15 @@ struct leg_media {
 	struct leg_secure *secure;                        /* secure.c; NULL: none */
 	bool is_secure_required;
 	struct leg_ice *ice;   /* ice.c; NULL: none */
+	struct mturn *turn;    /* the profile's; NULL: none */
 	struct leg_dtls *dtls; /* dtls.c; NULL: none */
 	char *candidate_acl, *nat_acl, *local_acl, *rtp_host, *advertise_host, *inbound_codecs, *outbound_codecs,
 	    *negotiation, *username, *hold_music;
 	enum bypass_state bypass;
 	bool comes_back_on_hold, goes_after_hold; /* media in bypass: here while held; bypass once it is not */
-	bool is_proxied;        /* in bypass, but with our address: packets go through us as they are (proxy.c) */
+	bool
+	    is_bypass_secure; /* one of the two phones must be spoken to encrypted: what they say of media must be so */
+	bool is_proxied;      /* in bypass, but with our address: packets go through us as they are (proxy.c) */
 	bool is_proxy_default;  /* the profile's inbound-proxy-media */
 	bool is_offerless;      /* the far side called without SDP */
 	bool is_bypass_default; /* the profile's inbound-bypass-media */
@@ -44,9 +47,13 @@ struct leg_media {
 	const char *dtmf_told;          /* what the variable dtmf_type holds as a report; NULL: not that */
 	enum media_own_digits own_digits;
 	bool is_jitter_paused;
-	bool has_vad;          /* the profile's vad: of what comes */
-	bool has_events;       /* telephone-event is agreed on */
-	bool is_offer_open;    /* our offer waits for its answer */
+	bool has_vad;            /* the profile's vad: of what comes */
+	bool has_events;         /* telephone-event is agreed on */
+	bool has_comfort;        /* comfort noise is */
+	bool suppresses_silence; /* the profile's vad: of what goes */
+	bool is_offer_open;      /* our offer waits for its answer */
+	bool is_offer_stale;     /* and theirs was heard since it was made */
+	enum media_offer_for { OFFER_ALONE, OFFER_SELF, OFFER_PEER } offer_for; /* with whose codec in front */
 	bool is_on_hold;       /* no audio is expected: the timeout on hold counts */
 	unsigned timeout_told; /* ms, what the stream was told; 0 = none */
 	unsigned rtp_timeout_ms, rtp_hold_timeout_ms, rtcp_interval_ms;
@@ -94,6 +101,11 @@ ON_CTL unsigned media_rtcp_interval_ms(struct leg *leg);
 ON_CTL void media_quality(
     const struct media_stats *s, const char *codec, struct quality_in *in, struct quality_out *out);
 ON_CTL void media_vars_quality(struct leg *leg, const struct media_stats *s);
+
+/* comfort.c */
+ON_CTL bool media_comfort_is_spoken(struct leg *leg); /* offered and answered */
+/* As the variables and the profile say, when media was agreed on or the leg is joined to another. */
+ON_CTL void media_comfort_apply(struct leg *leg, struct leg *peer /* NULL: alone */);
 
 /* talk.c */
 ON_CTL void media_talk_apply(struct leg *leg); /* as the variables and the profile say, when media was agreed on */
@@ -151,6 +163,8 @@ ON_CTL int media_secure_offer(struct leg *leg, struct media_policy *q);
 ON_CTL int media_secure_answer(struct leg *leg, struct media_policy *q, struct sv offer);
 ON_CTL void media_secure_answered(struct leg *leg, struct media_policy *q); /* to our offer */
 ON_CTL int media_secure_apply(struct leg *leg, const struct sdp_plan *plan);
+ON_CTL bool media_secure_is_demanded(struct leg *leg);           /* it may not be spoken to in the clear */
+ON_CTL bool media_secure_is_on(const struct leg *leg);           /* it is not, by SDES or DTLS */
 ON_CTL void media_secure_seen(struct leg *leg, struct sv offer); /* rtp_has_crypto */
 ON_CTL void media_secure_closed(struct leg_media *m); /* its stream ends: the next one begins with new keys */
 ON_CTL void media_secure_fini(struct leg_media *m);

@@ -30,6 +30,13 @@ static ON_CTL void fmtp_fill(struct sdp_codecs *list, bool is_offer)
 	}
 }
 
+/* A variable that is on unless it says otherwise. */
+static ON_CTL bool is_on(struct leg *leg, const char *name)
+{
+	const char *v = vars_get(leg->vars, name);
+	return !v || !*v || str_is_true(v);
+}
+
 int media_policy_new(struct leg *leg, const char *codecs, struct media_policy **out)
 {
 	struct leg_media *m = sound_of(leg)->media;
@@ -56,11 +63,13 @@ int media_policy_new(struct leg *leg, const char *codecs, struct media_policy **
 	q->p.host = sv_of(m->advertise_host);
 	q->p.port = addr_port(&m->local);
 	q->p.dtmf_pt = (int16_t)(media_dtmf_type(leg) == MEDIA_DTMF_EVENTS ? m->dtmf_pt : -1);
-	q->p.cn_pt = (int16_t)m->cn_pt;
+	q->p.cn_pt = (int16_t)(media_comfort_is_spoken(leg) ? m->cn_pt : -1);
 	q->p.dir = SDP_SENDRECV;
 	q->p.user = sv_of(m->username);
 	q->p.session_id = m->session_id;
 	q->p.is_rtcp_mux_allowed = true;
+	q->p.is_xr_offered = leg_var_is_true(leg, "rtcp_xr");
+	q->p.is_xr_allowed = is_on(leg, "rtcp_xr");
 	*out = q;
 	return ST_OK;
 }
@@ -100,13 +109,6 @@ void media_add_current(struct leg *of, struct sdp_codecs *to)
 
 	if (current_of(of, &s))
 		codecs_add(to, &s);
-}
-
-/* A variable that is on unless it says otherwise. */
-static ON_CTL bool is_on(struct leg *leg, const char *name)
-{
-	const char *v = vars_get(leg->vars, name);
-	return !v || !*v || str_is_true(v);
 }
 
 int media_prefer_for_answer(struct leg_media *m, struct leg *near, struct media_policy *q)

@@ -61,6 +61,7 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 	m->is_proxied = false;
 	p.may_send = plan->local_dir & SDP_SENDONLY, p.may_recv = plan->local_dir & SDP_RECVONLY;
 	p.is_rtcp_mux = plan->is_rtcp_mux;
+	p.sends_xr = plan->is_xr;
 	p.tells_rtcp = leg_var_is_true(leg, "fire_rtcp_events");
 	p.rtcp_interval_ms = media_rtcp_interval_ms(leg);
 	p.fmtp = plan->send.fmtp[0] ? plan->send.fmtp : NULL;
@@ -78,6 +79,8 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 	media_timeout_apply(leg);
 	media_jitter_apply(leg);
 	media_talk_apply(leg);
+	m->has_comfort = plan->cn_pt >= 0;
+	media_comfort_apply(leg, leg->peer);
 	media_vars_plan(leg, m, plan);
 	leg_parts_stream(leg); /* how its digits travel may have changed */
 	return ST_OK;
@@ -225,7 +228,8 @@ static ON_CTL int make_offer(
 		st = sdp_offer_make(&q->p, &m->running, &text);
 	}
 	if (!st) {
-		m->is_offer_open = true;
+		m->is_offer_open = true, m->is_offer_stale = false;
+		m->offer_for = !originator ? OFFER_ALONE : originator == leg ? OFFER_SELF : OFFER_PEER;
 		keep_local(leg, buf_sv(&text));
 		media_vars_local(leg, m, dir);
 		st = buf_addv(out, buf_sv(&text));
@@ -329,6 +333,20 @@ int leg_media_own_reoffer(struct leg *leg, bool is_hold, struct buf *out)
 		return ST_INVAL;
 	m->is_held_by_us = is_hold;
 	return make_offer(leg, leg, m->outbound_codecs, is_hold ? SDP_SENDONLY : SDP_SENDRECV, out);
+}
+
+int leg_media_offer_again(struct leg *leg, struct buf *out)
+{
+	struct leg_media *m = sound_of(leg)->media;
+
+	if (!m || !m->is_offer_open || !m->is_offer_stale || !m->stream || m->is_closing || m->bypass == BYPASS_ON ||
+	    m->bypass == BYPASS_GOING)
+		return ST_NOTFOUND;
+	return make_offer(leg,
+	    m->offer_for == OFFER_ALONE               ? NULL
+	    : m->offer_for == OFFER_PEER && leg->peer ? leg->peer
+	                                              : leg,
+	    m->outbound_codecs, m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV, out);
 }
 
 int leg_media_refresh(struct leg *leg, struct buf *out)
@@ -448,6 +466,7 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 		return bypass_reoffer(leg, sdp);
 	if (!m || !m->stream || m->is_closing)
 		return ST_INVAL;
+	m->is_offer_stale = true; /* of ours, where one waits */
 	plan = plan_new();
 	if (!plan)
 		return ST_NOMEM;

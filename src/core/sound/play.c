@@ -241,7 +241,9 @@ static CO int play_source(struct leg *leg, const char *source, struct ender *e)
 	}
 	if (has_begun) {
 		bool is_broken = st || e->digit || so->done_play_id != id || so->done_play_status == ST_CANCELLED;
-		if (!is_broken)
+		if (e->watch && e->watch->ends_well)
+			is_broken = false;
+		else if (!is_broken)
 			tell_parts(path, true);
 		/* whoever hung up broke nothing off, in FreeSWITCH's words */
 		fire(leg, EVENT_PLAYBACK_STOP, "Playback-File-Path", path,

@@ -14,6 +14,7 @@ CO int leg_play(struct leg *leg, const char *source, const char *terminators, ch
 struct leg_watch {
 	bool (*goes_on)(struct leg *leg, void *arg); /* begins with role_assert_co() */
 	void *arg;
+	bool ends_well; /* may be set while it plays: however it ends, PLAYBACK_STOP says done, not break */
 };
 CO int leg_play_watched(struct leg *leg, const char *source, const struct leg_watch *watch);
 /* The same in one, for what plays several sources one after another. */

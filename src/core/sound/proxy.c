@@ -11,10 +11,18 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Phones that make keys in their packets (ZRTP, RFC 6189) can do so through us only where their packets stay as they
+ * are. */
+static ON_CTL bool is_zrtp_passed(struct leg *originator)
+{
+	const char *sdp = sound_of(originator)->media->remote_sdp;
+	return sdp && strstr(sdp, "a=zrtp-hash:") && leg_var_is_true(originator, "zrtp_passthru");
+}
+
 bool proxy_is_wanted(struct leg *originator)
 {
 	const struct leg_media *m = sound_of(originator)->media;
-	return m->is_proxy_default || leg_var_is_true(originator, "proxy_media");
+	return m->is_proxy_default || leg_var_is_true(originator, "proxy_media") || is_zrtp_passed(originator);
 }
 
 bool proxy_is_on(const struct leg *leg)

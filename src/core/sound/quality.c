@@ -32,6 +32,23 @@ void media_quality(const struct media_stats *s, const char *codec, struct qualit
 	quality_rate(in, out);
 }
 
+/* What the far side tells of what it hears (RFC 3611). */
+static ON_CTL void media_vars_xr(struct leg *leg, const struct xr_voip *v)
+{
+	media_var_hundredths(leg, "rtp_xr_loss_percentage", v->loss * 100.0 / 256);
+	media_var_hundredths(leg, "rtp_xr_discard_percentage", v->discard * 100.0 / 256);
+	leg_var_set_int(leg, "rtp_xr_round_trip_ms", v->round_trip_ms);
+	leg_var_set_int(leg, "rtp_xr_end_system_delay_ms", v->end_delay_ms);
+	leg_var_set_int(leg, "rtp_xr_jb_nominal_ms", v->jb_ms);
+	leg_var_set_int(leg, "rtp_xr_jb_max_ms", v->jb_max_ms);
+	if (v->r != XR_NONE)
+		leg_var_set_int(leg, "rtp_xr_r_factor", v->r);
+	if (v->mos_lq != XR_NONE)
+		media_var_hundredths(leg, "rtp_xr_mos_lq", v->mos_lq / 10.0);
+	if (v->mos_cq != XR_NONE)
+		media_var_hundredths(leg, "rtp_xr_mos_cq", v->mos_cq / 10.0);
+}
+
 void media_vars_quality(struct leg *leg, const struct media_stats *s)
 {
 	const struct leg_media *m = sound_of(leg)->media;
@@ -42,6 +59,8 @@ void media_vars_quality(struct leg *leg, const struct media_stats *s)
 	media_var_hundredths(leg, "rtp_audio_in_jitter_burst_rate", in.burst > 1 ? 1 - 1 / in.burst : 0);
 	media_var_hundredths(leg, "rtp_audio_in_quality_percentage", q.r > 93.2 ? 100 : q.r * 100 / 93.2);
 	media_var_hundredths(leg, "rtp_audio_in_mos", q.mos);
+	if (s->has_xr)
+		media_vars_xr(leg, &s->xr);
 	if (!s->round_trip_max_us && !s->out_lost_packets && !s->out_jitter_us)
 		return; /* the far side reported nothing */
 	leg_var_set_int(leg, "rtp_audio_round_trip_ms", s->round_trip_us / 1000);

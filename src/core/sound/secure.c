@@ -18,8 +18,12 @@
 struct leg_secure {
 	struct sdp_secure keys;
 	enum srtp_suite suites[SDP_KEYS_MAX];
-	bool is_on, was_on;                          /* was_on: of a stream that is closed */
-	enum srtp_suite suite;                       /* while it is on: */
+	struct {
+		bool is_made;
+		uint8_t key[SRTP_KEY_MAX];
+	} fresh[SRTP_SUITE_COUNT]; /* ours by suite: said, or to be; the same until it was sent under */
+	bool is_on, was_on;        /* was_on: of a stream that is closed */
+	enum srtp_suite suite;     /* while it is on: */
 	uint8_t out[SRTP_KEY_MAX], in[SRTP_KEY_MAX]; /* what packets go and come under */
 };
 
@@ -94,14 +98,15 @@ static ON_CTL void key_add(struct leg_secure *x, enum srtp_suite s)
 		*k = (struct sdp_key){
 		    .tag = known[i].tag, .suite = sv_of(srtp_suite_name(s)), .key_n = srtp_key_bytes(s)};
 		k->also = sv_of(srtp_suite_also(s));
-		if (x->is_on && x->suite == s)
-			memcpy(k->key, x->out, k->key_n);
-		else
-			rand_bytes(k->key, k->key_n);
+		if (!x->fresh[s].is_made)
+			rand_bytes(x->fresh[s].key, k->key_n);
+		x->fresh[s].is_made = true;
+		memcpy(k->key, x->is_on && x->suite == s ? x->out : x->fresh[s].key, k->key_n);
 	}
 }
 
-/* What is offered or answered with next. Keys of suites out of use are new each time. */
+/* What is offered or answered with next. A key that was said and not used yet is said again: an offer that is under
+ * way, or that is sent once more, means it. */
 static ON_CTL int keys_make(struct leg *leg, const struct wish *w, struct media_policy *q)
 {
 	struct leg_media *m = sound_of(leg)->media;
@@ -193,6 +198,7 @@ static ON_CTL void spend(struct leg_secure *x)
 		if (x->suites[i] == x->suite && !memcmp(x->keys.keys[i].key, x->out, srtp_key_bytes(x->suite)))
 			x->keys.keys[i].key_n = 0; /* fits no line any more */
 	x->is_on = false;
+	explicit_bzero(&x->fresh[x->suite], sizeof(x->fresh[x->suite]));
 	explicit_bzero(x->out, sizeof(x->out));
 	explicit_bzero(x->in, sizeof(x->in));
 }
@@ -256,6 +262,17 @@ int media_secure_apply(struct leg *leg, const struct sdp_plan *plan)
 	return ST_OK;
 }
 
+bool media_secure_is_demanded(struct leg *leg)
+{
+	return sound_of(leg)->media && wish_of(leg).mode == SDP_SECURE_ONLY;
+}
+
+bool media_secure_is_on(const struct leg *leg)
+{
+	const struct leg_media *m = sound_of(leg)->media;
+	return m && ((m->secure && m->secure->is_on) || m->dtls);
+}
+
 void media_secure_seen(struct leg *leg, struct sv offer)
 {
 	struct sv suite = sdp_offer_suite(offer);
@@ -271,6 +288,7 @@ void media_secure_closed(struct leg_media *m)
 		return;
 	x->is_on = false, x->was_on = true;
 	explicit_bzero(&x->keys, sizeof(x->keys));
+	explicit_bzero(x->fresh, sizeof(x->fresh));
 	explicit_bzero(x->out, sizeof(x->out));
 	explicit_bzero(x->in, sizeof(x->in));
 }

@@ -19,7 +19,8 @@ struct leg_sound {
 	unsigned watch_heard, watch_hits;
 	/* the latest report of a play and of a recording, for leg_play and leg_record */
 	uint32_t begun_play_id, done_play_id, done_record_id;
-	uint32_t record_id; /* of the record that an application waits for, or 0 */
+	uint32_t record_id;    /* of the record that an application waits for, or 0 */
+	uint32_t idle_play_id; /* what it hears while it only waits, or 0 */
 	bool is_record_paused;
 	int done_play_status, done_record_status;
 	uint64_t done_play_samples, done_record_samples;

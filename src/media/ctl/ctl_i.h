@@ -35,7 +35,8 @@ struct mstream {
 	uint16_t port; /* 0: none of its own */
 	bool is_wired; /* without ports */
 	bool has_wire;
-	bool has_jitter; /* the media thread has one */
+	bool has_jitter;  /* the media thread has one */
+	bool has_comfort; /* the same */
 	bool has_params, is_learned, is_moving, is_closing, is_rt_closed;
 	unsigned digit_flags; /* enum rt_digit_flag */
 	enum join_kind join;  /* what is wanted; told to the media thread when it can be */
@@ -43,6 +44,8 @@ struct mstream {
 	unsigned delay_ms;
 	struct media_params params;
 	struct media_jitter_conf jitter;
+	struct media_comfort_conf comfort;
+	bool is_comfort_wanted;
 	char *fmtp;            /* of params.send */
 	struct cmd_queue held; /* while it moves */
 	struct list plays, records;

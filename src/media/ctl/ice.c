@@ -10,16 +10,18 @@ struct mice {
 	uint64_t at;
 };
 
-int mstream_ice_start(struct mstream *s, const struct media_ice_conf *c, struct mice **out)
+int mstream_ice_start(struct mstream *s, const struct media_ice_conf *c, struct rt_turn *turn, struct mice **out)
 {
 	struct rt_finder *finder = NULL;
 	struct mice *i = mem_zalloc(sizeof(*i));
 	int st = i ? rt_ring_new(&i->ring, RT_ICE_RING_BYTES) : ST_NOMEM;
 
 	if (!st)
-		st = rt_finder_ice_new(&finder, c, i->ring);
+		st = rt_finder_ice_new(&finder, c, turn, i->ring);
 	if (!st && (st = mstream_set_finder(s, finder)))
 		finder->ops->free(finder);
+	else if (st)
+		rt_turn_free(turn);
 	if (st) {
 		mice_free(i);
 		return st;

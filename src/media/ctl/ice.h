@@ -6,7 +6,8 @@
 
 struct mice;
 /* From here on only proven addresses are heard, and nothing is sent before one is. */
-ON_CTL int mstream_ice_start(struct mstream *s, const struct media_ice_conf *c, struct mice **out);
+ON_CTL int mstream_ice_start(struct mstream *s, const struct media_ice_conf *c,
+    struct rt_turn *turn /* NULL: no relay; taken (media/ctl/turn.h) */, struct mice **out);
 ON_CTL int mstream_ice_remote(struct mstream *s, const struct media_ice_remote *r); /* copied */
 ON_CTL int mstream_ice_restart(struct mstream *s, const struct media_ice_conf *c);  /* new credentials of ours */
 /* What was found since the last call, after MEDIA_R_PLUG with MEDIA_PLUG_FINDER; false: nothing more. */

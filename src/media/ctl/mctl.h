@@ -73,6 +73,9 @@ ON_CTL int mstream_set_timeout(struct mstream *s, unsigned rtp_timeout_ms /* 0 =
 /* A jitter buffer for what comes, from now on and with every codec; conf with len_ms 0: none. ST_INVAL: out of range.
  */
 ON_CTL int mstream_set_jitter(struct mstream *s, const struct media_jitter_conf *conf);
+/* What is made of silence from the next packet on; kept with other codecs. ST_UNSUPPORTED: sends, of a codec that is
+ * not known. */
+ON_CTL int mstream_set_comfort(struct mstream *s, const struct media_comfort_conf *conf /* NULL: nothing */);
 /* What the stream's audio is joined to. One at a time; a new one replaces the old. A play or a record goes on top of
  * it: a play replaces what is sent to this stream until it ends; a record taps what comes and goes. */
 ON_CTL int mstream_relay(

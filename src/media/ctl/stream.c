@@ -174,9 +174,9 @@ void mstream_close(struct mstream *s)
 static int xcodes_make(struct rt_xcode *x[2], const struct media_params *a, const struct media_params *b)
 {
 	x[0] = x[1] = NULL;
-	int st = rt_xcode_new(&x[0], &a->recv, &b->send, false);
+	int st = rt_xcode_new(&x[0], &a->recv, &b->send, false, NULL);
 	if (!st)
-		st = rt_xcode_new(&x[1], &b->recv, &a->send, false);
+		st = rt_xcode_new(&x[1], &b->recv, &a->send, false, NULL);
 	if (st) {
 		rt_xcode_free(x[0]);
 		x[0] = NULL;
@@ -269,7 +269,7 @@ static int echo_make(struct mstream *s, struct rt_delay **delay, struct rt_xcode
 	const struct codec_ops *ops = codec_find(s->params.recv.name, s->params.recv.clock_hz, s->params.recv.channels);
 	unsigned per_ms = ops ? (unsigned)ops->frame_bytes(ops, 10) / 10 + 1 : ENCODED_BYTES_PER_MS;
 	*x = NULL;
-	int st = rt_xcode_new(x, &s->params.recv, &s->params.send, s->delay_ms > 0);
+	int st = rt_xcode_new(x, &s->params.recv, &s->params.send, s->delay_ms > 0, s->fmtp);
 	if (!st && s->delay_ms)
 		st = rt_delay_new(delay, s->delay_ms, per_ms);
 	if (st)
@@ -358,6 +358,35 @@ int mstream_set_jitter(struct mstream *s, const struct media_jitter_conf *conf)
 	return st;
 }
 
+ON_CTL static int comfort_tell(struct mstream *s)
+{
+	struct rt_comfort *made = NULL;
+	struct rt_cmd c = {.kind = RT_C_COMFORT};
+	struct media_params p = s->params;
+	p.fmtp = s->fmtp;
+	int st = !s->is_comfort_wanted || !s->has_params ? ST_OK : rt_comfort_new(&made, &p, &s->comfort);
+	if (st || (!made && !s->has_comfort))
+		return st;
+	c.ptr = made;
+	s->has_comfort = made;
+	return mstream_post(s, &c);
+}
+
+int mstream_set_comfort(struct mstream *s, const struct media_comfort_conf *conf)
+{
+	if (s->is_closing)
+		return ST_CLOSED;
+	bool is_same = conf ? s->is_comfort_wanted && s->comfort.fills == conf->fills &&
+	                          s->comfort.sends == conf->sends && s->comfort.fill_divisor == conf->fill_divisor
+	                    : !s->is_comfort_wanted;
+	if (is_same)
+		return ST_OK;
+	s->is_comfort_wanted = conf;
+	if (conf)
+		s->comfort = *conf;
+	return comfort_tell(s);
+}
+
 /* What the caller does not know of a codec: its variant, and the rate that its partner made it code at. */
 static void codec_complete(
     const struct mstream *s, struct media_codec *c, const struct media_codec *was, const char *fmtp)
@@ -423,6 +452,7 @@ int mstream_set_params(struct mstream *s, const struct media_params *wanted)
 	(void)mstream_post(s, &c);
 	if (is_other) {
 		(void)jitter_tell(s);
+		(void)comfort_tell(s);
 		join_apply(s);
 	}
 	if (is_other || has_new_coders)

@@ -11,7 +11,8 @@
 struct ice_finder {
 	struct rt_finder base;
 	struct ice_agent agent;
-	struct rt_stream *s; /* during a call */
+	struct rt_stream *s;  /* during a call */
+	struct rt_turn *turn; /* NULL: no relay of ours */
 	struct rt_ring *events;
 	enum ice_state told_state;
 	struct addr told_remote;
@@ -34,12 +35,18 @@ static struct ice_finder *of(const struct rt_finder *n)
 static void agent_send(const struct addr *to, const uint8_t *p, size_t n, void *arg)
 {
 	struct ice_finder *f = arg;
-	rt_stream_send(f->s, to, p, n);
+	(void)!sendto(f->s->f->fd, p, n, MSG_DONTWAIT, &to->sa, addr_len(to));
+}
+
+static void agent_send_relayed(const struct addr *to, const uint8_t *p, size_t n, void *arg)
+{
+	struct ice_finder *f = arg;
+	(void)turn_bytes_send(f->turn, to, p, n);
 }
 
 /* ---- what it found ---- */
 
-ON_MEDIA static void target_set(struct rt_stream *s, const struct addr *to)
+ON_MEDIA static void target_set(struct rt_stream *s, const struct addr *to, bool is_turned)
 {
 	struct addr rtp = {0}, rtcp;
 	if (to)
@@ -53,6 +60,8 @@ ON_MEDIA static void target_set(struct rt_stream *s, const struct addr *to)
 	}
 	bool is_same =
 	    addr_is_set(&rtp) == addr_is_set(&s->remote_rtp) && (!addr_is_set(&rtp) || addr_eq(&rtp, &s->remote_rtp));
+	is_same &= s->is_turned == is_turned;
+	s->is_turned = is_turned;
 	rt_stream_target_set(s, &rtp, &rtcp);
 	if (is_same)
 		return;
@@ -87,7 +96,15 @@ ON_MEDIA static void tell(struct ice_finder *f, struct rt_stream *s)
 ON_MEDIA static void run(struct ice_finder *f, struct rt_stream *s)
 {
 	int64_t now_us = s->t->now_us, due_us = ice_agent_run(&f->agent, now_us);
-	target_set(s, ice_agent_target(&f->agent));
+	const struct addr *to = ice_agent_target(&f->agent);
+	bool is_turned = to && f->turn && ice_agent_target_is_relayed(&f->agent);
+	target_set(s, to, is_turned);
+	if (is_turned)
+		turn_channel_want(&f->turn->client, to);
+	if (f->turn) {
+		int64_t turn_due_us = turn_run(&f->turn->client, now_us);
+		due_us = turn_due_us < due_us ? turn_due_us : due_us;
+	}
 	tell(f, s);
 	if (due_us < now_us + 900000) /* else the house-keeping does */
 		tick_need(s, TICK_FINDER);
@@ -104,14 +121,23 @@ static void ice_follow(const struct rt_finder *n, struct rt_stream *s)
 	struct ice_finder *f = of(n);
 	s->f->is_connected = s->is_drain_due = false;
 	f->s = s;
+	if (f->turn)
+		turn_enter(s, f->turn);
 	run(f, s);
+}
+
+static bool is_proven(const struct rt_finder *n, const struct rt_stream *s, const struct addr *from)
+{
+	const struct ice_agent *a = &of(n)->agent;
+	return s->is_by_turn ? ice_agent_is_relay_proven(a, from) : ice_agent_is_proven(a, from);
 }
 
 static bool ice_takes_rtp(
     const struct rt_finder *n, struct rt_stream *s, const struct addr *from, const struct rtp_packet *k)
 {
 	role_assert_media();
-	if ((addr_is_set(&s->remote_rtp) && addr_eq(from, &s->remote_rtp)) || ice_agent_is_proven(&of(n)->agent, from))
+	if ((addr_is_set(&s->remote_rtp) && s->is_turned == s->is_by_turn && addr_eq(from, &s->remote_rtp)) ||
+	    is_proven(n, s, from))
 		return true;
 	s->in_wrong++, s->t->dropped++; /* no filter, as source_wrong() has: checks may come from anywhere */
 	return false;
@@ -126,7 +152,7 @@ static bool ice_takes_rtcp(const struct rt_finder *n, struct rt_stream *s, const
 static bool ice_vouches(const struct rt_finder *n, const struct rt_stream *s, const struct addr *from)
 {
 	role_assert_media();
-	return ice_agent_is_proven(&of(n)->agent, from);
+	return is_proven(n, s, from);
 }
 
 static void ice_refused(const struct rt_finder *n, struct rt_stream *s, bool is_rtcp)
@@ -141,7 +167,10 @@ static void ice_packet(
 	role_assert_media();
 	struct ice_finder *f = of(n);
 	f->s = s;
-	ice_agent_packet(&f->agent, from, p, count, s->t->now_us);
+	if (s->is_by_turn)
+		ice_agent_relayed_packet(&f->agent, from, p, count, s->t->now_us);
+	else
+		ice_agent_packet(&f->agent, from, p, count, s->t->now_us);
 	run(f, s);
 }
 
@@ -156,8 +185,11 @@ static void remote_told(struct ice_finder *f, const struct media_ice_remote *r, 
 {
 	if (ice_agent_remote_set(&f->agent, sv_of(r->ufrag), sv_of(r->pwd), r->is_lite, now_us) == ST_INVAL)
 		return;
-	for (size_t i = 0; i < r->count; i++)
+	for (size_t i = 0; i < r->count; i++) {
+		if (f->turn)
+			(void)turn_peer_add(&f->turn->client, &r->v[i].addr);
 		(void)ice_agent_candidate_add(&f->agent, r->v[i].kind, &r->v[i].addr, r->v[i].priority, now_us);
+	}
 }
 
 static void ice_told(const struct rt_finder *n, struct rt_stream *s, const struct rt_told *told)
@@ -177,12 +209,14 @@ static void ice_leave(const struct rt_finder *n, struct rt_stream *s)
 {
 	role_assert_media();
 	tick_done(s, TICK_FINDER);
+	turn_leave(s);
 	source_filter_reset(s);
 }
 
 static void ice_free(struct rt_finder *n)
 {
 	mem_unref(of(n)->events);
+	rt_turn_free(of(n)->turn);
 	mem_free(n);
 }
 
@@ -199,7 +233,8 @@ static const struct rt_finder_ops ice_ops = {.name = "ice",
     .leave = ice_leave,
     .free = ice_free};
 
-int rt_finder_ice_new(struct rt_finder **out, const struct media_ice_conf *c, struct rt_ring *events)
+int rt_finder_ice_new(
+    struct rt_finder **out, const struct media_ice_conf *c, struct rt_turn *turn, struct rt_ring *events)
 {
 	struct ice_finder *f = mem_zalloc(sizeof(*f));
 	if (!f)
@@ -209,9 +244,11 @@ int rt_finder_ice_new(struct rt_finder **out, const struct media_ice_conf *c, st
 	    .ufrag = c->ufrag,
 	    .pwd = c->pwd,
 	    .send = agent_send,
+	    .send_relayed = turn ? agent_send_relayed : NULL,
 	    .random = rand_bytes,
 	    .arg = f};
 	f->base.ops = &ice_ops;
+	f->turn = turn;
 	f->events = mem_ref(events);
 	ice_agent_init(&f->agent, &conf);
 	*out = &f->base;

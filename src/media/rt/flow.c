@@ -59,8 +59,9 @@ ON_MEDIA static void flow_put(struct rt_thread *t, struct rt_flow *f, uint8_t *p
 		}
 		n = (size_t)made;
 	}
-	ssize_t done = f->is_connected
-	                   ? send(f->fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL)
+	ssize_t done = f->is_connected ? send(f->fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL)
+	               : f->s->is_turned
+	                   ? turn_bytes_send(f->s->turn, &f->s->remote_rtp, p, n) - 1
 	                   : sendto(f->fd, p, n, MSG_DONTWAIT, &f->s->remote_rtp.sa, addr_len(&f->s->remote_rtp));
 	if (done < 0) /* no buffer, or the ICMP error of an earlier packet: lost like any datagram */
 		t->dropped++;
@@ -82,6 +83,8 @@ void flow_send_own(struct rt_flow *f, uint8_t pt, bool has_marker, uint32_t ts, 
 	struct rt_thread *t = f->s->t;
 	struct rt_out *o = &f->out;
 	uint8_t *p = payload - RTP_HEADER_BYTES;
+	if (f->dtx && pt == f->send_pt && comfort_withholds(f, ts, payload, n))
+		return;
 	if (f->s->peer && f->s->peer->f->kernel)
 		kernel_take_back(f->s->peer->f);
 	uint16_t seq = (uint16_t)(o->seq + 1);
@@ -118,6 +121,10 @@ void flow_forward(struct rt_thread *t, struct rt_flow *f, struct pkt *k, uint8_t
 	uint8_t *p = k->payload - RTP_HEADER_BYTES;
 	uint16_t seq = (uint16_t)(k->seq + o->seq_offset);
 	uint32_t ts = k->ts + o->ts_offset;
+	if (f->dtx && pt == f->send_pt && comfort_withholds(f, ts, k->payload, k->n)) {
+		o->is_anchored = false; /* what comes after goes on from what was sent */
+		return;
+	}
 	if (f->is_write_tapped && pt == f->send_pt)
 		record_tap_sent(f->s, ts, k->payload, k->n);
 	rtp_write_header(p, k->has_marker, pt, seq, ts, o->ssrc);
@@ -176,6 +183,8 @@ ON_MEDIA static void audio_in(struct rt_thread *t, struct rt_flow *f, struct pkt
 	f->in_media++;
 	if (f->s->dtmf_in.is_active)
 		dtmf_in_flush(f->s);
+	if (f->s->comfort)
+		comfort_heard(f->s);
 	audio_pass(t, f, k);
 }
 
@@ -184,6 +193,8 @@ ON_MEDIA static void buffered_in(struct rt_flow *f, struct pkt *k)
 	f->in_media++;
 	if (f->s->dtmf_in.is_active)
 		dtmf_in_flush(f->s);
+	if (f->s->comfort)
+		comfort_heard(f->s);
 	jitter_in(f->s, k);
 }
 
@@ -198,14 +209,21 @@ ON_MEDIA static void event_in(struct rt_thread *t, struct rt_flow *f, struct pkt
 	flow_forward(t, to, k, (uint8_t)to->send_dtmf_pt);
 }
 
+bool flow_noise_passes(const struct rt_flow *f)
+{
+	if (f->how != HOW_DIRECT && f->how != HOW_XCODE)
+		return false;
+	const struct rt_flow *to = &f->s->t->flows[f->to];
+	return to->cn_pt >= 0 && to->send_clock_hz == f->s->params.recv.clock_hz;
+}
+
 ON_MEDIA static void noise_in(struct rt_thread *t, struct rt_flow *f, struct pkt *k)
 {
 	f->s->in_cng++;
-	if (f->how != HOW_DIRECT && f->how != HOW_XCODE)
+	(void)comfort_in(f->s, k);
+	if (!flow_noise_passes(f))
 		return;
 	struct rt_flow *to = &t->flows[f->to];
-	if (to->cn_pt < 0 || to->send_clock_hz != f->s->params.recv.clock_hz)
-		return;
 	to->s->out_cng++;
 	flow_forward(t, to, k, (uint8_t)to->cn_pt);
 }
@@ -238,7 +256,10 @@ ON_MEDIA static void account(struct rt_thread *t, struct rt_flow *f, const struc
 			s->lost_before += rtp_source_lost(&s->seq);
 		rtp_source_init(&s->seq, k->ssrc, s->params.recv.clock_hz ? s->params.recv.clock_hz : 8000);
 	}
-	(void)rtp_source_update(&s->seq, k->seq, k->ts, t->now_us);
+	if (k->pt == f->cn_pt) /* sent when there is something to tell, not in time */
+		(void)rtp_source_count(&s->seq, k->seq);
+	else
+		(void)rtp_source_update(&s->seq, k->seq, k->ts, t->now_us);
 }
 
 /* On the RTP socket, but no RTP. */

@@ -2,6 +2,7 @@
  * thread; control gives it credentials and candidates, and hears of what it found through a ring that the two share. */
 #pragma once
 #include "ice/agent.h"
+#include "ice/turn.h"
 #include "media/rt/rt.h"
 
 struct media_ice_conf { /* our own; ufrag of ICE_UFRAG_CHARS, pwd of ICE_PWD_CHARS */
@@ -29,9 +30,19 @@ _Static_assert(sizeof(struct media_ice_event) % 8 == 4 || sizeof(struct media_ic
 enum { RT_ICE_RECORD_BYTES = 40, RT_ICE_RING_BYTES = 4096 };
 _Static_assert(sizeof(struct media_ice_event) <= RT_ICE_RECORD_BYTES, "a record");
 
+/* An allocation at a TURN server, and the socket that is connected to it: made by control, the finder's from there on.
+ */
+struct rt_turn {
+	int fd;
+	struct turn_client client;
+};
+ANY void rt_turn_to_server(const uint8_t *p, size_t n, void *arg); /* the client's send; arg: the rt_turn */
+ANY void rt_turn_free(struct rt_turn *w);                          /* gives it back; NULL is fine */
+
 /* A finder for rt_stream: MEDIA_PLUG_FINDER is told when a record of RT_ICE_RECORD_BYTES was written. A reference to
- * the ring is taken. */
-ANY int rt_finder_ice_new(struct rt_finder **out, const struct media_ice_conf *c, struct rt_ring *events);
+ * the ring is taken; turn (NULL: no relay) is its when ST_OK. */
+ANY int rt_finder_ice_new(
+    struct rt_finder **out, const struct media_ice_conf *c, struct rt_turn *turn, struct rt_ring *events);
 /* Messages for it (RT_C_FINDER_TELL). Copies. */
 ANY int rt_ice_remote_new(struct rt_told **out, const struct media_ice_remote *r);
 ANY int rt_ice_restart_new(struct rt_told **out, const struct media_ice_conf *c);

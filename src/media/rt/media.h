@@ -5,6 +5,7 @@
 #include "dsp/avmd.h"
 #include "dsp/preproc.h"
 #include "net/addr.h"
+#include "rtp/xr.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -36,6 +37,7 @@ struct media_params {
 	const char *fmtp;        /* the far side's format parameters of send; NULL = none; read during the call only */
 	bool may_send, may_recv; /* direction: hold is may_send && !may_recv ... */
 	bool is_rtcp_mux;
+	bool sends_xr;             /* VoIP metrics (RFC 3611) go with reports */
 	bool tells_rtcp;           /* MEDIA_R_RTCP of this stream, whoever else watches */
 	unsigned rtcp_interval_ms; /* between reports, about; 0 = 5 s */
 	bool is_raw; /* packets go to the peer as they are, of whatever payload type; nothing of our own is sent */
@@ -74,6 +76,12 @@ struct media_jitter_conf {
 	bool is_paused;    /* packets go at once */
 	bool conceals;     /* what is lost is made up; else silence */
 };
+/* Silence (RFC 3389), media/rt/comfort.c. Packets of comfort noise that come are sound for whoever wants samples. */
+struct media_comfort_conf {
+	bool fills;            /* in a relay a phone that sends nothing is filled in with noise */
+	unsigned fill_divisor; /* FreeSWITCH's: the larger, the softer; 0 = digital silence */
+	bool sends; /* what goes to the phone is not sent while it is silent, where it speaks comfort noise */
+};
 struct media_stats {
 	uint64_t in_packets, in_bytes, in_media_packets, in_skip_packets, in_dtmf_packets, in_cng_packets,
 	    in_flush_packets, in_wrong_source_packets;
@@ -85,7 +93,9 @@ struct media_stats {
 	uint64_t in_bursts;                 /* losses of more than one packet count once */
 	uint32_t rtcp_packets, rtcp_octets; /* of the peer's last SR */
 	uint32_t in_ssrc, out_ssrc;
-	struct { /* of the jitter buffer; all zero without one */
+	bool has_xr;
+	struct xr_voip xr; /* what the peer told last of what it hears */
+	struct {           /* of the jitter buffer; all zero without one */
 		uint64_t taken, late, twice, lost, dropped, waits, slower, faster, resets;
 		uint32_t depth_ms, depth_max_ms, frame_ms;
 	} jb;

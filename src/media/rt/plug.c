@@ -20,6 +20,7 @@ void plug_fini(struct rt_stream *s)
 {
 	crypt_free(s->f->crypt);
 	s->f->crypt = NULL;
+	turn_leave(s);
 	finder_free(s->finder);
 	s->finder = s->first_finder;
 }
@@ -77,6 +78,26 @@ static bool is_vouched(const struct rt_stream *s, const struct addr *from)
 	return s->f->is_connected || (n->ops->vouches && n->ops->vouches(n, s, from));
 }
 
+static void bytes_send(int fd, bool is_connected, const struct addr *to, const uint8_t *p, size_t n)
+{
+	if (is_connected)
+		(void)!send(fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	else
+		(void)!sendto(fd, p, n, MSG_DONTWAIT, &to->sa, addr_len(to));
+}
+
+/* Keys of the two phones' own making go past us like their packets: as they are. */
+ON_MEDIA static bool pass(struct rt_stream *s, const struct addr *from, const uint8_t *p, size_t n)
+{
+	struct rt_flow *f = s->f;
+	if (f->how == HOW_NONE || !is_vouched(s, from))
+		return false;
+	struct rt_stream *to = s->t->flows[f->to].s;
+	if (to->f->may_relay)
+		rt_stream_send(to, &to->remote_rtp, p, n);
+	return true;
+}
+
 bool plug_packet(struct rt_stream *s, enum rtp_kind kind, const struct addr *from, const uint8_t *p, size_t n)
 {
 	struct rt_crypt *c = s->f->crypt;
@@ -86,6 +107,8 @@ bool plug_packet(struct rt_stream *s, enum rtp_kind kind, const struct addr *fro
 		if (!s->finder->ops->packet)
 			return false;
 		s->finder->ops->packet(s->finder, s, from, p, n);
+	} else if (s->params.is_raw) {
+		return pass(s, from, p, n);
 	} else {
 		if (!c || !c->ops->packet || !is_vouched(s, from))
 			return false;
@@ -103,27 +126,24 @@ int plug_unprotect(struct rt_stream *s, bool is_rtcp, uint8_t *p, size_t n)
 	return left;
 }
 
-static void bytes_send(int fd, bool is_connected, const struct addr *to, const uint8_t *p, size_t n)
-{
-	if (is_connected)
-		(void)!send(fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
-	else
-		(void)!sendto(fd, p, n, MSG_DONTWAIT, &to->sa, addr_len(to));
-}
-
 void plug_rtcp_send(struct rt_stream *s, uint8_t *p, size_t n)
 {
 	struct rt_flow *f = s->f;
 	bool is_shared = s->params.is_rtcp_mux || s->rtcp_fd < 0;
 	int made = f->crypt ? f->crypt->ops->protect(f->crypt, true, p, n) : (int)n;
-	if (made > 0)
+	if (made > 0 && is_shared && s->is_turned)
+		(void)turn_bytes_send(s->turn, &s->remote_rtp, p, (size_t)made);
+	else if (made > 0)
 		bytes_send(
 		    is_shared ? f->fd : s->rtcp_fd, is_shared && f->is_connected, &s->remote_rtcp, p, (size_t)made);
 }
 
 void rt_stream_send(struct rt_stream *s, const struct addr *to, const uint8_t *p, size_t n)
 {
-	bytes_send(s->f->fd, s->f->is_connected && addr_eq(to, &s->remote_rtp), to, p, n);
+	if (s->is_turned && addr_eq(to, &s->remote_rtp))
+		(void)turn_bytes_send(s->turn, to, p, n);
+	else
+		bytes_send(s->f->fd, s->f->is_connected && addr_eq(to, &s->remote_rtp), to, p, n);
 }
 
 void rt_stream_target_set(struct rt_stream *s, const struct addr *rtp, const struct addr *rtcp)

@@ -339,9 +339,10 @@ ANY int rt_level_new(struct rt_level **out, const struct media_params *p, const 
 /* Turns one codec into another; made by control for a relay whose sides differ. */
 struct rt_xcode;
 /* NULL in *out when packets can be passed through; ST_UNSUPPORTED when the two cannot be joined. is_delayed: what it
- * gets was heard by others before, so that the stream's decoder is somewhere else. */
-ANY int rt_xcode_new(
-    struct rt_xcode **out, const struct media_codec *from, const struct media_codec *to, bool is_delayed);
+ * gets was heard by others before, so that the stream's decoder is somewhere else; fmtp is then what that one was
+ * opened with (NULL = none). */
+ANY int rt_xcode_new(struct rt_xcode **out, const struct media_codec *from, const struct media_codec *to,
+    bool is_delayed, const char *fmtp);
 ANY void rt_xcode_free(struct rt_xcode *x);
 /* A line of delayed packets for an echo. */
 struct rt_delay;
@@ -354,6 +355,12 @@ struct rt_jitter;
 ANY int rt_jitter_new(
     struct rt_jitter **out, const struct media_codec *recv, const struct media_jitter_conf *conf); /* ST_INVAL */
 ANY void rt_jitter_free(struct rt_jitter *j);
+
+/* What is made of silence: by control for the codecs of p, the media thread's from RT_C_COMFORT on. */
+struct rt_comfort;
+ANY int rt_comfort_new(struct rt_comfort **out, const struct media_params *p,
+    const struct media_comfort_conf *conf); /* ST_UNSUPPORTED: sends, of a codec that is not known */
+ANY void rt_comfort_free(struct rt_comfort *c);
 
 /* ---- copies of packets (capture.c) ---- */
 struct rt_captured {
@@ -392,6 +399,7 @@ enum rt_cmd_kind {
 	RT_C_FINDER_TELL, /* ptr: struct rt_told, freed there */
 	RT_C_WIRE,        /* number: a socket in place of the first one */
 	RT_C_JITTER,      /* ptr: struct rt_jitter; NULL: none */
+	RT_C_COMFORT,     /* ptr: struct rt_comfort; NULL: none */
 	RT_C_TIMEOUT,     /* number: ms */
 	RT_C_IDLE,
 	RT_C_RELAY,       /* s, peer; ptr: xcode s -> peer, ptr2: xcode peer -> s */

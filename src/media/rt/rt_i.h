@@ -85,6 +85,7 @@ struct rt_flow {
 	struct rt_out out;
 	struct kernel_row *kernel; /* the kernel relays what comes (kernel.c); else NULL */
 	int64_t kernel_after_us;   /* not handed to it before */
+	struct rt_comfort *dtx;    /* silence is not sent; NULL: it is */
 };
 
 enum tick_need {
@@ -94,7 +95,8 @@ enum tick_need {
 	TICK_DELAY = 8,
 	TICK_PCM = 16,
 	TICK_JITTER = 32,
-	TICK_FINDER = 64
+	TICK_FINDER = 64,
+	TICK_COMFORT = 128
 };
 
 enum pend_flag {
@@ -153,6 +155,8 @@ struct rt_rtcp {
 	struct addr learned; /* of a learned source */
 	bool is_filtered;
 	unsigned wrong_run;
+	bool has_xr;
+	struct xr_voip xr; /* the peer's */
 };
 
 struct rt_stream {
@@ -177,12 +181,16 @@ struct rt_stream {
 	bool is_filtered;
 	unsigned wrong_run;                  /* packets of strangers since the rule or the socket changed */
 	struct addr remote_rtp, remote_rtcp; /* where we send */
+	struct rt_turn *turn;                /* the finder's way by a relay; NULL: none */
+	bool is_turned;                      /* what goes to remote_rtp goes by it */
+	bool is_by_turn;                     /* the packet that is walked came by it */
 
 	struct rt_capture *capture; /* who wants copies of its packets; NULL: nobody */
 	struct rt_stream *peer;     /* who gets what we receive; itself for echo */
 	struct rt_xcode *xcode;     /* towards peer */
 	struct rt_delay *delay;
-	struct rt_jitter *jitter; /* NULL: nobody asked for a jitter buffer */
+	struct rt_jitter *jitter;   /* NULL: nobody asked for a jitter buffer */
+	struct rt_comfort *comfort; /* NULL: silence is what comes or does not */
 
 	struct lnode tick;
 	unsigned tick_needs;
@@ -249,6 +257,7 @@ struct rt_thread {
 	uint8_t store[2 * RT_FRAME_MAX_SAMPLES];                            /* a frame of a play's bytes */
 	uint8_t group_payload[GROUPS_MAX][GROUP_SOUNDS][GROUP_PAYLOAD_MAX]; /* of the room's part that has its tick */
 	int16_t packet_pcm[RT_FRAME_MAX_SAMPLES]; /* the packet that is being walked, decoded */
+	int16_t sent_pcm[RT_FRAME_MAX_SAMPLES];   /* comfort.c: the packet that is about to go */
 	int16_t pcm[2][RT_FRAME_MAX_SAMPLES];
 	int16_t frame[FRAME_COUNT][RT_FRAME_MAX_SAMPLES]; /* pcm.c's */
 };
@@ -261,6 +270,8 @@ ON_MEDIA int thread_flow_take(struct rt_thread *t, struct rt_stream *s);
 ON_MEDIA void thread_flow_release(struct rt_thread *t, struct rt_stream *s);
 ON_MEDIA void thread_sockets_watch(struct rt_stream *s); /* those it has */
 ON_MEDIA void thread_sockets_unwatch(struct rt_stream *s);
+ON_MEDIA void thread_turn_watch(struct rt_stream *s);
+ON_MEDIA void thread_turn_unwatch(struct rt_stream *s);
 ON_MEDIA void tick_need(struct rt_stream *s, unsigned need);
 ON_MEDIA void tick_done(struct rt_stream *s, unsigned need);
 
@@ -309,6 +320,8 @@ ANY const int16_t *pkt_samples(struct rt_stream *s, struct pkt *k);
 ON_MEDIA void flow_forward(struct rt_thread *t, struct rt_flow *f, struct pkt *k, uint8_t pt);
 /* Sends our own packet: the next sequence number, ts as given. */
 ON_MEDIA void flow_send_own(struct rt_flow *f, uint8_t pt, bool has_marker, uint32_t ts, uint8_t *payload, size_t n);
+/* Comfort noise that comes on f goes on as it is: the far side speaks it too. */
+ON_MEDIA bool flow_noise_passes(const struct rt_flow *f);
 ON_MEDIA uint32_t flow_ts_now(const struct rt_flow *f); /* the timestamp for something that starts now */
 
 /* dtmf.c */
@@ -378,6 +391,7 @@ ON_MEDIA void pcm_tick(struct rt_stream *s);
 /* At the far side's rate, into out; 0 when something is wrong. */
 ANY size_t xcode_resample(struct rt_xcode *x, const int16_t *in, size_t n, int16_t *out, size_t cap);
 ON_MEDIA void xcode_forward(struct rt_thread *t, struct rt_stream *from, struct rt_flow *to, struct pkt *k);
+ON_MEDIA void xcode_part(struct rt_stream *s); /* what comes next does not go on from what came */
 ON_MEDIA void delay_put(struct rt_stream *s, const struct pkt *k);
 ON_MEDIA void delay_tick(struct rt_stream *s);
 
@@ -388,6 +402,16 @@ ON_MEDIA void jitter_in(struct rt_stream *s, struct pkt *k);
 ON_MEDIA void jitter_tick(struct rt_stream *s);
 ANY void jitter_stats(const struct rt_stream *s, struct media_stats *out);
 
+/* comfort.c: silence that comes and goes */
+ON_MEDIA void comfort_set(struct rt_stream *s, struct rt_comfort *c); /* takes it; NULL: none */
+ON_MEDIA void comfort_plan(struct rt_stream *s);                      /* a part of the plan */
+ANY bool comfort_is_busy(const struct rt_stream *s);                  /* it makes, or may have to make, noise */
+ON_MEDIA bool comfort_in(struct rt_stream *s, const struct pkt *k);   /* a packet of it; false: it is none */
+ON_MEDIA void comfort_heard(struct rt_stream *s);                     /* s->comfort: the phone speaks again */
+ON_MEDIA void comfort_tick(struct rt_stream *s);
+/* f->dtx, what is about to be sent: true, it is silence and is not sent; comfort noise may have gone in its place. */
+ON_MEDIA bool comfort_withholds(struct rt_flow *f, uint32_t ts, const uint8_t *payload, size_t n);
+
 /* plug.c: plug-ins come and go, packets that are not RTP find theirs */
 ON_MEDIA void plug_cmd(struct rt_stream *s, const struct rt_cmd *c);
 ON_MEDIA void plug_fini(struct rt_stream *s);
@@ -397,6 +421,12 @@ ON_MEDIA bool plug_packet(struct rt_stream *s, enum rtp_kind kind, const struct 
 ON_MEDIA void plug_rtcp_send(struct rt_stream *s, uint8_t *p, size_t n);
 /* The length of what is left, negative: refused. */
 ON_MEDIA int plug_unprotect(struct rt_stream *s, bool is_rtcp, uint8_t *p, size_t n);
+
+/* turn.c */
+ON_MEDIA void turn_enter(struct rt_stream *s, struct rt_turn *w);
+ON_MEDIA void turn_leave(struct rt_stream *s);
+ANY bool turn_bytes_send(struct rt_turn *w, const struct addr *to, const uint8_t *p, size_t n);
+ON_MEDIA void turn_readable(struct rt_thread *t, struct rt_stream *s);
 
 /* wired.c */
 ON_MEDIA void wired_gone(struct rt_stream *s); /* nobody is at the other end any more */

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/rand.h"
 #include "media/rt/rt_i.h"
+#include "rtp/quality.h"
 
 enum { INTERVAL_US = 5000000, ROUND_TRIP_MAX_US = 60000000 /* more is no measurement */, RTCP_PACKET_MAX = 256 };
 
@@ -37,6 +38,8 @@ void rtcp_in(struct rt_stream *s, const uint8_t *p, size_t n)
 	while (rtcp_next(p, n, &off, &it) == ST_OK) {
 		if (it.type == RTCP_SR || it.type == RTCP_RR)
 			blocks_in(s, &it);
+		else if (it.type == RTCP_XR)
+			s->rtcp.has_xr |= xr_voip_get(&it, s->f->out.ssrc, &s->rtcp.xr);
 		if (it.type != RTCP_SR)
 			continue;
 		s->rtcp.sr_mid = rtcp_ntp_mid(it.sr.ntp);
@@ -76,6 +79,52 @@ void rtcp_readable(struct rt_thread *t, struct rt_stream *s)
 		rtcp_in(s, p, (size_t)left);
 }
 
+static uint16_t ms_of(uint64_t ms)
+{
+	return (uint16_t)(ms < UINT16_MAX ? ms : UINT16_MAX);
+}
+static uint8_t of_256(uint64_t part, uint64_t whole)
+{
+	uint64_t v = whole ? part * 256 / whole : 0;
+	return (uint8_t)(v < 255 ? v : 255);
+}
+
+/* VoIP metrics of what comes. Bursts and gaps are told by the mean length of the holes in its numbers: a hole of
+ * several packets is a burst in which all is lost, and between holes nothing is. */
+ON_MEDIA static int metrics_write(struct rt_stream *s, uint8_t *p, size_t cap)
+{
+	struct media_stats st;
+	struct quality_out q;
+	rt_stream_stats(s, &st);
+	uint64_t expected = st.in_packets + st.in_lost_packets, lost = st.in_lost_packets, holes = st.in_bursts;
+	unsigned ptime_ms = s->params.recv.ptime_ms ? s->params.recv.ptime_ms : 20;
+	struct quality_in in = {.codec = s->params.recv.name,
+	    .loss = expected ? (double)lost / (double)expected : 0,
+	    .burst = holes ? (double)lost / (double)holes : 1,
+	    .delay_ms = (double)st.round_trip_us / 2000 + st.jb.depth_ms,
+	    .is_concealed = 1};
+	quality_rate(&in, &q);
+	bool has_bursts = holes && lost > holes;
+	struct xr_voip v = {.ssrc = s->seq.ssrc,
+	    .loss = of_256(lost, expected),
+	    .discard = of_256(st.jb.late + st.jb.dropped, expected),
+	    .burst_density = has_bursts ? 255 : 0,
+	    .gap_density = has_bursts ? 0 : of_256(lost, expected),
+	    .burst_ms = has_bursts ? ms_of(lost / holes * ptime_ms) : 0,
+	    .gap_ms = ms_of((expected - lost) / (has_bursts ? holes : 1) * ptime_ms),
+	    .round_trip_ms = ms_of(st.round_trip_us / 1000),
+	    .end_delay_ms = ms_of(st.jb.depth_ms + ptime_ms),
+	    .r = (uint8_t)(q.r > 0 ? q.r + 0.5 : 0),
+	    .mos_lq = (uint8_t)(q.mos * 10 + 0.5),
+	    .mos_cq = (uint8_t)(q.mos * 10 + 0.5),
+	    .is_concealed = 3,
+	    .jb_ms = ms_of(st.jb.depth_ms),
+	    .jb_max_ms = ms_of(st.jb.depth_max_ms),
+	    .jb_limit_ms = ms_of(st.jb.depth_max_ms)};
+	int n = xr_voip_write(p, cap, s->f->out.ssrc, &v);
+	return n > 0 ? n : 0;
+}
+
 ON_MEDIA static void report_send(struct rt_stream *s, bool is_bye)
 {
 	struct rt_flow *f = s->f;
@@ -104,6 +153,8 @@ ON_MEDIA static void report_send(struct rt_stream *s, bool is_bye)
 	int n = rtcp_write(p, RTCP_PACKET_MAX, &r);
 	if (n <= 0)
 		return;
+	if (s->params.sends_xr && s->seq.is_started && !is_bye)
+		n += metrics_write(s, p + n, RTCP_PACKET_MAX - (size_t)n);
 	if (s->capture)
 		capture_packet(s, true, true, p, (size_t)n);
 	rtcp_watch_packet(s, true, p, (size_t)n);

@@ -34,6 +34,7 @@ int rt_stream_new(struct rt_stream **out, int rtp_fd, int rtcp_fd, const struct 
 void rt_stream_free(struct rt_stream *s)
 {
 	rt_jitter_free(s->jitter);
+	rt_comfort_free(s->comfort);
 	coders_close(&s->coders);
 	mem_free(s);
 }
@@ -68,6 +69,8 @@ void rt_stream_stats(const struct rt_stream *s, struct media_stats *out)
 	    .out_jitter_us = (uint32_t)((uint64_t)s->rtcp.far_jitter * 1000000 / f->send_clock_hz),
 	    .rtcp_packets = s->rtcp.peer_packets,
 	    .rtcp_octets = s->rtcp.peer_octets,
+	    .has_xr = s->rtcp.has_xr,
+	    .xr = s->rtcp.xr,
 	    .in_ssrc = s->seq.ssrc,
 	    .out_ssrc = f->out.ssrc,
 	};
@@ -126,6 +129,7 @@ void stream_plan(struct rt_stream *s)
 	}
 	if (f->how == HOW_NONE || !f->may_take)
 		unanchor(s, was_to), unanchor(s, f->to);
+	comfort_plan(s);
 	jitter_plan(s);
 }
 
@@ -312,6 +316,9 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 	case RT_C_JITTER:
 		jitter_set(s, c->ptr);
 		break;
+	case RT_C_COMFORT:
+		comfort_set(s, c->ptr);
+		break;
 	case RT_C_TIMEOUT:
 		s->timeout_ms = c->number, s->is_timeout_told = false;
 		s->timeout_since_us = t->now_us;
@@ -376,6 +383,8 @@ void stream_tick(struct rt_stream *s)
 		jitter_tick(s);
 	if (s->tick_needs & TICK_FINDER)
 		s->finder->ops->tick(s->finder, s);
+	if (s->tick_needs & TICK_COMFORT)
+		comfort_tick(s);
 	if (s->tick_needs & TICK_DTMF)
 		is_taken = dtmf_out_tick(s);
 	if (s->tick_needs & TICK_PLAY && !is_taken)

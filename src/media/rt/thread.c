@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "loop/mailbox.h"
+#include "media/rt/ice.h"
 #include "media/rt/rt_i.h"
 
 #include <errno.h>
@@ -25,7 +26,7 @@
 
 enum { EVENT_MAX = 256, HOUSE_US = 250000, REPORT_RETRY_US = 4000, TICK_LATE_US = 10000 };
 enum { NICE = -10 }; /* a packet does not wait behind the control thread's or another program's work */
-enum event_tag { TAG_RTP, TAG_RTCP, TAG_BOX };
+enum event_tag { TAG_RTP, TAG_RTCP, TAG_BOX, TAG_TURN };
 
 static uint64_t tag_of(uint32_t slot, enum event_tag tag)
 {
@@ -40,6 +41,19 @@ void thread_sockets_watch(struct rt_stream *s)
 	if ((s->f->fd >= 0 && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, s->f->fd, &ev)) ||
 	    (s->rtcp_fd >= 0 && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, s->rtcp_fd, &cev)))
 		log_error("media: epoll_ctl: %s", strerror(errno));
+	if (s->turn)
+		thread_turn_watch(s);
+}
+
+void thread_turn_watch(struct rt_stream *s)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = tag_of(s->slot, TAG_TURN)};
+	(void)epoll_ctl(s->t->epoll_fd, EPOLL_CTL_ADD, s->turn->fd, &ev);
+}
+
+void thread_turn_unwatch(struct rt_stream *s)
+{
+	(void)epoll_ctl(s->t->epoll_fd, EPOLL_CTL_DEL, s->turn->fd, NULL);
 }
 
 void thread_sockets_unwatch(struct rt_stream *s)
@@ -48,6 +62,8 @@ void thread_sockets_unwatch(struct rt_stream *s)
 		(void)epoll_ctl(s->t->epoll_fd, EPOLL_CTL_DEL, s->f->fd, NULL);
 	if (s->rtcp_fd >= 0)
 		(void)epoll_ctl(s->t->epoll_fd, EPOLL_CTL_DEL, s->rtcp_fd, NULL);
+	if (s->turn)
+		thread_turn_unwatch(s);
 }
 
 /* Gives the stream a row of the flow table and its sockets a place in epoll. */
@@ -281,6 +297,9 @@ ON_MEDIA static void event_run(struct rt_thread *t, const struct epoll_event *ev
 		break;
 	case TAG_RTCP:
 		rtcp_readable(t, t->flows[slot].s);
+		break;
+	case TAG_TURN:
+		turn_readable(t, t->flows[slot].s);
 		break;
 	}
 }

@@ -30,7 +30,8 @@ static bool is_same_codec(const struct media_codec *a, const struct media_codec 
 	       a->variant == b->variant;
 }
 
-int rt_xcode_new(struct rt_xcode **out, const struct media_codec *from, const struct media_codec *to, bool is_delayed)
+int rt_xcode_new(struct rt_xcode **out, const struct media_codec *from, const struct media_codec *to, bool is_delayed,
+    const char *fmtp)
 {
 	const struct codec_ops *f = codec_find_rate(from->name, from->clock_hz, from->channels, from->rate_hz);
 	const struct codec_ops *o = codec_find_rate(to->name, to->clock_hz, to->channels, to->rate_hz);
@@ -56,7 +57,7 @@ int rt_xcode_new(struct rt_xcode **out, const struct media_codec *from, const st
 	x->src_clock_hz = from->clock_hz ? from->clock_hz : 8000;
 	int st = f->rate_hz == o->rate_hz ? ST_OK : resample_new(&x->resample, f->rate_hz, o->rate_hz, 1);
 	if (!st && is_delayed)
-		st = codec_dec_open(&x->own, f, NULL);
+		st = codec_dec_open(&x->own, f, fmtp);
 	if (st)
 		rt_xcode_free(x);
 	else
@@ -142,6 +143,12 @@ size_t xcode_resample(struct rt_xcode *x, const int16_t *in, size_t n, int16_t *
 	n = n < cap ? n : cap;
 	memcpy(out, in, n * sizeof(*in));
 	return n;
+}
+
+void xcode_part(struct rt_stream *s)
+{
+	if (s->xcode)
+		xcode_hole(s->xcode);
 }
 
 /* Either side's codec just changed: the translator between the new ones is on its way. */

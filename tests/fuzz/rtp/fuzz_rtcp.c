@@ -1,6 +1,7 @@
 /* Arbitrary datagrams through the RTCP walk: every view must lie inside, and a checked datagram ends where it ends.
  * Parser: rtp/rtcp.c */
 #include "rtp/rtcp.h"
+#include "rtp/xr.h"
 #include <stdlib.h>
 
 #include <string.h>
@@ -53,6 +54,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (unsigned i = 0; rtcp_block_get(&it, i, &b); i++) {
 			rtcp_round_trip_us(&b, 12345);
 			sum += b.jitter;
+		}
+		struct xr_voip v;
+		if (xr_voip_get(&it, it.ssrc, &v))
+			sum += v.loss;
+		if (it.body_bytes >= 12 && xr_voip_get(&it, 7, &v)) { /* written again it is read as the same */
+			uint8_t out[XR_VOIP_BYTES];
+			struct rtcp_item again;
+			struct xr_voip w;
+			size_t at = 0;
+			if (xr_voip_write(out, sizeof(out), 7, &v) != sizeof(out) || rtcp_check(out, sizeof(out)) ||
+			    rtcp_next(out, sizeof(out), &at, &again) || !xr_voip_get(&again, 7, &w) ||
+			    w.loss != v.loss || w.jb_limit_ms != v.jb_limit_ms || w.mos_cq != v.mos_cq)
+				abort();
 		}
 		for (size_t i = 0; i < it.text_bytes; i++)
 			sum += (unsigned char)it.text[i];

@@ -43,9 +43,12 @@ static void print_of(const struct dtls_ident *i, struct dtls_print *p)
 		p->bytes[k] = (uint8_t)strtoul(text + 3 * k, NULL, 16);
 }
 
+static unsigned mtu; /* of the next pair; 0 = the usual */
+static size_t longest;
+
 static int pair_make(struct side *a, struct side *b, bool is_wrong)
 {
-	struct dtls_conf c = {.print_count = 1};
+	struct dtls_conf c = {.print_count = 1, .mtu = mtu};
 	memset(a, 0, sizeof(*a));
 	memset(b, 0, sizeof(*b));
 	EXPECT_INT(ident_make(&a->ident, "a"), 0);
@@ -83,6 +86,7 @@ static void give(struct side *from, struct side *to, unsigned how, unsigned *cou
 	while (dtls_out_next(&rest, &one)) {
 		const uint8_t *p = (const uint8_t *)one.p;
 		uint8_t cut[DTLS_DATAGRAM_MAX];
+		longest = one.n > longest ? one.n : longest;
 		if (how & LOSSY && ++*count % 3 == 1)
 			continue;
 		if (how &
@@ -210,6 +214,24 @@ static int test_same_role(void)
 	return 0;
 }
 
+/* Flights longer than the MTU come in pieces. */
+static int test_mtu(void)
+{
+	static const unsigned mtus[] = {256, 300, 500, 1200};
+	for (size_t i = 0; i < sizeof(mtus) / sizeof(mtus[0]); i++) {
+		struct side a, b;
+		mtu = mtus[i], longest = 0;
+		EXPECT_INT(pair_make(&a, &b, false), 0);
+		shake(&a, &b, PLAIN);
+		EXPECT(a.state == DTLS_UP && b.state == DTLS_UP);
+		EXPECT(longest > mtu / 4 && longest <= mtu);
+		pair_free(&a, &b);
+	}
+	mtu = 0;
+	return 0;
+}
+
 TEST_MAIN({"the same keys", test_agreed}, {"every datagram twice", test_repeated},
     {"rubbish and cut ones between", test_rubbish}, {"a third is lost", test_lossy},
-    {"another certificate", test_wrong_certificate}, {"no fingerprint", test_no_print}, {"two clients", test_same_role})
+    {"another certificate", test_wrong_certificate}, {"no fingerprint", test_no_print}, {"two clients", test_same_role},
+    {"a small MTU", test_mtu})

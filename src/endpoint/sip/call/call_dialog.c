@@ -123,6 +123,13 @@ void call_on_update_done(struct sip_call *sc, int code, const struct sip_msg *re
 		session_timer_refused(c, code, resp);
 }
 
+int call_on_reinvite_again(struct sip_call *sc, struct buf *sdp, void *arg)
+{
+	struct call *c = arg;
+	role_assert_ctl();
+	return c->leg && leg_is_up(c->leg) ? leg_media_offer_again(c->leg, sdp) : ST_NOTFOUND;
+}
+
 void call_on_reinvite_done(struct sip_call *sc, int code, const struct sip_msg *resp, void *arg)
 {
 	struct call *c = arg;

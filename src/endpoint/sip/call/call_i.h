@@ -130,6 +130,7 @@ ON_CTL void session_timer_stop(struct call *c);
 ON_CTL void call_on_ack(struct sip_call *sc, const struct sip_msg *ack, void *arg);
 ON_CTL void call_on_closed(struct sip_call *sc, const struct sip_close *why, void *arg);
 ON_CTL void call_on_reinvite(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
+ON_CTL int call_on_reinvite_again(struct sip_call *sc, struct buf *sdp, void *arg);
 ON_CTL void call_on_reinvite_done(struct sip_call *sc, int code, const struct sip_msg *resp, void *arg);
 ON_CTL void call_on_prack(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
 ON_CTL void call_on_update_done(struct sip_call *sc, int code, const struct sip_msg *resp, void *arg);

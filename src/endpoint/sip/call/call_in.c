@@ -407,6 +407,7 @@ static void on_ack(struct sip_call *sc, const struct sip_msg *ack, void *arg)
 
 const struct sip_call_handlers call_in_handlers = {.on_ack = on_ack,
     .on_reinvite = call_on_reinvite,
+    .on_reinvite_again = call_on_reinvite_again,
     .on_reinvite_done = call_on_reinvite_done,
     .on_update = call_on_update,
     .on_update_done = call_on_update_done,

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/dir.h"
+#include "core/sound/media.h"
 #include "core/value/self.h"
 #include "endpoint/sip/profile/profile_i.h"
 #include "text/xml.h"
@@ -316,6 +317,9 @@ int profile_start(struct profile_conf *conf, struct profile **out)
 	log_notice("sofia: profile %s: %s", p->conf.name, p->bind_url);
 	parts_start(p);
 	profile_ext_start(p);
+	if (*p->conf.turn_server)
+		p->turn = sound_turn_open(p->conf.name, p->conf.turn_server, p->conf.turn_username,
+		    p->conf.turn_password, p->rtp_ip, p->conf.turn_ready);
 	if (out)
 		*out = p;
 	return ST_OK;
@@ -326,6 +330,8 @@ void profile_stop(struct profile *p)
 	list_remove(&p->link);
 	profile_ext_stop(p);
 	parts_stop(p);
+	sound_turn_close(p->turn);
+	p->turn = NULL;
 	sip_stack_close(p->stack);
 	p->stack = NULL;
 	log_notice("sofia: profile %s is stopped", p->conf.name);

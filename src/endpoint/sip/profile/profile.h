@@ -55,6 +55,7 @@ struct profile { /* counted */
 	char *sip_ip, *rtp_ip, *ext_sip_ip, *ext_rtp_ip; /* resolved; ext_* equal the others when not given */
 	char *url, *bind_url;
 	bool has_udp, has_tcp, is_tracing, is_capturing, is_paused, is_asking_ext, is_mapped;
+	struct mturn *turn; /* allocations of its turn-server; NULL: none */
 	struct ltimer ext_timer;
 	int64_t started_us;
 	/* auth.c */

@@ -1,0 +1,57 @@
+"""Debian's coturn as the TURN server of a test, in a network of the test's."""
+import shutil
+import socket
+import subprocess
+import time
+
+import pytest
+
+
+class Coturn:
+    USER, PASSWORD, REALM, PORT = "lab", "a-long-one", "lab.example", 3478
+
+    def __init__(self, tmp_path, network, *more):
+        if not shutil.which("turnserver"):
+            pytest.skip("coturn is not installed")
+        self.network, self.log = network, tmp_path / "turn.log"
+        self.address = network.address
+        (tmp_path / "turn.conf").write_text("")
+        self.out = self.log.open("w")
+        self.p = subprocess.Popen(
+            ["ip", "netns", "exec", network.name, "turnserver", "-n", "--listening-ip", self.address, "--listening-port", str(self.PORT),
+             "--relay-ip", self.address, "--lt-cred-mech", "--user", f"{self.USER}:{self.PASSWORD}", "--realm", self.REALM, "--no-tls", "--no-dtls",
+             "--no-cli", "--no-stdout-log", "--log-file", str(tmp_path / "coturn.log"), "--simple-log", "--verbose",
+             "--pidfile", str(tmp_path / "turn.pid"), "--userdb", str(tmp_path / "turndb"), *more],
+            stdout=self.out, stderr=subprocess.STDOUT, cwd=tmp_path)
+        self.log = tmp_path / "coturn.log"
+        self._wait()
+
+    def _wait(self):
+        """Until it answers a binding request."""
+        with self.network.inside():
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.settimeout(0.1)
+        for _ in range(100):
+            try:
+                s.sendto(bytes([0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42]) + bytes(12), (self.address, self.PORT))
+                s.recv(600)
+                s.close()
+                return
+            except OSError:
+                assert self.p.poll() is None, "coturn ended"
+        raise AssertionError("coturn does not answer")
+
+    def text(self):
+        return self.log.read_text() if self.log.exists() else ""
+
+    def wait(self, what, count=1, timeout=10):
+        until = time.monotonic() + timeout
+        while self.text().count(what) < count:
+            assert time.monotonic() < until, self.text()[-3000:]
+            time.sleep(0.05)  # another program's log has no event
+
+    def close(self):
+        if self.p.poll() is None:
+            self.p.terminate()
+            self.p.wait(10)
+        self.out.close()
