@@ -1,5 +1,6 @@
 /* What the console asks beside the views: click to dial, the phones of the directory, conferences, parked calls, what a
- * dialplan would do for a number, what is wrong with the configuration. Commands are put together here from words that are checked first. */
+ * dialplan would do for a number, what is wrong with the configuration. Commands are put together here from words that
+ * are checked first. */
 #include "base/mem.h"
 #include "core/conf/config.h"
 #include "core/conf/dir.h"
@@ -97,7 +98,9 @@ void web_dial(struct web_call *c)
 	}
 	context = dir_user_var(u, "user_context");
 	buf_init(&args);
-	buf_printf(&args, "{origination_caller_id_name=Dial,origination_caller_id_number=%s,ignore_early_media=true}user/%s@%s %s XML %s",
+	buf_printf(&args,
+	    "{origination_caller_id_name=Dial,origination_caller_id_number=%s,ignore_early_media=true}user/%s@%s %s "
+	    "XML %s",
 	    number, user, domain, number, is_word(context, "_.-") ? context : "default");
 	mem_unref(u);
 	if (args.failed)
@@ -175,8 +178,8 @@ static void table_done(struct http_exchange *x, int status, struct sv reply, voi
 
 void web_phones(struct web_call *c)
 {
-	static const char *const shown[] = {"userid", "domain", "group", "contact", "callgroup", "effective_caller_id_name",
-	    "effective_caller_id_number", NULL};
+	static const char *const shown[] = {"userid", "domain", "group", "contact", "callgroup",
+	    "effective_caller_id_name", "effective_caller_id_number", NULL};
 	web_command_run(c->x, NULL, "list_users", "", table_done, (void *)shown);
 }
 
@@ -207,7 +210,8 @@ static void conferences_done(struct http_exchange *x, int status, struct sv repl
 	role_assert_ctl();
 	if (!http_exchange_is_open(x))
 		return;
-	bool is_list = status != ST_NOTFOUND && !json_parse(&list, sv_trim(reply), HTTP_BODY_MAX_BYTES, NULL) && json_is_array(list);
+	bool is_list = status != ST_NOTFOUND && !json_parse(&list, sv_trim(reply), HTTP_BODY_MAX_BYTES, NULL) &&
+	               json_is_array(list);
 	buf_init(&b);
 	jw_init(&w, &b, false);
 	jw_begin_object(&w);
@@ -286,7 +290,8 @@ void web_explain(struct web_call *c)
 	http_query_get(c->q, "context", &context);
 	http_query_get(c->q, "number", &number);
 	http_query_get(c->q, "caller", &caller);
-	if (!is_word(context.p, "_.-") || !is_word(number.p, "_.+-*#@") || (caller.n && !is_word(caller.p, "_.+-*#@"))) {
+	if (!is_word(context.p, "_.-") || !is_word(number.p, "_.+-*#@") ||
+	    (caller.n && !is_word(caller.p, "_.+-*#@"))) {
 		web_problem(c->x, 400, "context and number are needed, of letters, digits and + - . * # _ @");
 	} else {
 		buf_printf(&args, "explain %s %s", context.p, number.p);
@@ -317,9 +322,11 @@ static void check_run(void *arg)
 	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
 	if (n > 0) {
 		program[n] = 0;
-		const char *const argv[] = {program, "-check-config", "-base", d->base, "-conf", d->conf, "-log", d->log, "-db",
-		    d->db, NULL};
-		st = shell_run(&(struct shell_conf){.argv = argv, .output_max_bytes = CHECK_MAX_BYTES, .timeout_s = 60, .is_ours = true},
+		const char *const argv[] = {
+		    program, "-check-config", "-base", d->base, "-conf", d->conf, "-log", d->log, "-db", d->db, NULL};
+		st = shell_run(
+		    &(struct shell_conf){
+		        .argv = argv, .output_max_bytes = CHECK_MAX_BYTES, .timeout_s = 60, .is_ours = true},
 		    &text, &code);
 	}
 	if (http_exchange_is_open(x) && st) {

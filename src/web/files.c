@@ -162,7 +162,8 @@ static ON_CTL void not_built(struct http_exchange *x)
 	http_exchange_header(x, "Cache-Control", "no-store");
 	http_exchange_reply(x, 503, "text/plain; charset=utf-8",
 	    SV("The web console is not built.\n\n"
-	       "The switch runs all the same: its API is at /v1/status (docs/http.md). To have the console, install nodejs "
+	       "The switch runs all the same: its API is at /v1/status (docs/http.md). To have the console, install "
+	       "nodejs "
 	       "and npm, run ./dev build, then `http console reload` in the switch's console (docs/console.md).\n\n"
 	       "网页控制台尚未构建。\n\n"
 	       "交换机照常运行：接口见 /v1/status（docs/http.md）。安装 nodejs 和 npm，运行 ./dev build，"

@@ -3,8 +3,8 @@
  * a file may be asked for (Range), as players do. */
 #include "base/mem.h"
 #include "base/slurp.h"
-#include "core/value/self.h"
 #include "core/conf/config.h"
+#include "core/value/self.h"
 #include "loop/co.h"
 #include "text/xml.h"
 #include "web/web_i.h"
@@ -63,8 +63,8 @@ static bool range_read(struct sv text, size_t n, size_t *from, size_t *to)
 {
 	struct sv a, b;
 	uint64_t first, last = n ? n - 1 : 0;
-	if (!n || !sv_startsi(text, SV("bytes=")) || !sv_split(sv_sub(text, 6, text.n), '-', &a, &b) || sv_u64(a, &first) ||
-	    (b.n && sv_u64(b, &last)) || first > last || first >= n)
+	if (!n || !sv_startsi(text, SV("bytes=")) || !sv_split(sv_sub(text, 6, text.n), '-', &a, &b) ||
+	    sv_u64(a, &first) || (b.n && sv_u64(b, &last)) || first > last || first >= n)
 		return false;
 	*from = (size_t)first;
 	*to = last >= n ? n - 1 : (size_t)last;
@@ -91,9 +91,13 @@ static void media_done(int status, void *arg)
 			snprintf(text, sizeof(text), "bytes %zu-%zu/%zu", from, to, m->bytes.n);
 			http_exchange_header(m->x, "Content-Range", text);
 		}
-		http_exchange_reply(m->x, is_part ? 206 : 200, type_of(m->path), sv_sub(buf_sv(&m->bytes), from, to - from + 1));
+		http_exchange_reply(
+		    m->x, is_part ? 206 : 200, type_of(m->path), sv_sub(buf_sv(&m->bytes), from, to - from + 1));
 	} else if (http_exchange_is_open(m->x)) {
-		web_problem(m->x, status == ST_LIMIT ? 413 : status == ST_NOTFOUND || status == ST_DENIED ? 404 : 503,
+		web_problem(m->x,
+		    status == ST_LIMIT                             ? 413
+		    : status == ST_NOTFOUND || status == ST_DENIED ? 404
+		                                                   : 503,
 		    status == ST_LIMIT ? "the file is longer than 64 MiB" : "there is no such recording");
 	}
 	mem_unref(m->x);
@@ -179,8 +183,8 @@ void web_recordings(struct web_call *c)
 		if (http_query_get(c->q, words[i], &value) || !value.n)
 			continue;
 		for (size_t k = 0; k < value.n; k++)
-			is_good = is_good && (unsigned char)value.p[k] > ' ' && value.p[k] != '"' && value.p[k] != '\'' &&
-			          value.p[k] != '\\';
+			is_good = is_good && (unsigned char)value.p[k] > ' ' && value.p[k] != '"' &&
+			          value.p[k] != '\'' && value.p[k] != '\\';
 		buf_printf(&args, " %s=%s", words[i], value.p);
 	}
 	if (!is_good || args.failed)
@@ -431,7 +435,8 @@ void web_records(struct web_call *c)
 		web_problem(c->x, 503, "too many records are being read");
 		return;
 	}
-	xml_each(xml_child(conf, "templates"), "template", t) if (!strcmp(xml_attr_or(t, "name", ""), name)) template = t->text;
+	xml_each(xml_child(conf, "templates"), "template", t) if (!strcmp(xml_attr_or(t, "name", ""), name)) template =
+	    t->text;
 	buf_init(&path);
 	buf_init(&word);
 	buf_init(&r->bytes);
@@ -443,7 +448,9 @@ void web_records(struct web_call *c)
 	r->x = mem_ref(c->x);
 	buf_fini(&path);
 	buf_fini(&word);
-	int st = r->path && r->template && r->word ? work_submit(WORK_FILE, "http records", records_read, records_done, r) : ST_NOMEM;
+	int st = r->path && r->template && r->word
+	             ? work_submit(WORK_FILE, "http records", records_read, records_done, r)
+	             : ST_NOMEM;
 	if (!st) {
 		reader_count++;
 		return;

@@ -88,8 +88,8 @@ static ON_CTL void settings_read(const struct xml_node *s)
 
 static void settings_fini(void)
 {
-	char *texts[] = {web_conf.token_file, web_conf.cors_origins, web_conf.operator_commands, web_conf.agent_commands,
-	    web_conf.read_commands, web_conf.ring_always, web_conf.console_dir};
+	char *texts[] = {web_conf.token_file, web_conf.cors_origins, web_conf.operator_commands,
+	    web_conf.agent_commands, web_conf.read_commands, web_conf.ring_always, web_conf.console_dir};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		mem_free(texts[i]);
 	memset(&web_conf, 0, sizeof(web_conf));
@@ -230,7 +230,8 @@ static const struct conf_desc confs[] = {
     {"http.conf", "agent-commands", "list", "", AGENT_COMMANDS,
         "commands the role agent may run on the legs of its own phone; originate: click to dial"},
     {"http.conf", "console-dir", "path", "", "$${htdocs_dir}/console", "the built web console (docs/console.md)"},
-    {"http.conf", "session-idle-time", "number", "s", "28800", "a session of the console ends when not used for so long"},
+    {"http.conf", "session-idle-time", "number", "s", "28800",
+        "a session of the console ends when not used for so long"},
     {"http.conf", "session-max-time", "number", "s", "86400", "and so long after it was opened"},
     {"directory", "console-role", "text", "", "",
         "a user may sign in to the web console as admin, supervisor, agent or read-only"},
@@ -259,8 +260,10 @@ static const struct conf_desc confs[] = {
 };
 static const struct api_desc apis[] = {
     {"http", "HTTP door: status and tokens",
-        "status|console reload|token list|token add <name> admin|operator|agent|read|token revoke <name>", API_MAY_WAIT, web_api_http,
-        (const char *const[]){"http status", "http console reload", "http token list", "http token add", "http token revoke", NULL}},
+        "status|console reload|token list|token add <name> admin|operator|agent|read|token revoke <name>", API_MAY_WAIT,
+        web_api_http,
+        (const char *const[]){
+            "http status", "http console reload", "http token list", "http token add", "http token revoke", NULL}},
     {0},
 };
 const struct module mod_http_api = {.abi = MODULE_ABI,

@@ -157,7 +157,8 @@ static ON_CTL bool session_check(struct web_call *c)
 	if (!s)
 		return true;
 	if (!web_session_is_intended(s, c->q)) {
-		web_problem(c->x, 403, "with a session, a request comes from the console's own page and carries X-Tandem-CSRF");
+		web_problem(
+		    c->x, 403, "with a session, a request comes from the console's own page and carries X-Tandem-CSRF");
 		return false;
 	}
 	c->session = s;

@@ -1,14 +1,15 @@
-/* Sessions of the web console: people of the directory (their parameter console-role says what they may) or holders of a
- * token sign in once and are known by a cookie then (HttpOnly, SameSite=Strict). Kept is the SHA-256 sum of the cookie,
- * in memory only: a restart ends every session. A request that changes something must also carry the session's word
- * (X-Tandem-CSRF), which only a page of ours can read. Sign-ins of an address take their turn by login_delay before the
- * password is looked at, right or wrong, for passwords can be guessed where tokens cannot. Once a minute, and after a
- * reloadxml, what became of each session's user is looked up: who is gone, has another role or password is signed out. */
+/* Sessions of the web console: people of the directory (their parameter console-role says what they may) or holders of
+ * a token sign in once and are known by a cookie then (HttpOnly, SameSite=Strict). Kept is the SHA-256 sum of the
+ * cookie, in memory only: a restart ends every session. A request that changes something must also carry the session's
+ * word (X-Tandem-CSRF), which only a page of ours can read. Sign-ins of an address take their turn by login_delay
+ * before the password is looked at, right or wrong, for passwords can be guessed where tokens cannot. Once a minute,
+ * and after a reloadxml, what became of each session's user is looked up: who is gone, has another role or password is
+ * signed out. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
-#include "core/conf/dir.h"
 #include "core/conf/config.h"
+#include "core/conf/dir.h"
 #include "guard/guard.h"
 #include "loop/co.h"
 #include "text/digest.h"
@@ -65,7 +66,8 @@ static ON_CTL struct web_session *session_named(const char *name)
 
 static ON_CTL bool is_over(const struct web_session *s)
 {
-	return loop_now_us() - s->seen_us > web_conf.session_idle_us || loop_now_us() - s->opened_us > web_conf.session_max_us;
+	return loop_now_us() - s->seen_us > web_conf.session_idle_us ||
+	       loop_now_us() - s->opened_us > web_conf.session_max_us;
 }
 
 enum web_role web_session_role(const char *name)
@@ -141,7 +143,9 @@ static ON_CTL enum web_role user_role(const struct dir_user *u, uint8_t secret[D
 {
 	enum web_role role = WEB_NOBODY;
 	const char *own = dir_user_param(u, "console-password"), *hash = dir_user_param(u, "a1-hash"),
-	           *password = own && *own ? own : hash && *hash ? hash : dir_user_param(u, "password");
+	           *password = own && *own     ? own
+	                       : hash && *hash ? hash
+	                                       : dir_user_param(u, "password");
 	digest_sha256(password ? password : "", password ? strlen(password) : 0, secret);
 	if (!password || !*password || web_role_parse(user_param(u, "console-role"), &role))
 		return WEB_NOBODY;
@@ -261,7 +265,8 @@ static ON_CTL void user_make_room(const char *user, const char *domain, const ch
 		session_end(oldest);
 }
 
-static ON_CTL void session_put(struct buf *b, const char *user, const char *domain, enum web_role role, const char *csrf)
+static ON_CTL void session_put(
+    struct buf *b, const char *user, const char *domain, enum web_role role, const char *csrf)
 {
 	struct json_writer w;
 	jw_init(&w, b, false);
@@ -383,7 +388,8 @@ static ON_CTL bool sign_in_read(struct web_call *c, struct sign_in *in)
 	const char *at = user && !domain ? strchr(user, '@') : NULL;
 	in->is_token = token != NULL;
 	password = token ? token : password;
-	if (!password || strlen(password) >= PASSWORD_MAX || (!token && (!user || !*user || strlen(user) >= SESSION_USER_MAX)) ||
+	if (!password || strlen(password) >= PASSWORD_MAX ||
+	    (!token && (!user || !*user || strlen(user) >= SESSION_USER_MAX)) ||
 	    (domain && strlen(domain) >= SESSION_USER_MAX)) {
 		web_problem(c->x, 400, "user and password, or token, are needed");
 		return false;
@@ -391,10 +397,10 @@ static ON_CTL bool sign_in_read(struct web_call *c, struct sign_in *in)
 	const char *fallback = globals_get("domain");
 	snprintf(in->user, sizeof(in->user), "%.*s", at ? (int)(at - user) : SESSION_USER_MAX - 1, user ? user : "");
 	snprintf(in->domain, sizeof(in->domain), "%s",
-	    at                    ? at + 1
-	    : domain && *domain   ? domain
-	    : fallback            ? fallback
-	                          : "");
+	    at                  ? at + 1
+	    : domain && *domain ? domain
+	    : fallback          ? fallback
+	                        : "");
 	snprintf(in->password, sizeof(in->password), "%s", password);
 	return true;
 }

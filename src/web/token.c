@@ -259,7 +259,8 @@ static CO void token_add(struct api_call *c, const char *name, const char *role_
 	char text[TOKEN_CHARS + 1];
 	enum web_role role;
 	if (web_role_parse(role_text, &role) || !*name || *name == '@' || strlen(name) >= TOKEN_NAME_MAX) {
-		buf_adds(c->out, "-ERR a name of up to 63 characters and a role (admin, operator, agent, read), without @ in front, are needed\n");
+		buf_adds(c->out, "-ERR a name of up to 63 characters and a role (admin, operator, agent, read), "
+		                 "without @ in front, are needed\n");
 		return;
 	}
 	if (token_named(&tokens, name) || tokens.count == TOKENS_MAX) {

@@ -12,7 +12,7 @@
 /* ---- module.c: the settings of http.conf ---- */
 struct web_conf {
 	char *token_file, *cors_origins, *operator_commands, *agent_commands, *read_commands, *ring_always; /* owned */
-	char *console_dir;                                                                                 /* owned */
+	char *console_dir;                                                                                  /* owned */
 	int64_t session_idle_us, session_max_us;
 	bool is_metrics_open; /* to loopback, without a token */
 	unsigned max_running_commands, max_event_clients;
@@ -49,11 +49,11 @@ struct web_call {
 	const struct http_request *q;
 	const struct web_route *route;
 	enum web_role role;
-	const char *token_name;      /* "" without one; a session's name */
+	const char *token_name;            /* "" without one; a session's name */
 	const struct web_session *session; /* borrowed, during the call; NULL: asked with a token */
-	struct principal *who;       /* a reference; NULL: the role admin */
-	char param[WEB_PARAM_CHARS]; /* what {name} in the path stands for */
-	json_t *body;                /* borrowed; NULL without one */
+	struct principal *who;             /* a reference; NULL: the role admin */
+	char param[WEB_PARAM_CHARS];       /* what {name} in the path stands for */
+	json_t *body;                      /* borrowed; NULL without one */
 };
 enum {
 	WEB_TAKES_BODY = 1,
@@ -136,7 +136,7 @@ ON_CTL void web_openapi(struct web_call *c);
 enum { SESSION_CSRF_CHARS = 32, SESSION_USER_MAX = 128 };
 struct web_session {
 	struct lnode link;
-	char name[TOKEN_NAME_MAX]; /* "@ID user": as a token's, which never begins so */
+	char name[TOKEN_NAME_MAX];                             /* "@ID user": as a token's, which never begins so */
 	char user[SESSION_USER_MAX], domain[SESSION_USER_MAX]; /* "" when it was opened with a token */
 	char token_name[TOKEN_NAME_MAX];                       /* which one then; else "" */
 	enum web_role role;
