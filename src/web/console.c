@@ -313,11 +313,11 @@ static void check_run(void *arg)
 {
 	struct http_exchange *x = arg;
 	char program[PATH_MAX];
-	const struct core_dirs *d = core_dirs();
 	struct json_writer w;
 	struct buf text, b;
 	int code = 0, st = ST_IO;
 	role_assert_co();
+	const struct core_dirs *d = core_dirs();
 	buf_init(&text);
 	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
 	if (n > 0) {
