@@ -58,19 +58,6 @@ static void media_read(void *arg)
 	m->status = slurp(real, MEDIA_MAX_BYTES, &m->bytes, NULL);
 }
 
-/* "bytes=FROM-[TO]" within a file of n bytes; false: all of it. */
-static bool range_read(struct sv text, size_t n, size_t *from, size_t *to)
-{
-	struct sv a, b;
-	uint64_t first, last = n ? n - 1 : 0;
-	if (!n || !sv_startsi(text, SV("bytes=")) || !sv_split(sv_sub(text, 6, text.n), '-', &a, &b) ||
-	    sv_u64(a, &first) || (b.n && sv_u64(b, &last)) || first > last || first >= n)
-		return false;
-	*from = (size_t)first;
-	*to = last >= n ? n - 1 : (size_t)last;
-	return true;
-}
-
 static void media_done(int status, void *arg)
 {
 	struct media *m = arg;
@@ -80,7 +67,7 @@ static void media_done(int status, void *arg)
 	status = status ? status : m->status;
 	if (http_exchange_is_open(m->x) && !status) {
 		struct sv range = http_header_get(http_exchange_request(m->x), "Range");
-		bool is_part = range_read(range, m->bytes.n, &from, &to);
+		bool is_part = web_range_parse(range, m->bytes.n, &from, &to);
 		http_exchange_headers_clear(m->x);
 		http_exchange_header(m->x, "X-Content-Type-Options", "nosniff");
 		http_exchange_header(m->x, "Cache-Control", "private, no-store");
@@ -339,34 +326,6 @@ static void records_read(void *arg)
 		close(fd);
 }
 
-/* One line's cells as an array: "a","b",c */
-static void cells_put(struct json_writer *w, struct sv line)
-{
-	struct buf cell;
-	size_t i = 0;
-	buf_init(&cell);
-	jw_begin_array(w);
-	while (i <= line.n) {
-		buf_clear(&cell);
-		if (i < line.n && line.p[i] == '"') {
-			for (i++; i < line.n; i++) {
-				if (line.p[i] == '"' && i + 1 < line.n && line.p[i + 1] == '"')
-					i++;
-				else if (line.p[i] == '"')
-					break;
-				buf_addc(&cell, line.p[i]);
-			}
-		}
-		for (; i < line.n && line.p[i] != ','; i++)
-			if (line.p[i] != '"')
-				buf_addc(&cell, line.p[i]);
-		i++;
-		jw_sv(w, buf_sv(&cell));
-	}
-	jw_end_array(w);
-	buf_fini(&cell);
-}
-
 /* The names of a template's ${variables}. */
 static void columns_put(struct json_writer *w, const char *template)
 {
@@ -400,7 +359,7 @@ static void records_done(int status, void *arg)
 		while (from && p[from - 1] != '\n')
 			from--;
 		if (stop > from && (!word || memmem(p + from, stop - from, r->word, word))) {
-			cells_put(&w, (struct sv){p + from, stop - from});
+			web_cells_put(&w, (struct sv){p + from, stop - from});
 			count++;
 		}
 		end = from;

@@ -87,22 +87,9 @@ static ON_CTL const char *cookie_name(void)
 	return name;
 }
 
-/* The cookie's value in the Cookie header, SV_NONE without one. */
-static ON_CTL struct sv cookie_get(const struct http_request *q)
-{
-	struct sv rest = http_header_get(q, "Cookie"), pair, name, value;
-	bool more = rest.n > 0;
-	while (more) {
-		more = sv_split(rest, ';', &pair, &rest);
-		if (sv_split(sv_trim(pair), '=', &name, &value) && sv_is(name, cookie_name()))
-			return value;
-	}
-	return SV_NONE;
-}
-
 const struct web_session *web_session_get(const struct http_request *q)
 {
-	struct sv cookie = cookie_get(q);
+	struct sv cookie = web_cookie_find(http_header_get(q, "Cookie"), cookie_name());
 	uint8_t sum[DIGEST_SHA256_BYTES];
 	struct web_session *found = NULL;
 	struct lnode *it, *tmp;

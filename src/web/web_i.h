@@ -187,6 +187,15 @@ ON_CTL void web_mailbox(struct web_call *c);
 ON_CTL void web_mailbox_file(struct web_call *c);
 ON_CTL void web_records(struct web_call *c);
 
+/* ---- words.c: pure ---- */
+/* The value of the cookie so named in a Cookie header (RFC 6265, 4.2.1), a view into it; SV_NONE. */
+ANY struct sv web_cookie_find(struct sv header, const char *wanted);
+/* A Range of one part, "bytes=FROM-[TO]" (RFC 9110, 14.2), of n bytes: the first and the last. False: all of it is
+ * sent. */
+ANY bool web_range_parse(struct sv text, size_t n, size_t *from, size_t *to);
+/* One line's cells as an array: "a","b",c with "" for a quote. */
+ANY void web_cells_put(struct json_writer *w, struct sv line);
+
 /* ---- ring.c: events kept for those who come back ---- */
 struct web_event { /* counted */
 	uint64_t seq;
