@@ -186,19 +186,24 @@ void web_phones(struct web_call *c)
 /* mod_callcenter's tables; 503 while it is not loaded. */
 void web_queues(struct web_call *c)
 {
-	static const char *const lists[] = {"queue", "agent", "tier", "member"};
-	struct buf which;
+	struct buf which, queue, args;
 	buf_init(&which);
+	buf_init(&queue);
+	buf_init(&args);
 	http_query_get(c->q, "list", &which);
-	const char *args = which.n ? NULL : "queue list";
-	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]) && which.n; i++)
-		if (sv_is(buf_sv(&which), lists[i]))
-			args = i == 0 ? "queue list" : i == 1 ? "agent list" : i == 2 ? "tier list" : "member list";
-	buf_fini(&which);
-	if (args)
-		web_command_run(c->x, NULL, "callcenter_config", args, table_done, NULL);
+	http_query_get(c->q, "queue", &queue);
+	struct sv list = which.n ? buf_sv(&which) : SV("queue");
+	if (sv_is(list, "member") && is_word(queue.p, "_.-@"))
+		buf_printf(&args, "queue list members %s", queue.p);
+	else if (sv_is(list, "queue") || sv_is(list, "agent") || sv_is(list, "tier"))
+		buf_printf(&args, "%.*s list", SVF(list));
+	if (args.n)
+		web_command_run(c->x, NULL, "callcenter_config", args.p, table_done, NULL);
 	else
-		web_problem(c->x, 400, "list must be queue, agent, tier or member");
+		web_problem(c->x, 400, "list must be queue, agent, tier, or member with a queue");
+	buf_fini(&args);
+	buf_fini(&queue);
+	buf_fini(&which);
 }
 
 /* ---- conferences, parked calls ---- */

@@ -30,6 +30,10 @@ def sw(tmp_path_factory):
     s = t.Tandem(tmp_path_factory.mktemp("console") / "instance")
     web_console.roles_write(s)
     web_console.console_dir_write(s, folder)
+    (s.root / "conf/autoload_configs/callcenter.conf.xml").write_text(
+        '<configuration name="callcenter.conf"><settings/><queues><queue name="support@default"><param name="strategy" value="longest-idle-agent"/></queue></queues>'
+        '<agents><agent name="ann" type="callback" contact="user/1005" status="Available"/></agents>'
+        '<tiers><tier agent="ann" queue="support@default" level="1" position="1"/></tiers></configuration>')
     s.start()
     yield s
     s.stop()
@@ -229,3 +233,20 @@ def test_ten_thousand_rows(sw, page):
     page.eval(script="document.querySelector('.table-box').scrollTo(0, 1e9)")
     page.wait(at=f"{ROW}:has-text('109999')")
     assert page.count(at=ROW) < 80
+
+
+def test_queues(sw, page):
+    """Shown while mod_callcenter is loaded."""
+    user(page, sw, "1001")
+    page.wait(at="nav a[href='#/conferences']")
+    assert page.count(at="nav a[href='#/queues']") == 0
+    page.sign_out()
+    assert sw.api("load mod_callcenter").startswith("+OK")
+    user(page, sw, "1001")
+    page.click(at="nav a[href='#/queues']")
+    page.wait(at=f"{ROW}:has-text('support@default'):has-text('longest-idle-agent')")
+    page.wait(at=f"{ROW}:has-text('ann'):has-text('Available')")
+    assert page.axe() == []
+    page.shot_keep("queues")
+    page.goto(path="/#/calls")
+    assert sw.api("unload mod_callcenter").startswith("+OK")
