@@ -209,6 +209,13 @@ static ON_CTL bool body_type_check(struct web_call *c)
 		web_problem(c->x, 400, "%.*s takes no body here", SVF(c->q->method));
 		return false;
 	}
+	struct sv length = http_header_get(c->q, "Content-Length");
+	uint64_t n = 0;
+	if (c->route->flags & WEB_SMALL_BODY && (sv_u64(length, &n) || n > WEB_SMALL_BODY_BYTES)) {
+		web_problem(
+		    c->x, 413, "the body must be of a length that is told, at most %d bytes", WEB_SMALL_BODY_BYTES);
+		return false;
+	}
 	if ((type.n && !http_header_has(c->q, "Content-Type", "application/json")) || encoding.n) {
 		web_problem(c->x, 415, "only application/json is taken, without a content encoding");
 		return false;

@@ -76,7 +76,7 @@ const struct web_route web_routes[] = {
     {"GET", "/favicon.svg", WEB_NOBODY, WEB_HIDDEN, web_file, "console", NULL, NULL, NULL, NULL, NULL, NULL, 200},
     {"GET", "/v1/session", WEB_READ, 0, web_session_show, "console", "Who asks: user, domain, role",
         NULL, NULL, "Who.", "{\"type\":\"object\"}", "application/json", 200},
-    {"POST", "/v1/session", WEB_NOBODY, WEB_TAKES_BODY | WEB_NEEDS_BODY, web_session_open, "console",
+    {"POST", "/v1/session", WEB_NOBODY, WEB_TAKES_BODY | WEB_NEEDS_BODY | WEB_SMALL_BODY, web_session_open, "console",
         "Sign in with a user of the directory (user, password, domain) or with a token: a cookie and a word for X-Tandem-CSRF",
         NULL, "{\"type\":\"object\"}", "The session.", "{\"type\":\"object\"}", "application/json", 201},
     {"DELETE", "/v1/session", WEB_READ, 0, web_session_close, "console", "Sign out",

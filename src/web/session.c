@@ -293,6 +293,7 @@ static ON_CTL void session_open(struct http_exchange *x, struct web_session *s)
 	snprintf(header, sizeof(header), "%s=%s; Path=/; HttpOnly; SameSite=Strict%s", cookie_name(), cookie,
 	    is_secure ? "; Secure" : "");
 	http_exchange_trust(x);
+	guard_succeeded(http_exchange_peer(x));
 	http_exchange_header(x, "Set-Cookie", header);
 	buf_init(&b);
 	session_put(&b, s->user, s->domain, s->role, s->csrf);

@@ -40,6 +40,7 @@ ON_CTL enum web_role web_token_role(const char *name);
 int web_api_http(struct api_call *c); /* the command `http` */
 
 /* ---- route.c: from a request to its handler ---- */
+enum { WEB_SMALL_BODY_BYTES = 8192 };
 enum { WEB_PARAMS_MAX = 1, WEB_PARAM_CHARS = 128 };
 struct leg;
 struct web_route;
@@ -60,7 +61,8 @@ enum {
 	WEB_NEEDS_BODY = 2,  /* and that it is a JSON object */
 	WEB_QUERY_TOKEN = 4, /* access_token in the query will do: browsers cannot set headers there */
 	WEB_STREAM = 8,      /* answers without end: HEAD is answered at once */
-	WEB_HIDDEN = 16      /* not in the description */
+	WEB_HIDDEN = 16,     /* not in the description */
+	WEB_SMALL_BODY = 32  /* of a length that is told, at most WEB_SMALL_BODY_BYTES: strangers send it */
 };
 struct web_route {
 	const char *method, *path; /* "/v1/jobs/{id}" */

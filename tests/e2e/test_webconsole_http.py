@@ -64,6 +64,14 @@ def test_sign_in_and_out(sw):
         assert nobody.call("POST", "/v1/session", body)[0] == 401
     for body in ({}, {"user": "1001"}, {"user": "", "password": "x"}, {"user": "x" * 500, "password": "y"}, {"user": "1001", "password": "y" * 5000}, {"user": 1, "password": 2}):
         assert nobody.call("POST", "/v1/session", body)[0] == 400, body
+    raw = nobody.raw()  # nothing long is read of who is nobody yet
+    raw.sendall(b"POST /v1/session HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n")
+    assert read_response(raw)[0] == 413
+    raw.close()
+    raw = nobody.raw()
+    raw.sendall(b"POST /v1/session HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    assert read_response(raw)[0] == 413
+    raw.close()
     assert s.call("DELETE", "/v1/session")[0] == 204
     assert s.call("GET", "/v1/session")[0] == 401
     token = Session.__new__(Session)
