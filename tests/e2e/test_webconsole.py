@@ -102,6 +102,13 @@ def test_a_call_is_seen_and_dragged(sw, page, phone):
     a.reply(a.expect(method="INVITE"), 200, "OK", sdp(a.rtp_port, version=3))
     a.expect(method="ACK")
     page.wait(at=f"{ROW}:has-text('active')")
+    page.click(at=f"{ROW} a:has-text('SIP')")
+    page.wait(at=".ladder-message:has-text('INVITE')")
+    assert page.axe() == []
+    page.shot_keep("ladder")
+    page.click(at=".ladder-message >> nth=0")
+    page.wait(at="pre:has-text('INVITE sip:1005@')")
+    page.click(at="nav a[href='#/calls']")
     page.click(at=f"{ROW} button:has-text('Hang up')")
     ended(a), ended(c)
     page.wait(at="text=No calls.")
