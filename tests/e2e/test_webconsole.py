@@ -114,6 +114,28 @@ def test_a_call_is_seen_and_dragged(sw, page, phone):
     page.wait(at="text=No calls.")
 
 
+def test_parked_and_into_a_conference(sw, page, phone):
+    user(page, sw, "1001")
+    a, b, c = phone("1004", hz=600), phone("1005", hz=700), phone("1006", hz=800)
+    c.invite("3000")
+    c.answered()
+    talks(c)
+    bridged(a, b, "1005")
+    page.wait(at=f"{ROW}:has-text('1005'):has-text('active')")
+    page.wait(at="li[data-target='slot 6001'][data-state=idle]")
+    page.drag(**{"from": f"{ROW}:has-text('1005')", "to": "li[data-target='slot 6001']"})
+    ended(b)
+    page.wait(at="li[data-target='slot 6001'][data-state=busy]")
+    page.wait(at=f"{ROW}:has-text('1004'):has-text('6001')")
+    page.drag(**{"from": f"{ROW}:has-text('6001')", "to": "li[data-target='room 3000-127.0.0.1']"})
+    page.wait(at="li[data-target='room 3000-127.0.0.1']:has-text('3000 (2)')")
+    page.wait(at="li[data-target='slot 6001'][data-state=idle]")
+    a.talk.hears(800)
+    c.talk.hears(600)
+    a.bye(), c.bye()
+    page.wait(at="text=No calls.")
+
+
 def test_keyboard_transfer(sw, page, phone):
     user(page, sw, "1001")
     a, b, c = phone("1004", hz=600), phone("1005", hz=700), phone("1006", hz=800)
@@ -179,6 +201,26 @@ def test_names_are_no_markup(sw, page, phone):
     a.bye()
     page.wait(at=f"{ROW}:has-text('CHANNEL_HANGUP')")
     assert page.count(at="img") == 0 and page.eval(script="String(window.pwned)") == "undefined"
+
+
+def test_what_was_missed_is_replayed(sw, page, phone):
+    user(page, sw, "1001")
+    asked = "performance.getEntriesByType('resource').filter(e => e.name.endsWith('/v1/channels')).length"
+    a, b = phone("1004", hz=600), phone("1005", hz=700)
+    a.invite("9196")
+    a.answered()
+    page.wait(at=f"{ROW}:has-text('9196')")
+    before = page.eval(script=asked)
+    page.eval(script="window.cut.forEach(s => s.close())")
+    page.wait(at=".live.off")
+    a.bye()
+    b.invite("9664")
+    b.answered()
+    page.wait(at=".live:not(.off)")
+    page.wait(at=f"{ROW}:has-text('9664')")
+    page.wait(at=f"{ROW}:has-text('9196')", state="detached")
+    assert page.eval(script=asked) == before
+    b.bye()
 
 
 def test_chinese_and_dark(sw, page):

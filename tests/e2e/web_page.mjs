@@ -12,6 +12,8 @@ const context = await chromium.launchPersistentContext(folder, { executablePath,
     '--disable-dev-shm-usage', '--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets'] });
 const page = context.pages()[0] || await context.newPage();
 page.setDefaultTimeout(12000);
+// so that a test can cut what the page has open
+await context.addInitScript(() => { const Plain = WebSocket; window.cut = []; window.WebSocket = class extends Plain { constructor(...a) { super(...a); window.cut.push(this); } }; });
 const problems = []; // exceptions, refusals by the Content-Security-Policy
 page.on('pageerror', e => problems.push(`exception: ${e}`));
 page.on('console', m => { if (/Content.Security.Policy|Trusted|Uncaught|Error:/i.test(m.text())) problems.push(m.text()); });
