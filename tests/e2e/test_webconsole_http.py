@@ -321,3 +321,13 @@ def test_click_to_dial(sw, phone):
     for number in ("", "1 2", "9196 XML other", "${x}", "a'b", "{a=b}1", "1;2", 5):
         assert boss.call("POST", "/v1/dial", {"number": number, "phone": "1005"})[0] == 400, number
     assert boss.call("POST", "/v1/dial", {"number": "1", "phone": "1005,1006"})[0] == 400
+
+
+def test_versions_are_locked():
+    """Exact versions, each with its sum, and no address: any registry will do."""
+    wanted = json.loads((t.TOP / "web/package.json").read_text())
+    lock = json.loads((t.TOP / "web/package-lock.json").read_text())
+    for name, version in {**wanted["dependencies"], **wanted["devDependencies"]}.items():
+        assert re.fullmatch(r"\d+\.\d+\.\d+", version) and lock["packages"][f"node_modules/{name}"]["version"] == version, name
+    for name, p in lock["packages"].items():
+        assert not name or ("integrity" in p and "resolved" not in p), name
