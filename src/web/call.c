@@ -182,12 +182,14 @@ out:
 }
 
 /* ---- one channel ---- */
-static ON_CTL bool channel_check(struct web_call *c)
+static ON_CTL bool channel_command_check(struct web_call *c, const char *name)
 {
-	if (leg_find(c->param))
-		return true;
-	web_problem(c->x, 404, "there is no channel %s", c->param);
-	return false;
+	const struct leg *leg = leg_find(c->param);
+	if (!web_leg_command_check(c, name, leg))
+		return false;
+	if (!leg)
+		web_problem(c->x, 404, "there is no channel %s", c->param);
+	return leg != NULL;
 }
 
 void web_channel_hangup(struct web_call *c)
@@ -196,7 +198,7 @@ void web_channel_hangup(struct web_call *c)
 	enum cause cause = CAUSE_NORMAL_CLEARING;
 	struct leg *leg;
 	buf_init(&name);
-	if (!web_command_check(c, "uuid_kill") || !channel_check(c))
+	if (!channel_command_check(c, "uuid_kill"))
 		goto out;
 	bool is_given = !http_query_get(c->q, "cause", &name);
 	if (is_given)
@@ -228,7 +230,7 @@ void web_channel_command(struct web_call *c)
 		web_problem(c->x, 404, "there is no such command");
 		return;
 	}
-	if (!web_command_check(c, name) || !channel_check(c))
+	if (!channel_command_check(c, name))
 		return;
 	bool is_before = (!strcmp(command, "hold") || !strncmp(command, "media", 5)) &&
 	                 (!strcmp(rest, "off") || !strcmp(rest, "toggle"));

@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "core/leg/leg.h"
 #include "core/registry/api.h"
 #include "core/registry/principal.h"
 #include "core/run/api.h"
@@ -102,10 +103,34 @@ bool web_command_check(struct web_call *c, const char *name)
 {
 	if (!api_find(name))
 		web_problem(c->x, 404, "there is no command %s", name);
-	else if (!web_command_allowed(c->role, name))
+	else if (!web_command_allowed(c->role == WEB_AGENT ? WEB_READ : c->role, name))
 		web_problem(c->x, 403, "the role %s may not run %s", web_role_name(c->role), name);
 	else
 		return true;
+	return false;
+}
+
+/* It is his phone's, or what that is bridged to. */
+static ON_CTL bool is_own_leg(const struct web_call *c, const struct leg *leg)
+{
+	char own[2 * SESSION_USER_MAX];
+	if (!c->session || !*c->session->user)
+		return false;
+	snprintf(own, sizeof(own), "%s@%s", c->session->user, c->session->domain);
+	const char *id = vars_get(leg->vars, "presence_id");
+	if (id && !strcasecmp(id, own))
+		return true;
+	id = leg->peer ? vars_get(leg->peer->vars, "presence_id") : NULL;
+	return id && !strcasecmp(id, own);
+}
+
+bool web_leg_command_check(struct web_call *c, const char *name, const struct leg *leg)
+{
+	if (c->role != WEB_AGENT || !api_find(name) || !web_command_allowed(WEB_AGENT, name))
+		return web_command_check(c, name);
+	if (!leg || is_own_leg(c, leg))
+		return true;
+	web_problem(c->x, 403, "the role agent may act on the calls of its own phone only");
 	return false;
 }
 

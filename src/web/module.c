@@ -17,6 +17,7 @@
 #define OPERATOR_COMMANDS \
 	"status show version uptime event originate uuid_* break hupall sched_hangup sched_transfer sched_del " \
 	"sofia_contact sofia_count_reg user_exists user_data list_users limit_usage"
+#define AGENT_COMMANDS "uuid_kill uuid_hold uuid_transfer uuid_send_dtmf uuid_park originate"
 #define READ_COMMANDS "status show version uptime event sofia_contact"
 
 struct web_conf web_conf;
@@ -50,13 +51,20 @@ static ON_CTL uint64_t number(
 static ON_CTL void settings_read(const struct xml_node *s)
 {
 	struct buf path;
-	const char *file = config_param(s, "token-file", "");
+	const char *file = config_param(s, "token-file", ""), *console = config_param(s, "console-dir", "");
+	struct buf folder;
 	buf_init(&path);
+	buf_init(&folder);
+	buf_printf(&folder, "%s/console", core_dirs()->htdocs);
 	buf_printf(&path, "%s/http_tokens.json", core_dirs()->db);
 	web_conf = (struct web_conf){
 	    .token_file = mem_strdup(*file ? file : path.p),
 	    .cors_origins = mem_strdup(config_param(s, "cors-origins", "")),
 	    .operator_commands = mem_strdup(config_param(s, "operator-commands", OPERATOR_COMMANDS)),
+	    .agent_commands = mem_strdup(config_param(s, "agent-commands", AGENT_COMMANDS)),
+	    .console_dir = mem_strdup(*console ? console : folder.p),
+	    .session_idle_us = clock_us_of_s(number(s, "session-idle-time", 28800, 60, 31536000)),
+	    .session_max_us = clock_us_of_s(number(s, "session-max-time", 86400, 60, 31536000)),
 	    .read_commands = mem_strdup(config_param(s, "read-commands", READ_COMMANDS)),
 	    .ring_always = mem_strdup(config_param(s, "event-ring-always", "")),
 	    .is_metrics_open = str_is_true(config_param(s, "metrics-without-token", "false")),
@@ -68,6 +76,7 @@ static ON_CTL void settings_read(const struct xml_node *s)
 	    .keep_alive_us = clock_us_of_s(number(s, "event-keep-alive", 15, 1, 3600)),
 	};
 	buf_fini(&path);
+	buf_fini(&folder);
 	buf_init(&acls);
 	xml_each(s, "param", p)
 	{
@@ -79,8 +88,8 @@ static ON_CTL void settings_read(const struct xml_node *s)
 
 static void settings_fini(void)
 {
-	char *texts[] = {web_conf.token_file, web_conf.cors_origins, web_conf.operator_commands, web_conf.read_commands,
-	    web_conf.ring_always};
+	char *texts[] = {web_conf.token_file, web_conf.cors_origins, web_conf.operator_commands,
+	    web_conf.agent_commands, web_conf.read_commands, web_conf.ring_always, web_conf.console_dir};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		mem_free(texts[i]);
 	memset(&web_conf, 0, sizeof(web_conf));
@@ -142,25 +151,29 @@ static ON_CTL int listener_open(const struct xml_node *s)
 
 /* A module may be loaded by a command, on a coroutine: then the disk is a worker's. */
 struct token_load {
-	const char *path;
+	const char *path, *console;
+	struct web_files *files;
 	int status;
 };
 
 static void tokens_read(void *arg)
 {
 	struct token_load *t = arg;
+	t->files = web_files_read(t->console);
 	t->status = web_tokens_load(t->path);
 }
 
 static ON_CTL int tokens_load(void)
 {
-	struct token_load t = {.path = web_conf.token_file};
+	struct token_load t = {.path = web_conf.token_file, .console = web_conf.console_dir};
+	int st = ST_OK;
 	if (!co_self()) {
 		tokens_read(&t);
-		return t.status;
+	} else {
+		role_assert_co();
+		st = co_work(WORK_FILE, "http tokens", tokens_read, &t);
 	}
-	role_assert_co();
-	int st = co_work(WORK_FILE, "http tokens", tokens_read, &t);
+	web_files_use(t.files);
 	return st ? st : t.status;
 }
 
@@ -173,6 +186,9 @@ static int unload(void)
 	server = NULL;
 	web_ring_stop();
 	web_jobs_fini();
+	web_sessions_stop();
+	web_log_stop();
+	web_files_use(NULL);
 	web_tokens_fini();
 	login_delay_free(web_login_delay);
 	web_login_delay = NULL;
@@ -189,6 +205,10 @@ static int load(void)
 	int st = login_delay_new(&web_login_delay);
 	if (!st)
 		st = web_ring_start(web_readers_wake);
+	if (!st)
+		st = web_log_start();
+	if (!st)
+		st = web_sessions_start();
 	if (!st)
 		st = tokens_load();
 	if (!st)
@@ -207,6 +227,15 @@ static const struct conf_desc confs[] = {
         "names, roles and sums of the tokens; made at the first start, with http_admin_token beside it"},
     {"http.conf", "operator-commands", "list", "", OPERATOR_COMMANDS,
         "commands the role operator may run; * at the end"},
+    {"http.conf", "agent-commands", "list", "", AGENT_COMMANDS,
+        "commands the role agent may run on the legs of its own phone; originate: click to dial"},
+    {"http.conf", "console-dir", "path", "", "$${htdocs_dir}/console", "the built web console (docs/console.md)"},
+    {"http.conf", "session-idle-time", "number", "s", "28800",
+        "a session of the console ends when not used for so long"},
+    {"http.conf", "session-max-time", "number", "s", "86400", "and so long after it was opened"},
+    {"directory", "console-role", "text", "", "",
+        "a user may sign in to the web console as admin, supervisor, agent or read-only"},
+    {"directory", "console-password", "text", "", "", "with this instead of password"},
     {"http.conf", "read-commands", "list", "", READ_COMMANDS, "commands the roles read and operator may run"},
     {"http.conf", "metrics-without-token", "bool", "", "false", "/metrics is open to loopback"},
     {"http.conf", "cors-origins", "list", "", "",
@@ -231,8 +260,10 @@ static const struct conf_desc confs[] = {
 };
 static const struct api_desc apis[] = {
     {"http", "HTTP door: status and tokens",
-        "status|token list|token add <name> admin|operator|read|token revoke <name>", API_MAY_WAIT, web_api_http,
-        (const char *const[]){"http status", "http token list", "http token add", "http token revoke", NULL}},
+        "status|console reload|token list|token add <name> admin|operator|agent|read|token revoke <name>", API_MAY_WAIT,
+        web_api_http,
+        (const char *const[]){
+            "http status", "http console reload", "http token list", "http token add", "http token revoke", NULL}},
     {0},
 };
 const struct module mod_http_api = {.abi = MODULE_ABI,

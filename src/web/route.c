@@ -88,9 +88,23 @@ static bool list_has(const char *list, const char *name)
 	return false;
 }
 
+/* The same without '*' at the end of a word. */
+static bool list_names(const char *list, const char *name)
+{
+	while (list && *list) {
+		list += strspn(list, " ,");
+		size_t n = strcspn(list, " ,");
+		if (n && n == strlen(name) && !strncasecmp(list, name, n) && list[n - 1] != '*')
+			return true;
+		list += n;
+	}
+	return false;
+}
+
 bool web_command_allowed(enum web_role role, const char *name)
 {
 	return role == WEB_ADMIN || (role >= WEB_OPERATOR && list_has(web_conf.operator_commands, name)) ||
+	       (role == WEB_AGENT && list_has(web_conf.agent_commands, name)) ||
 	       (role >= WEB_READ && list_has(web_conf.read_commands, name));
 }
 
@@ -108,7 +122,7 @@ struct principal *web_principal_new(const struct web_call *c, int *st)
 	*st = ST_OK;
 	if (c->role == WEB_ADMIN)
 		return NULL;
-	snprintf(name, sizeof(name), "the HTTP token %s", c->token_name);
+	snprintf(name, sizeof(name), "the HTTP %s %s", c->session ? "session" : "token", c->token_name);
 	p = principal_new(name, c->token_name, may_run);
 	*st = p ? ST_OK : ST_NOMEM;
 	return p;
@@ -136,6 +150,23 @@ static ON_CTL bool is_guess_slowed(struct web_call *c)
 	return true;
 }
 
+/* A browser that signed in. False: it was answered. */
+static ON_CTL bool session_check(struct web_call *c)
+{
+	const struct web_session *s = web_session_get(c->q);
+	if (!s)
+		return true;
+	if (!web_session_is_intended(s, c->q)) {
+		web_problem(
+		    c->x, 403, "with a session, a request comes from the console's own page and carries X-Tandem-CSRF");
+		return false;
+	}
+	c->session = s;
+	c->role = s->role;
+	c->token_name = s->name;
+	return true;
+}
+
 static ON_CTL bool token_check(struct web_call *c)
 {
 	struct sv header = http_header_get(c->q, "Authorization");
@@ -150,6 +181,8 @@ static ON_CTL bool token_check(struct web_call *c)
 		c->role = web_token_check(buf_sv(&query), &c->token_name);
 	bool has_one = header.n || query.n;
 	buf_fini(&query);
+	if (!has_one && !session_check(c))
+		return false;
 	if (c->role != WEB_NOBODY)
 		http_exchange_trust(c->x);
 	else if (has_one && !is_guess_slowed(c))
@@ -157,7 +190,7 @@ static ON_CTL bool token_check(struct web_call *c)
 	if (c->role >= c->route->role)
 		return true;
 	if (c->role != WEB_NOBODY) {
-		web_problem(c->x, 403, "this needs a token of the role %s", web_role_name(c->route->role));
+		web_problem(c->x, 403, "this needs the role %s", web_role_name(c->route->role));
 		return false;
 	}
 	http_exchange_header(c->x, "WWW-Authenticate",
@@ -174,6 +207,13 @@ static ON_CTL bool body_type_check(struct web_call *c)
 		return true;
 	if (!(c->route->flags & WEB_TAKES_BODY)) {
 		web_problem(c->x, 400, "%.*s takes no body here", SVF(c->q->method));
+		return false;
+	}
+	struct sv length = http_header_get(c->q, "Content-Length");
+	uint64_t n = 0;
+	if (c->route->flags & WEB_SMALL_BODY && (sv_u64(length, &n) || n > WEB_SMALL_BODY_BYTES)) {
+		web_problem(
+		    c->x, 413, "the body must be of a length that is told, at most %d bytes", WEB_SMALL_BODY_BYTES);
 		return false;
 	}
 	if ((type.n && !http_header_has(c->q, "Content-Type", "application/json")) || encoding.n) {
@@ -227,7 +267,7 @@ static ON_CTL bool is_own_host(struct sv host)
 	return sv_isi(name, "localhost") || sv_isi(name, core_hostname());
 }
 
-bool web_origin_is_allowed(const struct http_request *q)
+static ON_CTL bool origin_is_allowed(const struct http_request *q, bool takes_any)
 {
 	struct sv origin = {0}, host = http_header_get(q, "Host"), rest;
 	size_t count = 0;
@@ -240,7 +280,7 @@ bool web_origin_is_allowed(const struct http_request *q)
 	if (count > 1 || !origin.n || origin.n >= sizeof(text))
 		return false;
 	snprintf(text, sizeof(text), "%.*s", SVF(origin));
-	if (list_has(web_conf.cors_origins, text))
+	if (takes_any ? list_has(web_conf.cors_origins, text) : list_names(web_conf.cors_origins, text))
 		return true;
 	if (sv_startsi(origin, SV("http://")))
 		rest = sv_sub(origin, 7, origin.n);
@@ -249,6 +289,16 @@ bool web_origin_is_allowed(const struct http_request *q)
 	else
 		return false;
 	return rest.n && sv_eqi(rest, host) && is_own_host(host);
+}
+
+bool web_origin_is_allowed(const struct http_request *q)
+{
+	return origin_is_allowed(q, true);
+}
+
+bool web_origin_is_own(const struct http_request *q)
+{
+	return origin_is_allowed(q, false);
 }
 
 static ON_CTL void options_answer(struct http_exchange *x, const struct http_request *q, bool has_cors)

@@ -20,8 +20,8 @@
 #define PARAM_CAUSE \
 	"{\"name\":\"cause\",\"in\":\"query\",\"schema\":{\"type\":\"string\",\"default\":\"NORMAL_CLEARING\"}," \
 	"\"description\":\"Name or number of the hang-up cause.\"}"
-#define PARAM_BOX \
-	"{\"name\":\"box\",\"in\":\"path\",\"required\":true,\"schema\":{\"type\":\"string\"},\"description\":" \
+#define PARAM_TEXT PARAM_BOX \
+	"{\"name\":\"" name "box\",\"in\":\"path\",\"required\":true,\"schema\":{\"type\":\"string\"}}"\"},\"description\":" \
 	"\"user@domain of the mailbox.\"}"
 #define PARAM_MESSAGE \
 	"{\"name\":\"uuid\",\"in\":\"query\",\"required\":true,\"schema\":{\"type\":\"string\"},\"description\":" \
@@ -82,6 +82,45 @@ const struct web_route web_routes[] = {
     {"GET", "/v1/events/ws", WEB_READ, WEB_QUERY_TOKEN, web_events_ws, "events",
         "The same over WebSocket: send {\\\"type\\\":\\\"subscribe\\\",\\\"events\\\":[...]}",
         NULL, NULL, "Switching protocols.", NULL, NULL, 101},
+    {"GET", "/", WEB_NOBODY, WEB_HIDDEN, web_file, "console", NULL, NULL, NULL, NULL, NULL, NULL, 200},
+    {"GET", "/assets/{name}", WEB_NOBODY, WEB_HIDDEN, web_file, "console", NULL, NULL, NULL, NULL, NULL, NULL, 200},
+    {"GET", "/favicon.svg", WEB_NOBODY, WEB_HIDDEN, web_file, "console", NULL, NULL, NULL, NULL, NULL, NULL, 200},
+    {"GET", "/v1/session", WEB_READ, 0, web_session_show, "console", "Who asks: user, domain, role",
+        NULL, NULL, "Who.", "{\"type\":\"object\"}", "application/json", 200},
+    {"POST", "/v1/session", WEB_NOBODY, WEB_TAKES_BODY | WEB_NEEDS_BODY | WEB_SMALL_BODY, web_session_open, "console",
+        "Sign in with a user of the directory (user, password, domain) or with a token: a cookie and a word for X-Tandem-CSRF",
+        NULL, "{\"type\":\"object\"}", "The session.", "{\"type\":\"object\"}", "application/json", 201},
+    {"DELETE", "/v1/session", WEB_READ, 0, web_session_close, "console", "Sign out",
+        NULL, NULL, "It is over.", NULL, NULL, 204},
+    {"POST", "/v1/dial", WEB_AGENT, WEB_TAKES_BODY | WEB_NEEDS_BODY, web_dial, "console",
+        "Click to dial {number}: one's own phone rings (phone: another one, for supervisors)",
+        NULL, "{\"type\":\"object\"}", "The phone answered.", REF("Originated"), "application/json", 201},
+    {"GET", "/v1/phones", WEB_READ, 0, web_phones, "console", "Users of the directory and where they are registered",
+        NULL, NULL, "One row a user.", "{\"type\":\"object\"}", "application/json", 200},
+    {"GET", "/v1/queues", WEB_READ, 0, web_queues, "console", "Queues of mod_callcenter (list: queue, agent, tier; member of a queue); 503 while it is not loaded",
+        PARAM_TEXT("list") "," PARAM_TEXT("queue"), NULL, "One row each.", "{\"type\":\"object\"}", "application/json", 200},
+    {"GET", "/v1/conferences", WEB_READ, 0, web_conferences, "console", "Conferences and their members",
+        NULL, NULL, "One row a conference.", "{\"type\":\"object\"}", "application/json", 200},
+    {"GET", "/v1/parking", WEB_READ, 0, web_parking, "console", "Parked calls",
+        NULL, NULL, "One row a slot that is taken.", "{\"type\":\"object\"}", "application/json", 200},
+    {"GET", "/v1/explain", WEB_OPERATOR, 0, web_explain, "console", "What a dialplan would do for a number (dialplan explain)",
+        PARAM_TEXT("context") "," PARAM_TEXT("number") "," PARAM_TEXT("caller"), NULL, "The hunt.", "{\"type\":\"object\"}", "application/json", 200},
+    {"POST", "/v1/config/check", WEB_ADMIN, WEB_TAKES_BODY, web_config_check, "console",
+        "What is wrong with the configuration's files, by file and line (tandem -check-config); nothing is loaded",
+        NULL, NULL, "What was found.", "{\"type\":\"object\"}", "application/json", 200},
+    {"GET", "/v1/log", WEB_OPERATOR, 0, web_log, "console", "The newest lines of the log, from the first time it is asked for",
+        PARAM_TEXT("after"), NULL, "One row a line.", "{\"type\":\"object\"}", "application/json", 200},
+    {"GET", "/v1/recordings", WEB_OPERATOR, 0, web_recordings, "console", "Recordings (recordings search)",
+        PARAM_TEXT("from") "," PARAM_TEXT("to") "," PARAM_TEXT("number") "," PARAM_TEXT("uuid") "," PARAM_TEXT("limit") "," PARAM_TEXT("offset"),
+        NULL, "One row a recording.", "{\"type\":\"object\"}", "application/json", 200},
+    {"GET", "/v1/recordings/file", WEB_OPERATOR, 0, web_recording_file, "console", "A recording, or a part of it (Range)",
+        PARAM_TEXT("path"), NULL, "The sound.", "{\"type\":\"string\"}", "audio/wav", 200},
+    {"GET", "/v1/records", WEB_OPERATOR, 0, web_records, "console", "The newest call records of mod_cdr_csv",
+        PARAM_TEXT("search"), NULL, "One row a record.", "{\"type\":\"object\"}", "application/json", 200},
+    {"GET", "/v1/mailbox", WEB_AGENT, 0, web_mailbox, "console", "The messages of one's own mailbox (box: another, for supervisors)",
+        PARAM_TEXT("box"), NULL, "One row a message.", "{\"type\":\"object\"}", "application/json", 200},
+    {"GET", "/v1/mailbox/{id}", WEB_AGENT, 0, web_mailbox_file, "console", "A message to listen to",
+        PARAM_JOB "," PARAM_TEXT("box"), NULL, "The sound.", "{\"type\":\"string\"}", "audio/wav", 200},
     {"POST", "/v1/commands/{name}", WEB_READ, WEB_TAKES_BODY, web_command, "commands", NULL, NULL, REF("CommandRequest"),
         "What the command answered.", REF("Outcome"), "application/json", 200},
     {0},

@@ -412,7 +412,7 @@ void web_events_ws(struct web_call *c)
 		web_problem(c->x, 426, "this is spoken over WebSocket, version 13");
 		return;
 	}
-	if (!web_origin_is_allowed(c->q)) {
+	if (!(c->session ? web_origin_is_own(c->q) : web_origin_is_allowed(c->q))) {
 		web_problem(c->x, 403, "pages of this origin may not open a WebSocket here (cors-origins)");
 		return;
 	}

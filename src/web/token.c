@@ -32,15 +32,19 @@ struct tokens {
 static struct tokens tokens;
 static bool is_changing; /* one change at a time: it waits for the disk */
 
-static const char *const role_names[] = {"none", "read", "operator", "admin"};
+static const char *const role_names[] = {"none", "read", "agent", "operator", "admin"};
 
 const char *web_role_name(enum web_role r)
 {
 	return role_names[r];
 }
 
-static int role_parse(const char *text, enum web_role *out)
+int web_role_parse(const char *text, enum web_role *out)
 {
+	if (text && !strcasecmp(text, "read-only"))
+		text = "read";
+	if (text && !strcasecmp(text, "supervisor"))
+		text = "operator";
 	for (int r = WEB_READ; text && r <= WEB_ADMIN; r++)
 		if (!strcasecmp(text, role_names[r])) {
 			*out = (enum web_role)r;
@@ -63,6 +67,8 @@ enum web_role web_token_check(struct sv token, const char **name)
 
 enum web_role web_token_role(const char *name)
 {
+	if (*name == '@')
+		return web_session_role(name);
 	for (size_t i = 0; i < tokens.count; i++)
 		if (!strcmp(tokens.list[i].name, name))
 			return tokens.list[i].role;
@@ -113,8 +119,8 @@ static int hex_parse(const char *hex, uint8_t *out, size_t n)
 static int token_read(struct token *t, const json_t *from)
 {
 	const char *name = json_string_value(json_object_get(from, "name"));
-	if (!name || !*name || strlen(name) >= TOKEN_NAME_MAX ||
-	    role_parse(json_string_value(json_object_get(from, "role")), &t->role))
+	if (!name || !*name || *name == '@' || strlen(name) >= TOKEN_NAME_MAX ||
+	    web_role_parse(json_string_value(json_object_get(from, "role")), &t->role))
 		return ST_PARSE;
 	snprintf(t->name, sizeof(t->name), "%s", name);
 	t->created_s = json_integer_value(json_object_get(from, "created"));
@@ -252,8 +258,9 @@ static CO void token_add(struct api_call *c, const char *name, const char *role_
 {
 	char text[TOKEN_CHARS + 1];
 	enum web_role role;
-	if (role_parse(role_text, &role) || !*name || strlen(name) >= TOKEN_NAME_MAX) {
-		buf_adds(c->out, "-ERR a name of up to 63 characters and a role (admin, operator, read) are needed\n");
+	if (web_role_parse(role_text, &role) || !*name || *name == '@' || strlen(name) >= TOKEN_NAME_MAX) {
+		buf_adds(c->out, "-ERR a name of up to 63 characters and a role (admin, operator, agent, read), "
+		                 "without @ in front, are needed\n");
 		return;
 	}
 	if (token_named(&tokens, name) || tokens.count == TOKENS_MAX) {
@@ -294,6 +301,7 @@ static CO void token_revoke(struct api_call *c, const char *name)
 		buf_printf(c->out, "-ERR the token file cannot be written: %s\n", status_text(st));
 	} else {
 		web_readers_end(name);
+		web_sessions_end(name);
 		buf_adds(c->out, "+OK\n");
 	}
 	change_free(k);
@@ -324,8 +332,38 @@ static ON_CTL void status_put(struct api_call *c)
 	buf_printf(c->out, "%llu request(s), %llu in error, %llu timed out, %zu command(s) running\n",
 	    (unsigned long long)n.requests, (unsigned long long)n.errors, (unsigned long long)n.timeouts,
 	    web_running_count());
+	size_t files, file_bytes;
+	web_files_counts(&files, &file_bytes);
+	buf_printf(c->out, "%zu session(s), console: %zu file(s), %zu bytes\n", web_session_count(), files, file_bytes);
 	buf_printf(c->out, "%zu event reader(s), ring of %llu events, %zu bytes\n", web_reader_count(),
 	    (unsigned long long)(web_ring_end() - web_ring_begin()), web_ring_bytes());
+}
+
+struct console_read {
+	char *dir;
+	struct web_files *files;
+};
+
+static void console_read(void *arg)
+{
+	struct console_read *r = arg;
+	r->files = web_files_read(r->dir);
+}
+
+static CO void console_reload(struct api_call *c)
+{
+	struct console_read r = {.dir = mem_strdup(web_conf.console_dir)};
+	size_t count, bytes;
+	int st = r.dir ? co_work(WORK_FILE, "http console", console_read, &r) : ST_NOMEM;
+	mem_free(r.dir);
+	if (st || !web_server()) { /* unloaded meanwhile */
+		mem_unref(r.files);
+		buf_printf(c->out, "-ERR %s\n", status_text(st ? st : ST_CLOSED));
+		return;
+	}
+	web_files_use(r.files);
+	web_files_counts(&count, &bytes);
+	buf_printf(c->out, "+OK %zu file(s), %zu bytes\n", count, bytes);
 }
 
 int web_api_http(struct api_call *c)
@@ -336,6 +374,8 @@ int web_api_http(struct api_call *c)
 	bool is_token = !strcasecmp(verb, "token");
 	if (!strcasecmp(verb, "status"))
 		status_put(c);
+	else if (!strcasecmp(verb, "console") && !strcasecmp(what, "reload"))
+		console_reload(c);
 	else if (is_token && !strcasecmp(what, "list"))
 		token_list(c);
 	else if (is_token && !strcasecmp(what, "add"))
@@ -344,6 +384,6 @@ int web_api_http(struct api_call *c)
 		token_revoke(c, name);
 	else
 		buf_printf(c->out, "-USAGE: %s\n",
-		    "status|token list|token add <name> admin|operator|read|token revoke <name>");
+		    "status|console reload|token list|token add <name> admin|operator|agent|read|token revoke <name>");
 	return ST_OK;
 }

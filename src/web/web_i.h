@@ -1,6 +1,7 @@
 /* Private to the room: settings, tokens and roles, routes, answers, commands and jobs, the event ring and those who
  * read it. All on the control thread. */
 #pragma once
+#include "base/list.h"
 #include "core/event/event.h"
 #include "core/registry/module.h"
 #include "core/value/self.h"
@@ -10,7 +11,9 @@
 
 /* ---- module.c: the settings of http.conf ---- */
 struct web_conf {
-	char *token_file, *cors_origins, *operator_commands, *read_commands, *ring_always; /* owned */
+	char *token_file, *cors_origins, *operator_commands, *agent_commands, *read_commands, *ring_always; /* owned */
+	char *console_dir;                                                                                  /* owned */
+	int64_t session_idle_us, session_max_us;
 	bool is_metrics_open; /* to loopback, without a token */
 	unsigned max_running_commands, max_event_clients;
 	size_t ring_max_count, ring_max_bytes;
@@ -22,37 +25,44 @@ ON_CTL const struct http_server *web_server(void); /* NULL while there is none *
 extern struct login_delay *web_login_delay;        /* wrong tokens by address, while the module is loaded */
 
 /* ---- token.c ---- */
-enum web_role { WEB_NOBODY, WEB_READ, WEB_OPERATOR, WEB_ADMIN };
+enum web_role { WEB_NOBODY, WEB_READ, WEB_AGENT, WEB_OPERATOR, WEB_ADMIN };
 ANY const char *web_role_name(enum web_role r);
+/* read (read-only), agent, operator (supervisor), admin; ST_PARSE. */
+ANY int web_role_parse(const char *text, enum web_role *out);
 enum { TOKEN_NAME_MAX = 64 };
 /* Reads the file; without one makes it with an admin token, whose text goes to http_admin_token beside it. Blocking. */
 ANY int web_tokens_load(const char *path);
 ON_CTL void web_tokens_fini(void);
 /* The role of a presented token, WEB_NOBODY for a wrong one; *name (borrowed) tells which. Takes as long for each. */
 ON_CTL enum web_role web_token_check(struct sv token, const char **name);
-/* The role of the token of that name; WEB_NOBODY: there is none (any more). */
+/* The role of the token or the session of that name; WEB_NOBODY: there is none (any more). */
 ON_CTL enum web_role web_token_role(const char *name);
 int web_api_http(struct api_call *c); /* the command `http` */
 
 /* ---- route.c: from a request to its handler ---- */
+enum { WEB_SMALL_BODY_BYTES = 8192 };
 enum { WEB_PARAMS_MAX = 1, WEB_PARAM_CHARS = 128 };
+struct leg;
 struct web_route;
+struct web_session;
 struct web_call {
 	struct http_exchange *x; /* borrowed: who answers later takes a reference */
 	const struct http_request *q;
 	const struct web_route *route;
 	enum web_role role;
-	const char *token_name;      /* "" without one */
-	struct principal *who;       /* a reference; NULL: the role admin */
-	char param[WEB_PARAM_CHARS]; /* what {name} in the path stands for */
-	json_t *body;                /* borrowed; NULL without one */
+	const char *token_name;            /* "" without one; a session's name */
+	const struct web_session *session; /* borrowed, during the call; NULL: asked with a token */
+	struct principal *who;             /* a reference; NULL: the role admin */
+	char param[WEB_PARAM_CHARS];       /* what {name} in the path stands for */
+	json_t *body;                      /* borrowed; NULL without one */
 };
 enum {
 	WEB_TAKES_BODY = 1,
 	WEB_NEEDS_BODY = 2,  /* and that it is a JSON object */
 	WEB_QUERY_TOKEN = 4, /* access_token in the query will do: browsers cannot set headers there */
 	WEB_STREAM = 8,      /* answers without end: HEAD is answered at once */
-	WEB_HIDDEN = 16      /* not in the description */
+	WEB_HIDDEN = 16,     /* not in the description */
+	WEB_SMALL_BODY = 32  /* of a length that is told, at most WEB_SMALL_BODY_BYTES: strangers send it */
 };
 struct web_route {
 	const char *method, *path; /* "/v1/jobs/{id}" */
@@ -69,6 +79,8 @@ extern const struct http_handlers web_handlers;
 extern const struct web_route web_routes[]; /* routes.c; ends with a zero row */
 /* False: a page of another origin asks (RFC 6454), and none that cors-origins names. */
 ON_CTL bool web_origin_is_allowed(const struct http_request *q);
+/* The same, and `*` of cors-origins is not enough: who asks with a cookie is not who wrote the page. */
+ON_CTL bool web_origin_is_own(const struct http_request *q);
 /* The token's principal (core/registry/principal.h), to be given back; NULL for the role admin, and without memory
  * (then *st).
  */
@@ -89,8 +101,10 @@ ON_CTL void web_reply_json(struct http_exchange *x, int status, struct buf *body
 typedef void (*web_done_fn)(struct http_exchange *x, int status, struct sv reply, void *arg);
 ON_CTL void web_command_run(struct http_exchange *x, const struct principal *who, const char *name, const char *args,
     web_done_fn done, void *arg);
-/* Is there the command, and may the caller run it? false: it was answered. */
+/* Is there the command, and may the caller run it? false: it was answered. An agent runs what changes something on his
+ * own legs only: leg is the one it is about, or NULL. */
 ON_CTL bool web_command_check(struct web_call *c, const char *name);
+ON_CTL bool web_leg_command_check(struct web_call *c, const char *name, const struct leg *leg);
 /* Runs it and answers {command, status, reply, error}. */
 ON_CTL void web_command_answer(const struct web_call *c, const char *name, const char *args);
 /* A door of core/registry/principal.h refused: *why is what it said. */
@@ -122,6 +136,70 @@ ON_CTL void web_readyz(struct web_call *c);
 ON_CTL void web_metrics(struct web_call *c);
 extern const struct metric_desc web_metric_table[];
 ON_CTL void web_openapi(struct web_call *c);
+
+/* ---- session.c: people of the directory who signed in, by a cookie ---- */
+enum { SESSION_CSRF_CHARS = 32, SESSION_USER_MAX = 128 };
+struct web_session {
+	struct lnode link;
+	char name[TOKEN_NAME_MAX];                             /* "@ID user": as a token's, which never begins so */
+	char user[SESSION_USER_MAX], domain[SESSION_USER_MAX]; /* "" when it was opened with a token */
+	char token_name[TOKEN_NAME_MAX];                       /* which one then; else "" */
+	enum web_role role;
+	uint8_t sum[32];    /* of the cookie */
+	uint8_t secret[32]; /* of the password it was opened with */
+	char csrf[SESSION_CSRF_CHARS + 1];
+	int64_t opened_us, seen_us; /* loop's clock */
+};
+/* The session of the request's cookie, NULL for none. Counts as a sign of life. */
+ON_CTL const struct web_session *web_session_get(const struct http_request *q);
+ON_CTL enum web_role web_session_role(const char *name);
+/* True: the request may change something: it has the session's word in X-Tandem-CSRF, and comes from our own page. */
+ON_CTL bool web_session_is_intended(const struct web_session *s, const struct http_request *q);
+ON_CTL int web_sessions_start(void);
+ON_CTL void web_sessions_stop(void); /* ends all */
+ON_CTL void web_sessions_end(const char *token_name /* opened with that token; NULL: all */);
+ON_CTL size_t web_session_count(void);
+ON_CTL void web_session_show(struct web_call *c);
+ON_CTL void web_session_open(struct web_call *c);
+ON_CTL void web_session_close(struct web_call *c);
+
+/* ---- files.c: the console's files, in memory ---- */
+/* Reads the folder; a missing one is no error. On a worker, or before the loop runs. */
+struct web_files;
+ANY struct web_files *web_files_read(const char *dir);
+ON_CTL void web_files_use(struct web_files *f); /* takes it in place of what was there; NULL: none */
+ON_CTL void web_files_counts(size_t *count, size_t *bytes);
+ON_CTL void web_file(struct web_call *c); /* GET / and /assets/{name} */
+
+/* ---- console.c: what the console asks beside the views ---- */
+ON_CTL void web_dial(struct web_call *c);
+ON_CTL void web_phones(struct web_call *c);
+ON_CTL void web_queues(struct web_call *c);
+ON_CTL void web_conferences(struct web_call *c);
+ON_CTL void web_parking(struct web_call *c);
+ON_CTL void web_explain(struct web_call *c);
+ON_CTL void web_config_check(struct web_call *c);
+
+/* ---- log.c: the newest lines of the log ---- */
+ON_CTL int web_log_start(void);
+ON_CTL void web_log_stop(void);
+ON_CTL void web_log(struct web_call *c);
+
+/* ---- media.c: recordings and messages to listen to ---- */
+ON_CTL void web_recordings(struct web_call *c);
+ON_CTL void web_recording_file(struct web_call *c);
+ON_CTL void web_mailbox(struct web_call *c);
+ON_CTL void web_mailbox_file(struct web_call *c);
+ON_CTL void web_records(struct web_call *c);
+
+/* ---- words.c: pure ---- */
+/* The value of the cookie so named in a Cookie header (RFC 6265, 4.2.1), a view into it; SV_NONE. */
+ANY struct sv web_cookie_find(struct sv header, const char *wanted);
+/* A Range of one part, "bytes=FROM-[TO]" (RFC 9110, 14.2), of n bytes: the first and the last. False: all of it is
+ * sent. */
+ANY bool web_range_parse(struct sv text, size_t n, size_t *from, size_t *to);
+/* One line's cells as an array: "a","b",c with "" for a quote. */
+ANY void web_cells_put(struct json_writer *w, struct sv line);
 
 /* ---- ring.c: events kept for those who come back ---- */
 struct web_event { /* counted */

@@ -48,6 +48,44 @@ NO_ROLE_CHECK static struct web_filter filter_of(const char *names, const char *
 	return f;
 }
 
+static int test_words(void)
+{
+	static const struct {
+		const char *header, *value;
+	} cookies[] = {{"tandem_session_1=x", "x"}, {"a=b; tandem_session_1=y; c=d", "y"}, {"tandem_session_11=x", ""},
+	    {"atandem_session_1=x", ""}, {"tandem_session_1", ""}, {"", ""}, {";;=;tandem_session_1=", ""}};
+	static const struct {
+		const char *text;
+		bool is_part;
+		size_t from, to;
+	} ranges[] = {{"bytes=0-9", true, 0, 9}, {"bytes=5-", true, 5, 99}, {"bytes=90-1000", true, 90, 99},
+	    {"bytes=100-", false, 0, 0}, {"bytes=9-5", false, 0, 0}, {"bytes=-5", false, 0, 0},
+	    {"lines=0-1", false, 0, 0}, {"bytes=0-1,4-5", false, 0, 0}, {"", false, 0, 0}};
+	static const struct {
+		const char *line, *cells;
+	} lines[] = {{"\"a\",\"b\",c", "[\"a\",\"b\",\"c\"]"},
+	    {"\"a,b\",\"say \"\"x\"\"\"", "[\"a,b\",\"say \\\"x\\\"\"]"}, {"a,,", "[\"a\",\"\",\"\"]"}, {"", "[\"\"]"},
+	    {"\"cut", "[\"cut\"]"}};
+	for (size_t i = 0; i < sizeof(cookies) / sizeof(cookies[0]); i++)
+		EXPECT(sv_is(web_cookie_find(sv_of(cookies[i].header), "tandem_session_1"), cookies[i].value));
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+		size_t from = 0, to = 0;
+		EXPECT_INT(web_range_parse(sv_of(ranges[i].text), 100, &from, &to), ranges[i].is_part);
+		if (ranges[i].is_part)
+			EXPECT(from == ranges[i].from && to == ranges[i].to);
+	}
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct json_writer w;
+		struct buf b;
+		buf_init(&b);
+		jw_init(&w, &b, false);
+		web_cells_put(&w, sv_of(lines[i].line));
+		EXPECT(sv_is(buf_sv(&b), lines[i].cells));
+		buf_fini(&b);
+	}
+	return 0;
+}
+
 NO_ROLE_CHECK static int test_filters(void)
 {
 	struct web_filter f = {.subclass_count = 0};
@@ -253,4 +291,5 @@ NO_ROLE_CHECK static int test_tokens(void)
 
 TEST_MAIN({"filters", test_filters, TEST_LOOP}, {"ring_keeps_and_loses", test_ring_keeps_and_loses, TEST_LOOP},
     {"ring_bytes", test_ring_bytes, TEST_LOOP}, {"ring_lingers", test_ring_lingers, TEST_LOOP},
-    {"ring_memory", test_ring_memory, TEST_LOOP | TEST_OOM}, {"ids", test_ids}, {"tokens", test_tokens, TEST_LOOP})
+    {"ring_memory", test_ring_memory, TEST_LOOP | TEST_OOM}, {"ids", test_ids}, {"words", test_words},
+    {"tokens", test_tokens, TEST_LOOP})

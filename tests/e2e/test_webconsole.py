@@ -1,0 +1,301 @@
+"""The web console in Chromium: sign in, watch a call, drag it to another phone, click to dial, two languages, who may what, names that
+are no markup, many rows, accessibility. Screenshots are kept in build/screenshots."""
+import pytest
+import web_console
+from calls import accept, bridged, ended, talks
+from http_client import Door
+from wire import sdp
+
+import tandem as t
+
+ROW = ".table-line"
+
+
+class Wire:
+    """A socket that says a name in From."""
+
+    def __init__(self, sock, name):
+        self.sock, self.name = sock, name.encode()
+
+    def sendall(self, data):
+        self.sock.sendall(data.replace(b"From: <", b'From: "' + self.name + b'" <', 1))
+
+    def __getattr__(self, what):
+        return getattr(self.sock, what)
+
+
+@pytest.fixture(scope="module")
+def sw(tmp_path_factory):
+    folder = web_console.built()
+    s = t.Tandem(tmp_path_factory.mktemp("console") / "instance")
+    web_console.roles_write(s)
+    web_console.console_dir_write(s, folder)
+    (s.root / "conf/autoload_configs/callcenter.conf.xml").write_text(
+        '<configuration name="callcenter.conf"><settings/><queues><queue name="support@default"><param name="strategy" value="longest-idle-agent"/></queue></queues>'
+        '<agents><agent name="ann" type="callback" contact="user/1005" status="Available"/></agents>'
+        '<tiers><tier agent="ann" queue="support@default" level="1" position="1"/></tiers></configuration>')
+    s.start()
+    yield s
+    s.stop()
+
+
+@pytest.fixture(scope="module")
+def browser(sw, tmp_path_factory):
+    p = web_console.Page(sw, tmp_path_factory.mktemp("browser") / "page")
+    yield p
+    p.close()
+
+
+@pytest.fixture
+def page(browser):
+    yield browser
+    bad = browser.problems()
+    browser.goto(path="/")
+    browser.wait(at=".bar")
+    if browser.count(at=".who"):
+        browser.sign_out()
+    assert not bad, bad
+
+
+def user(page, sw, name):
+    page.sign_in(name, sw.passwords[name])
+    page.wait(at=".live:not(.off)")
+
+
+def test_signing_in(sw, page):
+    page.sign_in("1001", "wrong")
+    page.wait(at="[role=alert]")
+    assert page.text(at="[role=alert]") == "The name or the password is wrong."
+    assert page.axe() == []
+    page.shot_keep("sign-in")
+    user(page, sw, "1001")
+    assert "1001" in page.text(at=".who") and "supervisor" in page.text(at=".who")
+    assert page.eval(script="document.cookie") == ""  # no script sees the session
+
+
+def test_a_call_is_seen_and_dragged(sw, page, phone):
+    user(page, sw, "1001")
+    a, b, c = phone("1004", hz=600), phone("1005", hz=700), phone("1006", hz=800)
+    bridged(a, b, "1005")
+    page.wait(at=f"{ROW}:has-text('1004'):has-text('1005'):has-text('active')")
+    page.wait(at="li[data-target='1006@127.0.0.1'][data-state=idle]")
+    page.wait(at="li[data-target='1005@127.0.0.1'][data-state=busy]")
+    page.shot_keep("calls")
+    assert page.axe() == []
+    page.drag(**{"from": ROW, "to": "li[data-target='1006@127.0.0.1']"})
+    invite = c.expect(method="INVITE")
+    c.reply(invite, 180, "Ringing")
+    page.wait(at="li[data-target='1006@127.0.0.1'][data-state=ringing]")
+    page.shot_keep("ringing")
+    ended(b)
+    accept(c, invite)
+    talks(a, c)
+    a.talk.hears(800)
+    c.talk.hears(600)
+    page.wait(at=f"{ROW}:has-text('1006'):has-text('active')")
+    page.click(at=f"{ROW} button:has-text('Hold')")
+    held = a.expect(method="INVITE")
+    a.reply(held, 200, "OK", sdp(a.rtp_port, direction="recvonly", version=2))
+    a.expect(method="ACK")
+    page.wait(at=f"{ROW}:has-text('on hold')")
+    page.click(at=f"{ROW} button:has-text('Take back')")
+    a.reply(a.expect(method="INVITE"), 200, "OK", sdp(a.rtp_port, version=3))
+    a.expect(method="ACK")
+    page.wait(at=f"{ROW}:has-text('active')")
+    page.click(at=f"{ROW} a:has-text('SIP')")
+    page.wait(at=".ladder-message:has-text('INVITE')")
+    assert page.axe() == []
+    page.shot_keep("ladder")
+    page.click(at=".ladder-message >> nth=0")
+    page.wait(at="pre:has-text('INVITE sip:1005@')")
+    page.click(at="nav a[href='#/calls']")
+    page.click(at=f"{ROW} button:has-text('Hang up')")
+    ended(a), ended(c)
+    page.wait(at="text=No calls.")
+
+
+def test_parked_and_into_a_conference(sw, page, phone):
+    user(page, sw, "1001")
+    a, b, c = phone("1004", hz=600), phone("1005", hz=700), phone("1006", hz=800)
+    c.invite("3000")
+    c.answered()
+    talks(c)
+    bridged(a, b, "1005")
+    page.wait(at=f"{ROW}:has-text('1005'):has-text('active')")
+    page.wait(at="li[data-target='slot 6001'][data-state=idle]")
+    page.drag(**{"from": f"{ROW}:has-text('1005')", "to": "li[data-target='slot 6001']"})
+    ended(b)
+    page.wait(at="li[data-target='slot 6001'][data-state=busy]")
+    page.wait(at=f"{ROW}:has-text('1004'):has-text('6001')")
+    page.drag(**{"from": f"{ROW}:has-text('6001')", "to": "li[data-target='room 3000-127.0.0.1']"})
+    page.wait(at="li[data-target='room 3000-127.0.0.1']:has-text('3000 (2)')")
+    page.wait(at="li[data-target='slot 6001'][data-state=idle]")
+    a.talk.hears(800)
+    c.talk.hears(600)
+    a.bye(), c.bye()
+    page.wait(at="text=No calls.")
+
+
+def test_keyboard_transfer(sw, page, phone):
+    user(page, sw, "1001")
+    a, b, c = phone("1004", hz=600), phone("1005", hz=700), phone("1006", hz=800)
+    bridged(a, b, "1005")
+    page.wait(at=f"{ROW}:has-text('active')")
+    page.focus(at=ROW)
+    page.press(key="Enter")
+    page.wait(at="dialog")
+    assert page.axe() == []
+    for key in "1006":
+        page.press(key=key)
+    page.press(key="Enter")
+    accept(c, c.expect(method="INVITE"))
+    ended(b)
+    a.bye()
+    ended(c)
+
+
+def test_click_to_dial_and_listen(sw, page, phone):
+    user(page, sw, "1001")
+    mine, other = phone("1001", hz=500), phone("1004", hz=900)
+    page.fill(at="input[name=dial]", text="1004")
+    page.press(key="Enter")
+    accept(mine, mine.expect(method="INVITE"))
+    accept(other, other.expect(method="INVITE"))
+    talks(mine, other)
+    mine.talk.hears(900)
+    other.talk.hears(500)
+    page.wait(at=f"{ROW}:has-text('1004'):has-text('active')")
+    mine.bye()
+    ended(other)
+    page.wait(at="text=No calls.")
+
+
+def test_listen(sw, page, phone):
+    user(page, sw, "1001")
+    a, b, spy = phone("1004", hz=600), phone("1005", hz=700), phone("1001")
+    bridged(a, b, "1005")
+    talks(a, b)
+    page.click(at=f"{ROW}:has-text('1005') button:has-text('Listen')")
+    accept(spy, spy.expect(method="INVITE"))
+    talks(spy)
+    spy.talk.hears(600, 700)
+    page.click(at=f"{ROW}:has-text('1005') button:has-text('Record')")
+    page.wait(at=f"{ROW} button:has-text('Stop recording')")
+    page.click(at=f"{ROW} button:has-text('Stop recording')")
+    page.wait(at=f"{ROW} button:text-is('Record')")
+    assert list((sw.root / "recordings").rglob("console-*.wav"))
+
+
+def test_names_are_no_markup(sw, page, phone):
+    name = "<img src=x onerror='window.pwned=1'>"
+    user(page, sw, "1001")
+    a = phone("1004")
+    a.s = Wire(a.s, name)
+    a.invite("9196")
+    a.answered()
+    page.wait(at=f"{ROW}:has-text('onerror')")
+    assert name in page.text(at=ROW)
+    assert page.count(at=f"{ROW} img") == 0 and page.eval(script="String(window.pwned)") == "undefined"
+    page.goto(path="/#/events")
+    page.wait(at=".live:not(.off)")
+    a.bye()
+    page.wait(at=f"{ROW}:has-text('CHANNEL_HANGUP')")
+    assert page.count(at="img") == 0 and page.eval(script="String(window.pwned)") == "undefined"
+
+
+def test_what_was_missed_is_replayed(sw, page, phone):
+    user(page, sw, "1001")
+    asked = "performance.getEntriesByType('resource').filter(e => e.name.endsWith('/v1/channels')).length"
+    a, b = phone("1004", hz=600), phone("1005", hz=700)
+    a.invite("9196")
+    a.answered()
+    page.wait(at=f"{ROW}:has-text('9196')")
+    before = page.eval(script=asked)
+    page.eval(script="window.cut.forEach(s => s.close())")
+    page.wait(at=".live.off")
+    a.bye()
+    b.invite("9664")
+    b.answered()
+    page.wait(at=".live:not(.off)")
+    page.wait(at=f"{ROW}:has-text('9664')")
+    page.wait(at=f"{ROW}:has-text('9196')", state="detached")
+    assert page.eval(script=asked) == before
+    b.bye()
+
+
+def test_chinese_and_dark(sw, page):
+    user(page, sw, "1000")
+    page.select(at="select[name=language]", value="zh")
+    page.wait(at="nav >> text=语音信箱")
+    assert page.eval(script="document.documentElement.lang") == "zh"
+    page.select(at="select[name=theme]", value="dark")
+    assert page.axe() == []
+    page.shot_keep("chinese-dark")
+    page.select(at="select[name=theme]", value="auto")
+    page.select(at="select[name=language]", value="en")
+    page.wait(at="nav >> text=Mailbox")
+
+
+def test_a_reader_changes_nothing(sw, page, phone):
+    user(page, sw, "1003")
+    a = phone("1004")
+    a.invite("9196")
+    a.answered()
+    page.wait(at=f"{ROW}:has-text('9196')")
+    assert page.count(at=f"{ROW} button") == 0 and page.count(at="nav >> text=Configuration") == 0
+    uuid = Door(sw).get("/v1/channels")["rows"][0]["uuid"]
+    got = page.eval(script=f"""(async () => {{ const s = await (await fetch('/v1/session')).json();
+        const h = {{'X-Tandem-CSRF': s.csrf, 'Content-Type': 'application/json'}};
+        return [(await fetch('/v1/channels/{uuid}', {{method: 'DELETE', headers: h}})).status,
+                (await fetch('/v1/commands/uuid_kill', {{method: 'POST', headers: h, body: JSON.stringify({{args: '{uuid}'}})}})).status]; }})()""")
+    assert got == [403, 403]
+    a.expect_nothing("BYE", 0.3)
+    a.bye()
+
+
+def test_every_page(sw, page, phone):
+    user(page, sw, "1000")
+    for name in ("phones", "gateways", "conferences", "mailbox", "records", "recordings", "explain", "config", "log", "events", "health"):
+        page.goto(path=f"/#/{name}")
+        page.wait(at=f"nav a[href='#/{name}'][aria-current=page]")
+        page.wait(at="main h1")
+        if name == "explain":
+            page.fill(at="main form label:nth-of-type(1) input", text="9196")
+            page.click(at="main form button")
+            page.wait(at=".steps li:has-text('default.xml:')")
+        if name == "config":
+            page.click(at="button:has-text('Check')")
+            page.wait(at="pre:has-text('nothing wrong')")
+        if name == "health":
+            page.wait(at=".plot canvas")
+        assert page.axe() == [], name
+        page.shot_keep(name)
+        assert not page.count(at=".notes .bad"), (name, page.text(at=".notes"))
+
+
+def test_ten_thousand_rows(sw, page):
+    """The list is the test's own: a browser draws only what is in sight."""
+    page.rows(path="/v1/channels", count=10000)
+    user(page, sw, "1000")
+    page.wait(at=f"{ROW}:has-text('100003')")
+    assert page.text(at=".count") == "10000" and page.count(at=ROW) < 80
+    page.eval(script="document.querySelector('.table-box').scrollTo(0, 1e9)")
+    page.wait(at=f"{ROW}:has-text('109999')")
+    assert page.count(at=ROW) < 80
+
+
+def test_queues(sw, page):
+    """Shown while mod_callcenter is loaded."""
+    user(page, sw, "1001")
+    page.wait(at="nav a[href='#/conferences']")
+    assert page.count(at="nav a[href='#/queues']") == 0
+    page.sign_out()
+    assert sw.api("load mod_callcenter").startswith("+OK")
+    user(page, sw, "1001")
+    page.click(at="nav a[href='#/queues']")
+    page.wait(at=f"{ROW}:has-text('support@default'):has-text('longest-idle-agent')")
+    page.wait(at=f"{ROW}:has-text('ann'):has-text('Available')")
+    assert page.axe() == []
+    page.shot_keep("queues")
+    page.goto(path="/#/calls")
+    assert sw.api("unload mod_callcenter").startswith("+OK")
