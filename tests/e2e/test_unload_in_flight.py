@@ -12,7 +12,7 @@ from stall import Gate
 from wire import Phone
 
 pytestmark = pytest.mark.leaks
-ROUTING = ("mod_lcr", "mod_easyroute", "mod_enum", "mod_cidlookup", "mod_translate", "mod_blacklist", "mod_prefix", "mod_nibblebill")
+ROUTING = ("mod_lcr", "mod_easyroute", "mod_enum", "mod_cidlookup", "mod_translate", "mod_blacklist", "mod_prefix", "mod_nibblebill", "mod_billing")
 MODULES = ("mod_console", "mod_logfile", "mod_cdr_csv", "mod_xml_cdr", "mod_event_socket", "mod_http_api", "mod_sofia", "mod_commands",
            "mod_dptools", "mod_db", "mod_hash", "mod_expr", "mod_loopback", "mod_valet_parking", "mod_dialplan_xml",
            "mod_dialplan_asterisk", "mod_sndfile", "mod_tone_stream", "mod_local_stream", "mod_lua", "mod_say_en", "mod_say_zh",
