@@ -61,6 +61,7 @@ CO int decks_import(const char *deck, const char *path, struct buf *out);
 ON_CTL int calls_load(void);
 ON_CTL bool calls_unload(void); /* false: some are not settled */
 ON_CTL bool calls_has(const char *id);
+ON_CTL void calls_refresh(const char *account);
 ON_CTL void calls_show(struct buf *out);
 CO int calls_recover(void); /* settles what a dead process of this name left open, with what it had noted */
 CO int app_billing(struct leg *leg, const char *data);

@@ -40,6 +40,7 @@ static struct event_sub *answers;
 static void charge_free(void *p)
 {
 	struct charge *c = p;
+	role_assert_ctl();
 	loop_timer_cancel(&c->tick);
 	mem_free(c->account);
 	mem_free(c);
@@ -226,8 +227,8 @@ static ON_CTL void each_of(const char *leg, const char *account, void (*fn)(stru
 
 static void on_answer(struct event *e, void *arg)
 {
-	const char *uuid = event_get(e, "Unique-ID");
 	role_assert_ctl();
+	const char *uuid = event_get(e, "Unique-ID");
 	if (uuid)
 		each_of(uuid, NULL, charge_start);
 }
@@ -376,6 +377,20 @@ void calls_show(struct buf *out)
 		    (long long)elapsed_s(c), (long long)c->paid_s);
 		rate_money_put(out, c->reserved);
 		buf_addc(out, '\n');
+	}
+}
+
+/* Money came: who was at his end may go on. */
+void calls_refresh(const char *account)
+{
+	struct hash_it it = {0};
+	while (charges && hash_next(charges, &it)) {
+		struct charge *c = it.value;
+		if (strcmp(c->account, account) != 0 || !c->since_us || c->is_over)
+			continue;
+		c->is_last = c->is_warned = false;
+		if (!c->is_extending)
+			loop_timer_set(&c->tick, 0, "billing tick", on_tick, c);
 	}
 }
 

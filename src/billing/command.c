@@ -15,7 +15,7 @@ enum { WORDS = 8, ID_MAX = 64 };
 struct verb {
 	const char *name;
 	int least;
-	CO int (*fn)(struct api_call *c, const struct app_words *w);
+	int (*fn)(struct api_call *c, const struct app_words *w);
 	const char *usage;
 };
 
@@ -136,8 +136,10 @@ static CO int do_topup(struct api_call *c, const struct app_words *w)
 	}
 	snprintf(ref, sizeof(ref), "topup:%s", w->n > 3 ? w->w[3] : uuid);
 	int st = ledger_topup(w->w[1], ref, amount, "topup", &balance);
-	if (!st)
+	if (!st) {
 		billing_event("topup", w->w[1], NULL, NULL, amount, NULL);
+		calls_refresh(w->w[1]);
+	}
 	money_reply(c, st, balance, "no such account");
 	return ST_OK;
 }
@@ -162,6 +164,8 @@ static CO int do_redeem(struct api_call *c, const struct app_words *w)
 {
 	int64_t balance = 0;
 	int st = ledger_voucher(w->w[1], w->w[2], &balance);
+	if (!st)
+		calls_refresh(w->w[1]);
 	money_reply(c, st, balance, "no such account or voucher, or it is used");
 	return ST_OK;
 }

@@ -117,11 +117,11 @@ int ledger_open(void)
 	int st = ledger_sql(
 	    "CREATE TABLE IF NOT EXISTS billing_schema (version BIGINT NOT NULL PRIMARY KEY)", NULL, 0, &rows);
 	store_rows_fini(&rows);
-	if (!st)
-		st = ledger_sql("SELECT COALESCE(MAX(version),0) FROM billing_schema", NULL, 0, &rows);
+	if (st)
+		return st;
+	st = ledger_sql("SELECT COALESCE(MAX(version),0) FROM billing_schema", NULL, 0, &rows);
 	int64_t version = !st && ledger_row(&rows, &at, &cell, 1) ? ledger_int(cell) : 0;
-	if (!st)
-		store_rows_fini(&rows);
+	store_rows_fini(&rows);
 	if (version > MIGRATION_COUNT) {
 		log_error("billing: the tables are of a later program (version %lld)", (long long)version);
 		return ST_UNSUPPORTED;
@@ -204,10 +204,10 @@ int ledger_reserve(const struct ledger_call *c, struct ledger_state *out)
 	    LOCK(
 	        "$2") "INSERT INTO billing_calls "
 	              "(id,account,node,leg,number,deck,prefix,per_minute,connect_fee,minimum_s,"
-	              "increment_s,free_s,tax_ppm,started_us,reserved,state,token) SELECT " TEXT("$1") ",a.id," TEXT("$"
-	                                                                                                             "6") "," TEXT("$7") "," TEXT("$8") "," TEXT("$9") "," TEXT("$10") "," NUM(
-	                  "$11") "," NUM("$12") "," NUM("$13") "," NUM("$14") "," NUM("$15") "," NUM("$16") "," NUM("$1"
-	                                                                                                            "7") "," NUM("$3") ",'open'," TEXT("$5") " FROM billing_accounts a WHERE a.id=$2 AND a.enabled<>0 AND a.balance+a.credit_limit-a.reserved>=" NUM("$3") " AND (a.max_calls=0 OR " OPEN("$2") "<a.max_calls) AND (a.max_hour=0 OR " HOUR("$2",
+	              "increment_s,free_s,tax_ppm,started_us,reserved,state,token) SELECT " TEXT(
+	                  "$1") ",a.id," TEXT("$"
+	                                      "6") "," TEXT("$7") "," TEXT("$8") "," TEXT("$9") "," TEXT("$10") "," NUM("$11") "," NUM("$12") "," NUM("$13") "," NUM("$14") "," NUM("$15") "," NUM("$16") "," NUM("$1"
+	                                                                                                                                                                                                          "7") "," NUM("$3") ",'open'," TEXT("$5") " FROM billing_accounts a WHERE a.id=$2 AND a.enabled<>0 AND a.balance+a.credit_limit-a.reserved>=" NUM("$3") " AND (a.max_calls=0 OR " OPEN("$2") "<a.max_calls) AND (a.max_hour=0 OR " HOUR("$2",
 	                  "$4") "+" NUM("$3") "<=a.max_hour) AND NOT EXISTS (SELECT 1 FROM billing_calls WHERE id=$1);"
 	                                      "UPDATE billing_accounts SET reserved=reserved+" NUM(
 	                                          "$3") " WHERE id=$2 AND EXISTS (SELECT 1 FROM "
@@ -260,48 +260,46 @@ int ledger_settle(const char *id, const char *account, int64_t seconds, int64_t 
 	uuid_make(token);
 	struct sv p[] = {sv_of(id), sv_of(account), ledger_put(&n[0], cost), ledger_put(&n[1], clock_wall_us()),
 	    sv_of(token), ledger_put(&n[2], seconds)};
-	int
-	    st =
-	        transact(
-	            LOCK("$2") "UPDATE billing_accounts SET token=$5,balance=balance-" NUM(
-	                "$3") ",reserved=reserved-(SELECT m.reserved FROM billing_calls m WHERE m.id=$1) WHERE id=$2 "
-	                      "AND EXISTS "
-	                      "(SELECT 1 FROM billing_calls WHERE id=$1 AND account=$2 AND state='open');"
-	                      "INSERT INTO billing_entries (id,account,at_us,kind,amount,balance,call_id) SELECT "
-	                      "'call:'||" TEXT("$1") ",id," NUM("$4") ",'call',-" NUM(
-	                          "$3") ",balance," TEXT("$1") " FROM billing_accounts WHERE id=$2 AND token=$5 "
-	                                                       "AND " NUM("$3") "<>0;"
-	                                                                        "UPDATE billing_calls SET "
-	                                                                        "state='done',reserved=0,cost=" NUM("$"
-	                                                                                                            "3") ",seconds=" NUM(
-	                                                                            "$6") ",ended_us=" NUM("$4") " WHER"
-	                                                                                                         "E "
-	                                                                                                         "id=$"
-	                                                                                                         "1 "
-	                                                                                                         "AND "
-	                                                                                                         "state"
-	                                                                                                         "='"
-	                                                                                                         "open'"
-	                                                                                                         " AND "
-	                                                                                                         "EXIST"
-	                                                                                                         "S "
-	                                                                                                         "(SELE"
-	                                                                                                         "CT 1 "
-	                                                                                                         "FROM "
-	                                                                                                         "billi"
-	                                                                                                         "ng_"
-	                                                                                                         "accou"
-	                                                                                                         "nts "
-	                                                                                                         "WHERE"
-	                                                                                                         " "
-	                                                                                                         "id=$"
-	                                                                                                         "2 "
-	                                                                                                         "AND "
-	                                                                                                         "token"
-	                                                                                                         "=$5);"
-	                                                                                                         "COMMI"
-	                                                                                                         "T",
-	            p, 6, &rows);
+	int st =
+	    transact(LOCK("$2") "UPDATE billing_accounts SET token=$5,balance=balance-" NUM(
+	                 "$3") ",reserved=reserved-(SELECT m.reserved FROM billing_calls m WHERE m.id=$1) WHERE id=$2 "
+	                       "AND EXISTS "
+	                       "(SELECT 1 FROM billing_calls WHERE id=$1 AND account=$2 AND state='open');"
+	                       "INSERT INTO billing_entries (id,account,at_us,kind,amount,balance,call_id) SELECT "
+	                       "'call:'||" TEXT("$1") ",id," NUM("$4") ",'call',-" NUM("$3") ",balance," TEXT(
+	                           "$1") " FROM billing_accounts WHERE id=$2 AND token=$5 "
+	                                 "AND " NUM("$3") "<>0;"
+	                                                  "UPDATE billing_calls SET "
+	                                                  "state='done',reserved=0,cost=" NUM(
+	                                                      "$"
+	                                                      "3") ",seconds=" NUM("$6") ",ended_us=" NUM("$4") " WHER"
+	                                                                                                        "E "
+	                                                                                                        "id=$"
+	                                                                                                        "1 "
+	                                                                                                        "AND "
+	                                                                                                        "state"
+	                                                                                                        "='"
+	                                                                                                        "open'"
+	                                                                                                        " AND "
+	                                                                                                        "EXIST"
+	                                                                                                        "S "
+	                                                                                                        "(SELE"
+	                                                                                                        "CT 1 "
+	                                                                                                        "FROM "
+	                                                                                                        "billi"
+	                                                                                                        "ng_"
+	                                                                                                        "accou"
+	                                                                                                        "nts "
+	                                                                                                        "WHERE"
+	                                                                                                        " "
+	                                                                                                        "id=$"
+	                                                                                                        "2 "
+	                                                                                                        "AND "
+	                                                                                                        "token"
+	                                                                                                        "=$5);"
+	                                                                                                        "COMMI"
+	                                                                                                        "T",
+	        p, 6, &rows);
 	store_rows_fini(&rows);
 	return st;
 }

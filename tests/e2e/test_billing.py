@@ -1,4 +1,5 @@
 """mod_billing: calls charged on a balance while they run: reserved before they ring, warned, hung up at zero, settled once."""
+import random
 import re
 import sqlite3
 import time
@@ -32,7 +33,7 @@ def sw(tmp_path_factory):
     at = text.index("<variables>", text.index('<user id="1003">')) + len("<variables>")
     user.write_text(f'{text[:at]}<variable name="billing_account" value="of1003"/>{text[at:]}')
     write_extensions(s, [
-        *(extension(n, f"set billing_account={n[2:]}", f"billing {n[:2]}", "answer", "park") for n in ("80a", "80b", "81c")),
+        *(extension(n, f"set billing_account={n[2:]}", f"billing {n[:2]}", "answer", "park") for n in ("80a", "80b", "80b2", "81c")),
         extension("(8\\d)(\\w+)", "set billing_account=$2", "billing $1", "answer", "park"),
         extension("60", "billing 80", "bridge user/1001"),
         extension("61", "billing 80 toll_free", "answer", "park"),
@@ -102,6 +103,17 @@ def test_at_zero_the_call_ends_after_a_warning(sw, phone):
     settled(sw)
     assert sql(sw, "SELECT seconds, cost, state FROM billing_calls WHERE account='b'") == [(4, 400000, "done")]
     assert balance(sw, "b") == 50000
+
+
+def test_money_that_comes_in_time_goes_on(sw, phone):
+    account(sw, "b2", 45)
+    p = call(phone("1000"), "80b2")
+    uuid = uuid_of(sw, "1000")
+    until(lambda: sw.api(f"uuid_getvar {uuid} warned") == "yes")
+    assert sw.api("billing topup b2 1000") == "+OK 1045\n"
+    until(lambda: sql(sw, "SELECT reserved FROM billing_calls WHERE account='b2'")[0][0] > 450000)
+    p.bye()
+    settled(sw)
 
 
 def test_the_steps_of_the_deck(sw, phone):
@@ -200,3 +212,40 @@ def test_a_killed_switch_charges_what_it_had_noted(sw):
     settled(sw)
     assert balance(sw, "k") == 10000000 - sum(u for u, in open_calls)
     assert sql(sw, "SELECT reserved FROM billing_accounts WHERE id='k'") == [(0,)]
+
+
+def cost(row):
+    """The deck's price, worked out here once more."""
+    per_minute, connect, minimum, increment, free, seconds = row
+    if not seconds:
+        return 0
+    counted = minimum if seconds <= minimum else minimum + -(-(seconds - minimum) // increment) * increment
+    return connect + -(-per_minute * max(0, counted - free) // 60)
+
+
+def test_random_calls_and_crashes(sw):
+    """Whenever the switch is killed: each call is charged once, by the deck, and nobody is below his limit."""
+    r = random.Random(7)
+    names = [f"r{i}" for i in range(12)]
+    for name in names:
+        account(sw, name, r.choice([20, 100, 500, 5000]))
+    for _ in range(3):
+        for _ in range(40):
+            number = r.choice(["80", "81", "82"]) + r.choice(names)
+            sw.api(f"bgapi originate loopback/{number}/default &park()")
+            if r.random() < 0.2:
+                legs = sql(sw, "SELECT leg FROM billing_calls WHERE state='open' ORDER BY random() LIMIT 1")
+                if legs:
+                    sw.api(f"uuid_kill {legs[0][0]}")
+        sw.api(f"msleep {r.randrange(1500)}")
+        sw.kill()
+        sw.start()
+        until(lambda: not sql(sw, "SELECT 1 FROM billing_calls WHERE state='open'"))
+        settled(sw)
+    rows = sql(sw, "SELECT account, cost, per_minute, connect_fee, minimum_s, increment_s, free_s, seconds FROM billing_calls")
+    assert sum(row[0] in names for row in rows) > 30
+    assert all(row[1] == cost(row[2:]) for row in rows)
+    for name in names:
+        paid, = sql(sw, "SELECT SUM(amount) FROM billing_entries WHERE account=? AND kind='topup'", name)[0]
+        assert balance(sw, name) == paid - sum(row[1] for row in rows if row[0] == name) >= 0
+    assert not sql(sw, "SELECT call_id FROM billing_entries WHERE kind='call' GROUP BY call_id HAVING COUNT(*)>1")
