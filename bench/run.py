@@ -493,6 +493,13 @@ def row_deck():
             "goal": "10 us", "met": r["look_up_us"] <= 10, "data": r}
 
 
+def row_billing():
+    """the price of a call, from a deck in memory"""
+    r = json.loads(pinned(SWITCH_CORE, lambda: subprocess.run([BUILD / "bench/billing/bench_billing"], check=True, capture_output=True, text=True).stdout))
+    return {"key": "billing", "what": f"{r['rates']} rates in memory: rating of one call",
+            "value": f"{r['rating_us']:.2f} us; the deck is made in {r['made_ms']} ms", "goal": "20 us", "met": r["rating_us"] <= 20, "data": r}
+
+
 def row_dtls():
     """handshakes of DTLS-SRTP, and what an association holds"""
     r = json.loads(pinned(SWITCH_CORE, lambda: subprocess.run([BUILD / "bench/dtls/bench_dtls"], check=True, capture_output=True, text=True).stdout))

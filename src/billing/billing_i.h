@@ -59,7 +59,8 @@ CO int decks_import(const char *deck, const char *path, struct buf *out);
 
 /* ---- call.c ---- */
 ON_CTL int calls_load(void);
-ON_CTL bool calls_unload(void); /* false: some are not settled */
+ON_CTL void calls_unload(void); /* what is not settled stays open in the ledger */
+ON_CTL bool calls_are_up(void); /* some leg is charged */
 ON_CTL bool calls_has(const char *id);
 ON_CTL void calls_refresh(const char *account);
 ON_CTL void calls_show(struct buf *out);

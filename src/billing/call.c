@@ -365,6 +365,18 @@ int app_billing(struct leg *leg, const char *data)
 
 /* ---- all of them ---- */
 
+bool calls_are_up(void)
+{
+	struct hash_it it = {0};
+	while (charges && hash_next(charges, &it)) {
+		const struct charge *c = it.value;
+		const struct leg *leg = leg_find(c->leg);
+		if (leg && leg_is_up(leg) && !c->is_over)
+			return true;
+	}
+	return false;
+}
+
 void calls_show(struct buf *out)
 {
 	struct hash_it it = {0};
@@ -426,12 +438,11 @@ int calls_load(void)
 	return st;
 }
 
-bool calls_unload(void)
+void calls_unload(void)
 {
 	leg_hook_del(LEG_HOOK_HANGUP, on_hangup, NULL);
 	event_sub_free(answers);
 	answers = NULL;
 	hash_free(charges);
 	charges = NULL;
-	return true;
 }

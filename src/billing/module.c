@@ -12,9 +12,11 @@
 
 #include <string.h>
 
+enum { START_PAUSE_US = 2 * 1000 * 1000 };
+
 struct billing_counts billing_counts;
 struct store *billing_store;
-static unsigned starting;
+static unsigned generation; /* of loads: a coroutine of an older one goes */
 
 static const struct conf_desc confs[] = {
     {"billing.conf", "dsn", "text", NULL, "billing", "the database of accounts, calls, entries, rates and vouchers"},
@@ -60,12 +62,18 @@ void billing_event(
 /* The tables, the decks, the calls of a process that died: again until the database answers. */
 static void co_start(void *arg)
 {
+	const unsigned mine = generation;
+	int st = ST_AGAIN;
 	role_assert_co();
-	int st;
-	while (billing_store && ((st = ledger_open()) || (st = decks_load()) || (st = calls_recover())))
-		if (st == ST_CANCELLED || st == ST_UNSUPPORTED || co_sleep(2 * 1000 * 1000))
+	while (billing_store && mine == generation && st && st != ST_UNSUPPORTED) {
+		st = ledger_open();
+		if (!st)
+			st = decks_load();
+		if (!st)
+			st = calls_recover();
+		if (st && co_sleep(START_PAUSE_US))
 			break;
-	starting--;
+	}
 }
 
 static int load(void)
@@ -77,26 +85,16 @@ static int load(void)
 		log_error("billing.conf: dsn: no such database; no call of an account is let in");
 		billing_store = NULL;
 	}
-	if (!st && billing_store) {
-		starting++;
-		st = co_spawn("billing start", co_start, NULL, NULL);
-	}
-	return st;
+	return !st && billing_store ? co_spawn("billing start", co_start, NULL, NULL) : st;
 }
 
 static int unload(void)
 {
 	role_assert_ctl();
-	if (starting)
+	if (calls_are_up())
 		return ST_BUSY;
-	struct buf running;
-	buf_init(&running);
-	calls_show(&running);
-	bool is_busy = running.n > 0;
-	buf_fini(&running);
-	if (is_busy && core_dirs()) /* at the end of the program what is left is found again at the next start */
-		return ST_BUSY;
-	(void)calls_unload();
+	generation++;
+	calls_unload();
 	store_close(billing_store);
 	billing_store = NULL;
 	decks_free();

@@ -214,6 +214,35 @@ def test_a_killed_switch_charges_what_it_had_noted(sw):
     assert sql(sw, "SELECT reserved FROM billing_accounts WHERE id='k'") == [(0,)]
 
 
+def test_a_database_that_is_silent(sw):
+    """New calls are refused, running ones go on to the end of what is reserved and are settled when it answers."""
+    account(sw, "s", 1000)
+    assert sw.api("originate loopback/80s/default &park()").startswith("+OK")
+    c = sqlite3.connect(sw.ledger, timeout=10, isolation_level=None)
+    c.execute("BEGIN EXCLUSIVE")
+    try:
+        assert sw.api("originate loopback/82s/default &park()").startswith("-ERR CALL_REJECTED")
+        sw.wait_calls(0, timeout=20)  # hung up: what is reserved is used
+    finally:
+        c.execute("ROLLBACK")
+        c.close()
+    settled(sw)
+    rows = sql(sw, "SELECT state, seconds, cost FROM billing_calls WHERE account='s' AND cost>0")
+    assert len(rows) == 1 and rows[0][2] == rows[0][1] * 100000 and rows[0][1] in (3, 6)
+
+
+def test_a_stopped_switch_settles_its_calls(sw):
+    account(sw, "t", 1000)
+    assert sw.api("originate loopback/80t/default &park()").startswith("+OK")
+    assert "-ERR unloading module [module in use]" in sw.api("reload mod_billing")
+    sw.stop()
+    assert not sql(sw, "SELECT 1 FROM billing_calls WHERE state='open'")
+    assert balance(sw, "t") < 10000000
+    sw.start()
+    until(lambda: sw.api("billing reload") == "+OK 4 rates\n")
+    settled(sw)
+
+
 def cost(row):
     """The deck's price, worked out here once more."""
     per_minute, connect, minimum, increment, free, seconds = row
