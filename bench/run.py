@@ -589,7 +589,7 @@ def quit_switch(s):
 
 
 ROWS = {"a": row_a, "http-directory": row_http_directory, "b": row_b, "c": row_c, "d": row_d, "e": row_e, "f": row_f, "g": row_g, "h": row_h, "i": row_i, "j": row_j, "k": row_k, "l": row_l, "r": row_r,
-        "tls": row_tls, "tls-calls": row_tls_calls, "tls-memory": row_tls_memory, "tls-return": row_tls_return, "p": row_p, "codecs": row_codecs, "deck": row_deck, "srtp": row_srtp, "dtls": row_dtls, "kernel": row_kernel, "conf": row_conf, "services": row_services,
+        "tls": row_tls, "tls-calls": row_tls_calls, "tls-memory": row_tls_memory, "tls-return": row_tls_return, "p": row_p, "codecs": row_codecs, "deck": row_deck, "billing": row_billing, "srtp": row_srtp, "dtls": row_dtls, "kernel": row_kernel, "conf": row_conf, "services": row_services,
         "conf-load": row_conf_load, "cc": row_cc}
 
 

@@ -35,6 +35,8 @@ CO int ledger_reserve(const struct ledger_call *c, struct ledger_state *out);
 CO int ledger_extend(
     const char *id, const char *account, int64_t amount, int64_t used_s, int64_t used, struct ledger_state *out);
 CO int ledger_settle(const char *id, const char *account, int64_t seconds, int64_t cost);
+/* A call that is over costs this in place of old; nothing changes when it no longer cost old. */
+CO int ledger_rerate(const char *id, const char *account, int64_t old, int64_t cost, const struct rate_found *found);
 /* ref: of whoever pays, counts once; ST_EXISTS: it was there; ST_NOTFOUND. */
 CO int ledger_topup(const char *account, const char *ref, int64_t amount, const char *kind, int64_t *balance);
 /* ST_NOTFOUND: no such voucher, used, or of another currency. */

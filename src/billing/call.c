@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ATTEMPTS = 3, RETRY_MAX_US = 30 * 1000 * 1000, SECOND_US = 1000 * 1000 };
+enum { NUMBER_MAX = 63, ATTEMPTS = 3, RETRY_MAX_US = 30 * 1000 * 1000, SECOND_US = 1000 * 1000 };
 struct charge {
 	char id[UUID_CHARS + 1], leg[UUID_CHARS + 1];
 	char *account;
@@ -344,7 +344,7 @@ int app_billing(struct leg *leg, const char *data)
 	const char *text = !st && w.n > 1 ? w.m[1] : leg_text(leg, "billing_account", &scratch);
 	char *account = text && *text && !mark_has(sv_of(text)) ? mem_strdup(text) : NULL;
 	const char *to = !st && w.n && strcmp(w.w[0], "-") != 0 ? w.w[0] : leg->profile->destination_number;
-	char *number = to ? mem_strndup(to, 63) : NULL;
+	char *number = to ? mem_strndup(to, strnlen(to, NUMBER_MAX)) : NULL;
 	if (!account || !number) {
 		leg_log(leg, LOG_ERR, "billing: %s: the call is refused",
 		    text && *text ? "the name of the account is from outside" : "no account or no number");

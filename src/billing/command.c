@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { WORDS = 8, ID_MAX = 64 };
 struct verb {
@@ -254,7 +255,7 @@ static const struct proof {
                                                        "WHERE c.account=a.id AND c.state='open') LIMIT 100"},
     {"the call's entries are not its cost",
         "SELECT c.id FROM billing_calls c WHERE c.state='done' AND c.cost<>-(SELECT COALESCE(SUM(e.amount),0) FROM "
-        "billing_entries e WHERE e.id='call:'||c.id) LIMIT 100"},
+        "billing_entries e WHERE e.call_id=c.id) LIMIT 100"},
     {"the account owes more than it may",
         "SELECT id FROM billing_accounts WHERE kind='prepaid' AND balance+credit_limit<0 LIMIT 100"},
 };
@@ -313,6 +314,54 @@ static CO int do_reconcile(struct api_call *c, const struct app_words *w)
 	return ST_OK;
 }
 
+/* The calls that began on a day (UTC), by the decks as they are now for the time of each. */
+static CO int do_rerate(struct api_call *c, const struct app_words *w)
+{
+	char last[ID_MAX + 1] = "";
+	struct tm tm = {0};
+	size_t changed = 0, without = 0;
+	int st = ST_OK;
+	const char *end = strptime(w->w[1], "%Y-%m-%d", &tm);
+	if (!end || *end) {
+		buf_adds(c->out, "-ERR rerate <YYYY-MM-DD>\n");
+		return ST_OK;
+	}
+	int64_t from_us = clock_us_of_s(timegm(&tm));
+	for (size_t rows_read = 1; rows_read && !st;) {
+		struct ledger_number n[2];
+		struct sv v[7] = {{0}};
+		struct sv p[] = {
+		    sv_of(last), ledger_put(&n[0], from_us), ledger_put(&n[1], from_us + clock_us_of_s(86400))};
+		struct store_rows rows;
+		size_t at = 0;
+		st = ledger_sql(
+		    "SELECT id,account,deck,number,started_us,seconds,cost FROM billing_calls WHERE state='done' AND "
+		    "started_us>=CAST($2 AS BIGINT) AND started_us<CAST($3 AS BIGINT) AND id>$1 ORDER BY id LIMIT 500",
+		    p, 3, &rows);
+		for (rows_read = 0; !st && ledger_row(&rows, &at, v, 7); rows_read++) {
+			struct rate_found f;
+			char account[ID_MAX + 1], deck[ID_MAX + 1], number[ID_MAX + 1];
+			snprintf(last, sizeof(last), "%.*s", (int)v[0].n, v[0].p);
+			snprintf(account, sizeof(account), "%.*s", (int)v[1].n, v[1].p);
+			snprintf(deck, sizeof(deck), "%.*s", (int)v[2].n, v[2].p);
+			snprintf(number, sizeof(number), "%.*s", (int)v[3].n, v[3].p);
+			int64_t old = ledger_int(v[6]), cost = old;
+			if (decks_find(deck, number, ledger_int(v[4]) / 1000000, &f))
+				without++;
+			else
+				cost = rate_cost(&f.rate, ledger_int(v[5]));
+			if (cost != old && !(st = ledger_rerate(last, account, old, cost, &f)))
+				changed++;
+		}
+		store_rows_fini(&rows);
+	}
+	if (st)
+		buf_printf(c->out, "-ERR %s after %zu calls\n", status_text(st), changed);
+	else
+		buf_printf(c->out, "+OK %zu calls changed, %zu have no rate and stay\n", changed, without);
+	return ST_OK;
+}
+
 static CO int do_status(struct api_call *c, const struct app_words *w)
 {
 	buf_printf(c->out,
@@ -329,7 +378,8 @@ static const struct verb verbs[] = {{"account", 2, do_account, "account <id> [cr
     {"redeem", 3, do_redeem, "redeem <account> <code>"}, {"import", 3, do_import, "import <deck> <file>"},
     {"reload", 1, do_reload, "reload"}, {"rate", 3, do_rate, "rate <deck> <number> [<seconds>]"},
     {"calls", 1, do_calls, "calls"}, {"statement", 2, do_statement, "statement <account> [<count>]"},
-    {"reconcile", 1, do_reconcile, "reconcile"}, {"status", 1, do_status, "status"}};
+    {"reconcile", 1, do_reconcile, "reconcile"}, {"rerate", 2, do_rerate, "rerate <YYYY-MM-DD>"},
+    {"status", 1, do_status, "status"}};
 
 int api_billing(struct api_call *c)
 {

@@ -124,7 +124,7 @@ static const struct app_desc apps[] = {
 };
 static const char *const words[] = {"billing account", "billing topup", "billing voucher", "billing redeem",
     "billing import", "billing reload", "billing rate", "billing calls", "billing statement", "billing reconcile",
-    "billing status", NULL};
+    "billing rerate", "billing status", NULL};
 static const struct api_desc apis[] = {
     {"billing", "Accounts, decks and charges",
         "account|topup|voucher|redeem|import|reload|rate|calls|statement|"

@@ -231,6 +231,23 @@ def test_a_database_that_is_silent(sw):
     assert len(rows) == 1 and rows[0][2] == rows[0][1] * 100000 and rows[0][1] in (3, 6)
 
 
+def test_a_day_is_rated_again(sw):
+    account(sw, "u", 1000)
+    assert sw.api("originate loopback/82u/default &park()").startswith("+OK")
+    sw.api("hupall")
+    settled(sw)
+    assert balance(sw, "u") == 10000000 - 60 * 10000  # a whole minute
+    sql(sw, "UPDATE billing_rates SET per_minute=per_minute/2 WHERE prefix='82'")
+    assert sw.api("billing reload") == "+OK 4 rates\n"
+    started = sql(sw, "SELECT started_us FROM billing_calls WHERE account='u'")[0][0]
+    day = time.strftime("%Y-%m-%d", time.gmtime(started / 1e6))
+    assert sw.api(f"billing rerate {day}").startswith("+OK ")
+    assert balance(sw, "u") == 10000000 - 30 * 10000
+    assert sw.api(f"billing rerate {day}").startswith("+OK 0 calls changed")
+    assert sw.api("billing rerate today").startswith("-ERR")
+    settled(sw)
+
+
 def test_a_stopped_switch_settles_its_calls(sw):
     account(sw, "t", 1000)
     assert sw.api("originate loopback/80t/default &park()").startswith("+OK")
