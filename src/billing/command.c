@@ -390,6 +390,10 @@ int api_billing(struct api_call *c)
 	for (size_t i = 0; !st && w.n && i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (!strcmp(verbs[i].name, w.w[0])) {
 			is_known = true;
+			if (w.n > 1 && !c->who && mark_has(sv_of(w.m[1]))) {
+				buf_adds(c->out, "-ERR the account or deck is named from outside\n");
+				break;
+			}
 			if (w.n < verbs[i].least)
 				buf_printf(c->out, "-USAGE: billing %s\n", verbs[i].usage);
 			else

@@ -36,6 +36,7 @@ def sw(tmp_path_factory):
         *(extension(n, f"set billing_account={n[2:]}", f"billing {n[:2]}", "answer", "park") for n in ("80a", "80b", "80b2", "81c")),
         extension("(8\\d)(\\w+)", "set billing_account=$2", "billing $1", "answer", "park"),
         extension("60", "billing 80", "bridge user/1001"),
+        extension("62(\\w+)", "set paid=${billing(topup $1 5)}", "hangup CALL_REJECTED"),
         extension("61", "billing 80 toll_free", "answer", "park"),
     ])
     s.start()
@@ -149,6 +150,8 @@ def test_a_caller_names_no_account(sw, phone):
     account(sw, "rich", 1000)
     p = phone("1000")
     p.invite("80rich")
+    p.ack_failure(p.expect(603))
+    p.invite("62rich")
     p.ack_failure(p.expect(603))
     settled(sw)
     assert balance(sw, "rich") == 10000000
