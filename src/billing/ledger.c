@@ -377,20 +377,25 @@ int ledger_rerate(const char *id, const char *account, int64_t old, int64_t cost
 	    sv_of(token), ledger_put(&n[2], cost), sv_of(found->prefix), ledger_put(&n[3], r->per_minute),
 	    ledger_put(&n[4], r->connect), ledger_put(&n[5], r->minimum_s), ledger_put(&n[6], r->increment_s),
 	    ledger_put(&n[7], r->free_s), ledger_put(&n[8], r->tax_ppm)};
-	int st = transact(
-	    LOCK("$2") "UPDATE billing_accounts SET token=$5,balance=balance+" NUM("$3") "-" NUM(
-	        "$6") " WHERE id=$2 AND EXISTS (SELECT 1 FROM billing_calls WHERE id=$1 AND account=$2 AND "
-	              "state='done' AND "
-	              "cost=" NUM("$3") ");"
-	                                "INSERT INTO billing_entries "
-	                                "(id,account,at_us,kind,amount,balance,call_id) SELECT "
-	                                "'rerate:'||" TEXT("$5") ",id," NUM("$4") ",'rerate'," NUM("$3") "-" NUM("$6") ",balance," TEXT(
-	                                    "$1") " FROM billing_accounts WHERE id=$2 AND token=$5;"
-	                                          "UPDATE billing_calls SET cost=" NUM("$6") ",prefix=" TEXT(
-	                                              "$"
-	                                              "7") ",per_minute=" NUM("$8") ",connect_fee=" NUM("$9") ",minimum"
-	                                                                                                      "_s=" NUM("$10") ",increment_s=" NUM("$11") ",free_s=" NUM("$12") ",tax_ppm=" NUM("$13") " WHERE id=$1 AND state='done' AND EXISTS (SELECT 1 FROM billing_accounts WHERE id=$2 AND token=$5);COMMIT",
-	    p, 13, &rows);
+	int st =
+	    transact(LOCK("$2") "UPDATE billing_accounts SET token=$5,balance=balance+" NUM("$3") "-" NUM(
+	                 "$6") " WHERE id=$2 AND EXISTS (SELECT 1 FROM billing_calls WHERE id=$1 AND account=$2 AND "
+	                       "state='done' AND "
+	                       "cost=" NUM(
+	                           "$3") ");"
+	                                 "INSERT INTO billing_entries "
+	                                 "(id,account,at_us,kind,amount,balance,call_id) SELECT "
+	                                 "'rerate:'||" TEXT("$5") ",id," NUM("$4") ",'rerate'," NUM("$3") "-" NUM("$6") ",balance," TEXT(
+	                                     "$1") " FROM billing_accounts WHERE id=$2 AND token=$5;"
+	                                           "UPDATE billing_calls SET cost=" NUM("$6") ",prefix=" TEXT(
+	                                               "$"
+	                                               "7") ",per_minute=" NUM("$8") ",connect_fee=" NUM("$9") ",minimu"
+	                                                                                                       "m"
+	                                                                                                       "_s"
+	                                                                                                       "=" NUM("$10") ",increment_s=" NUM("$11") ",free_s=" NUM(
+	                                                                                                           "$1"
+	                                                                                                           "2") ",tax_ppm=" NUM("$13") " WHERE id=$1 AND state='done' AND EXISTS (SELECT 1 FROM billing_accounts WHERE id=$2 AND token=$5);COMMIT",
+	        p, 13, &rows);
 	store_rows_fini(&rows);
 	return st;
 }
