@@ -499,6 +499,13 @@ def row_deck():
             "goal": "10 us", "met": r["look_up_us"] <= 10, "data": r}
 
 
+def row_billing():
+    """the price of a call, from a deck in memory"""
+    r = json.loads(pinned(SWITCH_CORE, lambda: subprocess.run([BUILD / "bench/billing/bench_billing"], check=True, capture_output=True, text=True).stdout))
+    return {"key": "billing", "what": f"{r['rates']} rates in memory: rating of one call",
+            "value": f"{r['rating_us']:.2f} us; the deck is made in {r['made_ms']} ms", "goal": "20 us", "met": r["rating_us"] <= 20, "data": r}
+
+
 def row_dtls():
     """handshakes of DTLS-SRTP, and what an association holds"""
     r = json.loads(pinned(SWITCH_CORE, lambda: subprocess.run([BUILD / "bench/dtls/bench_dtls"], check=True, capture_output=True, text=True).stdout))
@@ -596,7 +603,7 @@ def quit_switch(s):
 
 
 ROWS = {"a": row_a, "http-directory": row_http_directory, "radius": row_radius, "b": row_b, "c": row_c, "d": row_d, "e": row_e, "f": row_f, "g": row_g, "h": row_h, "i": row_i, "j": row_j, "k": row_k, "l": row_l, "r": row_r,
-        "tls": row_tls, "tls-calls": row_tls_calls, "tls-memory": row_tls_memory, "tls-return": row_tls_return, "p": row_p, "codecs": row_codecs, "deck": row_deck, "srtp": row_srtp, "dtls": row_dtls, "kernel": row_kernel, "conf": row_conf, "services": row_services,
+        "tls": row_tls, "tls-calls": row_tls_calls, "tls-memory": row_tls_memory, "tls-return": row_tls_return, "p": row_p, "codecs": row_codecs, "deck": row_deck, "billing": row_billing, "srtp": row_srtp, "dtls": row_dtls, "kernel": row_kernel, "conf": row_conf, "services": row_services,
         "conf-load": row_conf_load, "cc": row_cc, "records": row_records}
 
 

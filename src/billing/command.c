@@ -1,0 +1,407 @@
+/* `billing ...`: accounts, money, decks, proofs. Amounts are minor units with up to four decimals. Words go to the
+ * database as values; what names a file is an operator's. */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include "billing/billing_i.h"
+#include "core/registry/app_words.h"
+#include "text/mark.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { WORDS = 8, ID_MAX = 64 };
+struct verb {
+	const char *name;
+	int least;
+	int (*fn)(struct api_call *c, const struct app_words *w);
+	const char *usage;
+};
+
+static CO int simple(struct api_call *c, const char *text, const struct sv *p, size_t n, const char *none)
+{
+	struct store_rows rows;
+	int st = ledger_sql(text, p, n, &rows);
+	if (st)
+		buf_printf(c->out, "-ERR %s\n", rows.error.n ? rows.error.p : status_text(st));
+	else if (!rows.change_count)
+		buf_printf(c->out, "-ERR %s\n", none);
+	else
+		buf_adds(c->out, "+OK\n");
+	store_rows_fini(&rows);
+	return ST_OK;
+}
+
+static bool is_name(const char *s)
+{
+	return *s && strlen(s) <= ID_MAX && !mark_has(sv_of(s));
+}
+
+static CO int account_set(struct api_call *c, const struct app_words *w)
+{
+	static const struct {
+		const char *name, *sql;
+		char kind;
+	} fields[] = {{"deck", "UPDATE billing_accounts SET deck=$2 WHERE id=$1", 't'},
+	    {"credit", "UPDATE billing_accounts SET credit_limit=CAST($2 AS BIGINT) WHERE id=$1", 'm'},
+	    {"max_hour", "UPDATE billing_accounts SET max_hour=CAST($2 AS BIGINT) WHERE id=$1", 'm'},
+	    {"max_calls", "UPDATE billing_accounts SET max_calls=CAST($2 AS BIGINT) WHERE id=$1", 'n'},
+	    {"enabled", "UPDATE billing_accounts SET enabled=CAST($2 AS INTEGER) WHERE id=$1", 'n'}};
+	for (size_t i = 0; w->n == 5 && i < sizeof(fields) / sizeof(fields[0]); i++) {
+		struct ledger_number n;
+		int64_t v = 0;
+		struct sv value = sv_of(w->w[4]);
+		if (strcmp(fields[i].name, w->w[3]) != 0)
+			continue;
+		int st = fields[i].kind == 'm'   ? rate_money_parse(value, &v)
+		         : fields[i].kind == 'n' ? sv_i64(value, &v)
+		                                 : ST_OK;
+		if (st || v < 0 || v > RATE_MONEY_MAX || value.n > ID_MAX)
+			break;
+		struct sv p[] = {sv_of(w->w[1]), fields[i].kind == 't' ? value : ledger_put(&n, v)};
+		return simple(c, fields[i].sql, p, 2, "no such account");
+	}
+	buf_adds(c->out, "-ERR set deck|credit|max_hour|max_calls|enabled <value>\n");
+	return ST_OK;
+}
+
+static CO int account_show(struct api_call *c, const char *id)
+{
+	struct ledger_state s = {0};
+	int st = ledger_account(id, &s);
+	if (st || !s.exists) {
+		buf_printf(c->out, "-ERR %s\n", st ? status_text(st) : "no such account");
+		return ST_OK;
+	}
+	buf_printf(c->out, "account: %s\ncurrency: %s\ndeck: %s\nenabled: %d\ncalls: %lld of %lld\nbalance: ", id,
+	    s.currency, s.deck, s.is_enabled, (long long)s.open_calls, (long long)s.max_calls);
+	rate_money_put(c->out, s.balance);
+	buf_adds(c->out, "\ncredit: ");
+	rate_money_put(c->out, s.credit_limit);
+	buf_adds(c->out, "\nreserved: ");
+	rate_money_put(c->out, s.reserved);
+	buf_adds(c->out, "\nhour: ");
+	rate_money_put(c->out, s.hour);
+	buf_adds(c->out, "\n");
+	return ST_OK;
+}
+
+static CO int do_account(struct api_call *c, const struct app_words *w)
+{
+	struct ledger_number n;
+	int64_t credit = 0;
+	if (w->n == 2)
+		return account_show(c, w->w[1]);
+	if (!strcmp(w->w[2], "set"))
+		return account_set(c, w);
+	bool is_prepaid = w->n > 3 && !strcmp(w->w[3], "prepaid"),
+	     is_postpaid = w->n > 3 && !strcmp(w->w[3], "postpaid");
+	if (strcmp(w->w[2], "create") != 0 || w->n < 6 || !(is_prepaid || is_postpaid) || strlen(w->w[4]) > 7 ||
+	    !is_name(w->w[1]) || strlen(w->w[5]) > RATE_NAME_MAX ||
+	    (w->n > 6 && (is_prepaid || rate_money_parse(sv_of(w->w[6]), &credit) || credit < 0))) {
+		buf_adds(
+		    c->out, "-ERR account <id> [create prepaid|postpaid <currency> <deck> [<credit>] | set ...]\n");
+		return ST_OK;
+	}
+	struct sv p[] = {sv_of(w->w[1]), sv_of(w->w[3]), sv_of(w->w[4]), sv_of(w->w[5]), ledger_put(&n, credit)};
+	return simple(c,
+	    "INSERT INTO billing_accounts (id,kind,currency,deck,credit_limit) VALUES ($1,$2,$3,$4,CAST($5 AS BIGINT)) "
+	    "ON CONFLICT (id) DO NOTHING",
+	    p, 5, "the account exists");
+}
+
+static ON_CTL void money_reply(struct api_call *c, int st, int64_t balance, const char *none)
+{
+	if (st) {
+		buf_printf(c->out, "-ERR %s\n",
+		    st == ST_NOTFOUND ? none
+		    : st == ST_EXISTS ? "that reference was booked"
+		                      : status_text(st));
+		return;
+	}
+	buf_adds(c->out, "+OK ");
+	rate_money_put(c->out, balance);
+	buf_addc(c->out, '\n');
+}
+
+static CO int do_topup(struct api_call *c, const struct app_words *w)
+{
+	int64_t amount = 0, balance = 0;
+	char ref[ID_MAX + 16], uuid[UUID_CHARS + 1];
+	uuid_make(uuid);
+	if (rate_money_parse(sv_of(w->w[2]), &amount) || !amount || (w->n > 3 && strlen(w->w[3]) > ID_MAX)) {
+		buf_adds(c->out, "-ERR topup <account> <amount> [<reference>]\n");
+		return ST_OK;
+	}
+	snprintf(ref, sizeof(ref), "topup:%s", w->n > 3 ? w->w[3] : uuid);
+	int st = ledger_topup(w->w[1], ref, amount, "topup", &balance);
+	if (!st) {
+		billing_event("topup", w->w[1], NULL, NULL, amount, NULL);
+		calls_refresh(w->w[1]);
+	}
+	money_reply(c, st, balance, "no such account");
+	return ST_OK;
+}
+
+static CO int do_voucher(struct api_call *c, const struct app_words *w)
+{
+	struct ledger_number n;
+	int64_t amount = 0;
+	if (rate_money_parse(sv_of(w->w[2]), &amount) || amount <= 0 || !is_name(w->w[1]) || strlen(w->w[3]) > 7) {
+		buf_adds(c->out, "-ERR voucher <code> <amount> <currency>\n");
+		return ST_OK;
+	}
+	struct sv p[] = {sv_of(w->w[1]), sv_of(w->w[3]), ledger_put(&n, amount)};
+	return simple(c,
+	    "INSERT INTO billing_vouchers (code,currency,amount) VALUES ($1,$2,CAST($3 AS BIGINT)) ON CONFLICT (code) "
+	    "DO "
+	    "NOTHING",
+	    p, 3, "the voucher exists");
+}
+
+static CO int do_redeem(struct api_call *c, const struct app_words *w)
+{
+	int64_t balance = 0;
+	int st = ledger_voucher(w->w[1], w->w[2], &balance);
+	if (!st)
+		calls_refresh(w->w[1]);
+	money_reply(c, st, balance, "no such account or voucher, or it is used");
+	return ST_OK;
+}
+
+static CO int do_import(struct api_call *c, const struct app_words *w)
+{
+	if (c->who || mark_has(sv_of(w->m[2])) || strlen(w->w[1]) > RATE_NAME_MAX) {
+		buf_adds(c->out, "-ERR the file is for an operator to name\n");
+		return ST_OK;
+	}
+	return decks_import(w->w[1], w->w[2], c->out);
+}
+
+static CO int do_reload(struct api_call *c, const struct app_words *w)
+{
+	int st = decks_load();
+	if (st)
+		buf_printf(c->out, "-ERR %s\n", status_text(st));
+	else
+		buf_printf(c->out, "+OK %zu rates\n", decks_count());
+	return ST_OK;
+}
+
+static CO int do_rate(struct api_call *c, const struct app_words *w)
+{
+	struct rate_found f;
+	int64_t seconds = 60;
+	if (w->n > 3)
+		(void)sv_i64(sv_of(w->w[3]), &seconds);
+	if (decks_find(w->w[1], w->w[2], clock_wall_us() / 1000000, &f)) {
+		buf_adds(c->out, "-ERR the deck has no rate for the number\n");
+		return ST_OK;
+	}
+	buf_printf(c->out, "prefix %s, %lld s cost ", f.prefix, (long long)seconds);
+	rate_money_put(c->out, rate_cost(&f.rate, seconds));
+	buf_addc(c->out, '\n');
+	return ST_OK;
+}
+
+static CO int do_calls(struct api_call *c, const struct app_words *w)
+{
+	calls_show(c->out);
+	return ST_OK;
+}
+
+static CO int do_statement(struct api_call *c, const struct app_words *w)
+{
+	struct ledger_number n;
+	int64_t count = 50;
+	struct sv cells[5] = {{0}};
+	struct store_rows rows;
+	size_t at = 0;
+	if (w->n > 2 && (sv_i64(sv_of(w->w[2]), &count) || count < 1 || count > 10000))
+		count = 50;
+	struct sv p[] = {sv_of(w->w[1]), ledger_put(&n, count)};
+	int st =
+	    ledger_sql("SELECT e.at_us,e.kind,e.amount,e.balance,COALESCE((SELECT c.number FROM billing_calls c WHERE "
+	               "c.id=e.call_id),'') FROM billing_entries e WHERE e.account=$1 ORDER BY e.at_us DESC LIMIT "
+	               "CAST($2 AS BIGINT)",
+	        p, 2, &rows);
+	if (st)
+		buf_printf(c->out, "-ERR %s\n", status_text(st));
+	while (!st && ledger_row(&rows, &at, cells, 5)) {
+		buf_printf(
+		    c->out, "%lld %.*s ", (long long)(ledger_int(cells[0]) / 1000000), (int)cells[1].n, cells[1].p);
+		rate_money_put(c->out, ledger_int(cells[2]));
+		buf_addc(c->out, ' ');
+		rate_money_put(c->out, ledger_int(cells[3]));
+		buf_addc(c->out, ' ');
+		buf_addv(c->out, cells[4]);
+		buf_addc(c->out, '\n');
+	}
+	store_rows_fini(&rows);
+	return ST_OK;
+}
+
+/* Rows that should not be, each kind by its statement. */
+static const struct proof {
+	const char *what, *sql;
+} proofs[] = {
+    {"the balance is not the sum of its entries",
+        "SELECT a.id FROM billing_accounts a WHERE a.balance<>(SELECT COALESCE(SUM(e.amount),0) FROM billing_entries e "
+        "WHERE e.account=a.id) LIMIT 100"},
+    {"what is reserved is not that of its open calls", "SELECT a.id FROM billing_accounts a WHERE a.reserved<>(SELECT "
+                                                       "COALESCE(SUM(c.reserved),0) FROM billing_calls c "
+                                                       "WHERE c.account=a.id AND c.state='open') LIMIT 100"},
+    {"the call's entries are not its cost",
+        "SELECT c.id FROM billing_calls c WHERE c.state='done' AND c.cost<>-(SELECT COALESCE(SUM(e.amount),0) FROM "
+        "billing_entries e WHERE e.call_id=c.id) LIMIT 100"},
+    {"the account owes more than it may",
+        "SELECT id FROM billing_accounts WHERE kind='prepaid' AND balance+credit_limit<0 LIMIT 100"},
+};
+
+/* Each call that is over, by the rate that it kept. */
+static CO int costs_check(struct api_call *c, size_t *bad, int64_t *count)
+{
+	char last[ID_MAX + 1] = "";
+	for (size_t rows_read = 1; rows_read;) {
+		struct sv p[] = {sv_of(last)}, v[9] = {{0}};
+		struct store_rows rows;
+		size_t at = 0;
+		int st = ledger_sql(
+		    "SELECT id,per_minute,connect_fee,minimum_s,increment_s,free_s,tax_ppm,seconds,cost FROM "
+		    "billing_calls WHERE state='done' AND id>$1 ORDER BY id LIMIT 2000",
+		    p, 1, &rows);
+		for (rows_read = 0; !st && ledger_row(&rows, &at, v, 9); rows_read++) {
+			struct rate r = {.per_minute = ledger_int(v[1]),
+			    .connect = ledger_int(v[2]),
+			    .minimum_s = (uint32_t)ledger_int(v[3]),
+			    .increment_s = (uint32_t)ledger_int(v[4]),
+			    .free_s = (uint32_t)ledger_int(v[5]),
+			    .tax_ppm = (uint32_t)ledger_int(v[6])};
+			snprintf(last, sizeof(last), "%.*s", (int)v[0].n, v[0].p);
+			if ((!r.increment_s || rate_cost(&r, ledger_int(v[7])) != ledger_int(v[8])) && (*bad)++ < 100)
+				buf_printf(c->out, "%s: the cost is not its rate's\n", last);
+			++*count;
+		}
+		store_rows_fini(&rows);
+		if (st)
+			return st;
+	}
+	return ST_OK;
+}
+
+static CO int do_reconcile(struct api_call *c, const struct app_words *w)
+{
+	size_t bad = 0;
+	int64_t count = 0;
+	int st = calls_recover();
+	for (size_t i = 0; !st && i < sizeof(proofs) / sizeof(proofs[0]); i++) {
+		struct store_rows rows;
+		struct sv cell = SV_NONE;
+		size_t at = 0;
+		st = ledger_sql(proofs[i].sql, NULL, 0, &rows);
+		for (; !st && ledger_row(&rows, &at, &cell, 1); bad++)
+			buf_printf(c->out, "%.*s: %s\n", (int)cell.n, cell.p, proofs[i].what);
+		store_rows_fini(&rows);
+	}
+	if (!st)
+		st = costs_check(c, &bad, &count);
+	if (st)
+		buf_printf(c->out, "-ERR %s\n", status_text(st));
+	else
+		buf_printf(c->out, "%s %lld calls, %zu differences\n", bad ? "-ERR" : "+OK", (long long)count, bad);
+	return ST_OK;
+}
+
+/* The calls that began on a day (UTC), by the decks as they are now for the time of each. */
+static CO int do_rerate(struct api_call *c, const struct app_words *w)
+{
+	char last[ID_MAX + 1] = "";
+	struct tm tm = {0};
+	size_t changed = 0, without = 0;
+	int st = ST_OK;
+	const char *end = strptime(w->w[1], "%Y-%m-%d", &tm);
+	if (!end || *end) {
+		buf_adds(c->out, "-ERR rerate <YYYY-MM-DD>\n");
+		return ST_OK;
+	}
+	int64_t from_us = clock_us_of_s(timegm(&tm));
+	for (size_t rows_read = 1; rows_read && !st;) {
+		struct ledger_number n[2];
+		struct sv v[7] = {{0}};
+		struct sv p[] = {
+		    sv_of(last), ledger_put(&n[0], from_us), ledger_put(&n[1], from_us + clock_us_of_s(86400))};
+		struct store_rows rows;
+		size_t at = 0;
+		st = ledger_sql(
+		    "SELECT id,account,deck,number,started_us,seconds,cost FROM billing_calls WHERE state='done' AND "
+		    "started_us>=CAST($2 AS BIGINT) AND started_us<CAST($3 AS BIGINT) AND id>$1 ORDER BY id LIMIT 500",
+		    p, 3, &rows);
+		for (rows_read = 0; !st && ledger_row(&rows, &at, v, 7); rows_read++) {
+			struct rate_found f;
+			char account[ID_MAX + 1], deck[ID_MAX + 1], number[ID_MAX + 1];
+			snprintf(last, sizeof(last), "%.*s", (int)v[0].n, v[0].p);
+			snprintf(account, sizeof(account), "%.*s", (int)v[1].n, v[1].p);
+			snprintf(deck, sizeof(deck), "%.*s", (int)v[2].n, v[2].p);
+			snprintf(number, sizeof(number), "%.*s", (int)v[3].n, v[3].p);
+			int64_t old = ledger_int(v[6]), cost = old;
+			if (decks_find(deck, number, ledger_int(v[4]) / 1000000, &f))
+				without++;
+			else
+				cost = rate_cost(&f.rate, ledger_int(v[5]));
+			if (cost != old && !(st = ledger_rerate(last, account, old, cost, &f)))
+				changed++;
+		}
+		store_rows_fini(&rows);
+	}
+	if (st)
+		buf_printf(c->out, "-ERR %s after %zu calls\n", status_text(st), changed);
+	else
+		buf_printf(c->out, "+OK %zu calls changed, %zu have no rate and stay\n", changed, without);
+	return ST_OK;
+}
+
+static CO int do_status(struct api_call *c, const struct app_words *w)
+{
+	buf_printf(c->out,
+	    "rates: %zu\nreserved: %llu\nextended: %llu\nsettled: %llu\nrefused: %llu\nfailed: %llu\nrecovered: %llu\n",
+	    decks_count(), (unsigned long long)billing_counts.reserved, (unsigned long long)billing_counts.extended,
+	    (unsigned long long)billing_counts.settled, (unsigned long long)billing_counts.refused,
+	    (unsigned long long)billing_counts.failed, (unsigned long long)billing_counts.recovered);
+	return ST_OK;
+}
+
+static const struct verb verbs[] = {{"account", 2, do_account, "account <id> [create ... | set ...]"},
+    {"topup", 3, do_topup, "topup <account> <amount> [<reference>]"},
+    {"voucher", 4, do_voucher, "voucher <code> <amount> <currency>"},
+    {"redeem", 3, do_redeem, "redeem <account> <code>"}, {"import", 3, do_import, "import <deck> <file>"},
+    {"reload", 1, do_reload, "reload"}, {"rate", 3, do_rate, "rate <deck> <number> [<seconds>]"},
+    {"calls", 1, do_calls, "calls"}, {"statement", 2, do_statement, "statement <account> [<count>]"},
+    {"reconcile", 1, do_reconcile, "reconcile"}, {"rerate", 2, do_rerate, "rerate <YYYY-MM-DD>"},
+    {"status", 1, do_status, "status"}};
+
+int api_billing(struct api_call *c)
+{
+	struct app_words w;
+	role_assert_co();
+	int st = app_words_init(&w, c->text, WORDS);
+	bool is_known = false;
+	for (size_t i = 0; !st && w.n && i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (!strcmp(verbs[i].name, w.w[0])) {
+			is_known = true;
+			if (w.n > 1 && !c->who && mark_has(sv_of(w.m[1]))) {
+				buf_adds(c->out, "-ERR the account or deck is named from outside\n");
+				break;
+			}
+			if (w.n < verbs[i].least)
+				buf_printf(c->out, "-USAGE: billing %s\n", verbs[i].usage);
+			else
+				st = verbs[i].fn(c, &w);
+		}
+	if (!st && !is_known)
+		for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+			buf_printf(c->out, "%s billing %s\n", i ? "       " : "-USAGE:", verbs[i].usage);
+	app_words_fini(&w);
+	return st;
+}
