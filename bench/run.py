@@ -15,7 +15,8 @@ import callcenter
 import conference
 import http_directory
 import instructions
-import radius records
+import radius
+import records
 import storm
 import tls_phones
 from yardstick import Kamailio

@@ -19,7 +19,3 @@ ON_CTL int cdr_spool_rename(const char *path, const char *to);
 /* Files and targets, what waits for each. */
 ON_CTL void cdr_spool_status(struct buf *out, bool is_json);
 ON_CTL void cdr_sql_rotate(void); /* HUP, of the spool files of cdr_pg_csv */
-/* process_cdr and legs: whether this leg is recorded. */
-/* FreeSWITCH's b leg: who was called by another leg and is not on a way of its own since. */
-ON_CTL bool cdr_is_b(const struct leg *leg);
-ON_CTL bool cdr_is_wanted(struct leg *leg, bool has_a, bool has_b);

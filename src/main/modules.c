@@ -124,6 +124,8 @@ static const struct module *const all[] = {
     &mod_blacklist,
     &mod_prefix,
     &mod_nibblebill,
+    &mod_billing,
+    &mod_radius,
     &mod_verto,
 };
 

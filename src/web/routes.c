@@ -20,8 +20,9 @@
 #define PARAM_CAUSE \
 	"{\"name\":\"cause\",\"in\":\"query\",\"schema\":{\"type\":\"string\",\"default\":\"NORMAL_CLEARING\"}," \
 	"\"description\":\"Name or number of the hang-up cause.\"}"
-#define PARAM_TEXT PARAM_BOX \
-	"{\"name\":\"" name "box\",\"in\":\"path\",\"required\":true,\"schema\":{\"type\":\"string\"}}"\"},\"description\":" \
+#define PARAM_TEXT(name) "{\"name\":\"" name "\",\"in\":\"query\",\"schema\":{\"type\":\"string\"}}"
+#define PARAM_BOX \
+	"{\"name\":\"box\",\"in\":\"path\",\"required\":true,\"schema\":{\"type\":\"string\"},\"description\":" \
 	"\"user@domain of the mailbox.\"}"
 #define PARAM_MESSAGE \
 	"{\"name\":\"uuid\",\"in\":\"query\",\"required\":true,\"schema\":{\"type\":\"string\"},\"description\":" \
