@@ -39,21 +39,41 @@ static ON_CTL bool divisor_read(struct leg *leg, const char *name, unsigned *out
 	return n > 0;
 }
 
-void media_comfort_apply(struct leg *leg, struct leg *peer)
+/* What the other hears in this one's silence: what either of the two says. */
+static ON_CTL void apply(struct leg *leg, bool fills, unsigned divisor)
 {
 	struct leg_media *m = sound_of(leg)->media;
-	struct media_comfort_conf conf = {0};
+	struct media_comfort_conf conf = {.fills = fills, .fill_divisor = divisor};
 	int st;
 
 	if (!leg_media_stream(leg) || !m->is_negotiated)
 		return;
 	conf.sends = m->has_comfort && (m->suppresses_silence || leg_var_is_true(leg, "rtp_enable_vad_out")) &&
 	             !leg_var_is_true(leg, "rtp_disable_vad_out");
-	conf.fills = divisor_read(leg, "bridge_generate_comfort_noise", &conf.fill_divisor) ||
-	             (peer && divisor_read(peer, "bridge_generate_comfort_noise", &conf.fill_divisor));
 	st = mstream_set_comfort(leg_media_stream(leg), m->has_comfort || conf.fills ? &conf : NULL);
 	if (st)
 		leg_log(leg, LOG_WARNING, "silence is sent as it is: %s cannot be decoded here", m->codec.name);
+}
+
+static ON_CTL bool is_filled(struct leg *leg, struct leg *peer, unsigned *divisor)
+{
+	static const char name[] = "bridge_generate_comfort_noise";
+	return divisor_read(leg, name, divisor) || (peer && divisor_read(peer, name, divisor));
+}
+
+void media_comfort_apply(struct leg *leg, struct leg *peer)
+{
+	unsigned divisor = 0;
+	bool fills = leg_media_stream(leg) && is_filled(leg, peer, &divisor);
+	apply(leg, fills, divisor);
+}
+
+void media_comfort_join(struct leg *a, struct leg *b)
+{
+	unsigned divisor = 0;
+	bool fills = is_filled(a, b, &divisor);
+	apply(a, fills, divisor);
+	apply(b, fills, divisor);
 }
 
 /* ---- a leg that waits ---- */

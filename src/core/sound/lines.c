@@ -334,6 +334,20 @@ static ON_CTL int ride(struct leg_media *m, struct media_policy *x, struct sv mi
 	return media_ice_ride(m, x, mid);
 }
 
+/* More than one m= line: most calls have one, and are not looked through for others. */
+static bool has_more_lines(struct sv sdp)
+{
+	unsigned count = 0;
+	const char *p = sdp.p, *end = sdp.p + sdp.n;
+
+	while (p && end - p > 2 && (p = memchr(p, '\n', (size_t)(end - p) - 2)) != NULL) {
+		if (p[1] == 'm' && p[2] == '=' && ++count > 1)
+			return true;
+		p++;
+	}
+	return false;
+}
+
 /* ---- answers ---- */
 
 /* Another of the leg's peer could still be asked for such a line. */
@@ -391,6 +405,8 @@ int media_lines_answer(struct leg *leg, struct leg *near, struct media_policy *q
 	struct sdp_offered *theirs = NULL;
 	int st = ST_OK;
 
+	if (!has_more_lines(offer))
+		return ST_OK;
 	for (size_t i = 0; i < ARRAY_COUNT(kinds) && !st; i++) {
 		const char *name = media_kind_name(kinds[i]);
 		char text[16];
@@ -418,7 +434,7 @@ static bool is_in_text(struct sv sdp, unsigned kind)
 }
 static bool has_line_in_text(const struct leg_media *m)
 {
-	return m->remote_sdp &&
+	return m->remote_sdp && has_more_lines(sv_of(m->remote_sdp)) &&
 	       (is_in_text(sv_of(m->remote_sdp), MEDIA_VIDEO) || is_in_text(sv_of(m->remote_sdp), MEDIA_TEXT));
 }
 

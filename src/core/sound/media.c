@@ -300,7 +300,8 @@ int leg_media_join(struct leg *a, struct leg *b)
 		return ST_UNSUPPORTED;
 	}
 	leg_idle_sound_end(a), leg_idle_sound_end(b);
-	media_comfort_apply(a, b), media_comfort_apply(b, a);
+	if (!sound_of(a)->is_joined_at_answer) /* the bridge that follows joins them again */
+		media_comfort_join(a, b);
 	int st = mstream_relay(leg_media_stream(a), leg_media_stream(b));
 	if (!st)
 		media_lines_join(a, b);

@@ -134,6 +134,7 @@ ON_CTL void media_vars_quality(struct leg *leg, const struct media_stats *s);
 ON_CTL bool media_comfort_is_spoken(struct leg *leg); /* offered and answered */
 /* As the variables and the profile say, when media was agreed on or the leg is joined to another. */
 ON_CTL void media_comfort_apply(struct leg *leg, struct leg *peer /* NULL: alone */);
+ON_CTL void media_comfort_join(struct leg *a, struct leg *b); /* the two, each towards the other */
 
 /* talk.c */
 ON_CTL void media_talk_apply(struct leg *leg); /* as the variables and the profile say, when media was agreed on */

@@ -57,19 +57,44 @@ enum { TAGS_STEP = 16, CHUNK_FIRST = 224, CHUNK_MAX = 736, OFFSET_BYTES = 2 };
 #define ARRAY_MARK "ARRAY::"
 
 /* Eight bytes at a time, capitals and what differs from small letters by the same bit folded together. */
+/* The last n bytes of a name, fewer than eight, as a number; is_long: bytes of the name stand in front of them. */
+static inline uint64_t tail_of(const char *p, size_t n, bool is_long)
+{
+	uint64_t w = 0, x = 0;
+	size_t half = n >= 4 ? 4 : n >= 2 ? 2 : n;
+
+	if (!n)
+		return 0;
+	if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && is_long) {
+		memcpy(&w, p + n - 8, 8);
+		return w >> (8 * (8 - n));
+	}
+	if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__) {
+		for (; n; n--)
+			w = w << 8 | (unsigned char)p[n - 1];
+		return w;
+	}
+	if (half == 4)
+		memcpy(&w, p, 4), memcpy(&x, p + n - 4, 4);
+	else if (half == 2)
+		memcpy(&w, p, 2), memcpy(&x, p + n - 2, 2);
+	else
+		w = (unsigned char)*p;
+	return w | x << (8 * (n - half)); /* where they overlap they are the same bytes */
+}
+
 static uint32_t name_hash(const char *name, size_t n)
 {
 	const uint64_t fold = UINT64_C(0x2020202020202020), factor = UINT64_C(0x9e3779b97f4a7c15);
 	uint64_t h = n * factor, w = 0;
+	bool is_long = n >= 8;
 
 	for (; n >= 8; name += 8, n -= 8) {
 		memcpy(&w, name, 8);
 		h = (h ^ (w | fold)) * factor;
 		h ^= h >> 32;
 	}
-	for (w = 0; n; n--)
-		w = w << 8 | (unsigned char)name[n - 1];
-	h = (h ^ (w | fold)) * factor;
+	h = (h ^ (tail_of(name, n, is_long) | fold)) * factor;
 	return (uint32_t)(h >> 32);
 }
 
