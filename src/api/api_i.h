@@ -59,6 +59,9 @@ struct rows {
 	bool is_count_only;
 	unsigned count;
 	struct buf text;
+	/* not NULL: gets each row instead */
+	void (*sink)(const char *const *values, void *arg);
+	void *sink_arg;
 };
 ANY void rows_init(struct rows *r, const char *const *cols);
 ANY void rows_add(struct rows *r, const char *const *values); /* NULL is empty; one per column */

@@ -44,6 +44,10 @@ static void add_json(struct rows *r, const char *const *values)
 void rows_add(struct rows *r, const char *const *values)
 {
 	static void (*const add[])(struct rows *, const char *const *) = {add_csv, add_xml, add_json};
+	if (r->sink) {
+		r->sink(values, r->sink_arg);
+		return;
+	}
 	r->count++;
 	if (r->is_count_only)
 		return;

@@ -2,6 +2,7 @@
  * slices with the loop running between them; everything else comes from the registries in one go. The columns' order is
  * what clients rely on. */
 #include "api/api_i.h"
+#include "api/tables.h"
 #include "core/leg/leg.h"
 #include "core/registry/api.h"
 #include "core/registry/module.h"
@@ -16,63 +17,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { SLICE_ROWS = 200, LEG_COLS = 38, CALL_COLS = 72, NUMBER_CHARS = 24 };
-
-/* One leg's columns, in the order of `show channels`; the views pick from them by index. */
-enum leg_col {
-	L_UUID,
-	L_DIRECTION,
-	L_CREATED,
-	L_CREATED_EPOCH,
-	L_NAME,
-	L_STATE,
-	L_CID_NAME,
-	L_CID_NUM,
-	L_IP_ADDR,
-	L_DEST,
-	L_APPLICATION,
-	L_APPLICATION_DATA,
-	L_DIALPLAN,
-	L_CONTEXT,
-	L_READ_CODEC,
-	L_READ_RATE,
-	L_READ_BIT_RATE,
-	L_WRITE_CODEC,
-	L_WRITE_RATE,
-	L_WRITE_BIT_RATE,
-	L_SECURE,
-	L_HOSTNAME,
-	L_PRESENCE_ID,
-	L_PRESENCE_DATA,
-	L_ACCOUNTCODE,
-	L_CALLSTATE,
-	L_CALLEE_NAME,
-	L_CALLEE_NUM,
-	L_CALLEE_DIRECTION,
-	L_CALL_UUID,
-	L_SENT_CALLEE_NAME,
-	L_SENT_CALLEE_NUM,
-	L_INITIAL_CID_NAME,
-	L_INITIAL_CID_NUM,
-	L_INITIAL_IP_ADDR,
-	L_INITIAL_DEST,
-	L_INITIAL_DIALPLAN,
-	L_INITIAL_CONTEXT,
-	L_CALL_EPOCH /* not of the leg: of its call */
-};
-static const char *const channel_cols[] = {"uuid", "direction", "created", "created_epoch", "name", "state", "cid_name",
-    "cid_num", "ip_addr", "dest", "application", "application_data", "dialplan", "context", "read_codec", "read_rate",
-    "read_bit_rate", "write_codec", "write_rate", "write_bit_rate", "secure", "hostname", "presence_id",
-    "presence_data", "accountcode", "callstate", "callee_name", "callee_num", "callee_direction", "call_uuid",
-    "sent_callee_name", "sent_callee_num", "initial_cid_name", "initial_cid_num", "initial_ip_addr", "initial_dest",
-    "initial_dialplan", "initial_context", NULL};
-/* The two views of calls: columns of A, columns of B (their names get b_). */
-static const unsigned char basic_a[] = {L_UUID, L_DIRECTION, L_CREATED, L_CREATED_EPOCH, L_NAME, L_STATE, L_CID_NAME,
-    L_CID_NUM, L_IP_ADDR, L_DEST, L_PRESENCE_ID, L_PRESENCE_DATA, L_ACCOUNTCODE, L_CALLSTATE, L_CALLEE_NAME,
-    L_CALLEE_NUM, L_CALLEE_DIRECTION, L_CALL_UUID, L_HOSTNAME, L_SENT_CALLEE_NAME, L_SENT_CALLEE_NUM};
-static const unsigned char basic_b[] = {L_UUID, L_DIRECTION, L_CREATED, L_CREATED_EPOCH, L_NAME, L_STATE, L_CID_NAME,
-    L_CID_NUM, L_IP_ADDR, L_DEST, L_PRESENCE_ID, L_PRESENCE_DATA, L_ACCOUNTCODE, L_CALLSTATE, L_CALLEE_NAME,
-    L_CALLEE_NUM, L_CALLEE_DIRECTION, L_SENT_CALLEE_NAME, L_SENT_CALLEE_NUM};
+enum { SLICE_ROWS = 200, CALL_COLS = 72, NUMBER_CHARS = 24 };
 
 struct view {
 	const char *name;
@@ -86,104 +31,16 @@ static const struct view views[] = {
     {"detailed_bridged_calls", true, true, true},
 };
 
-/* Values of one leg: pointers into the leg, or into the numbers here. */
-struct leg_values {
-	const char *v[LEG_COLS];
-	char created[NUMBER_CHARS], epoch[NUMBER_CHARS], rate[NUMBER_CHARS], bit_rate[NUMBER_CHARS];
-};
-
-static ON_CTL void codec_values(struct leg *leg, struct leg_values *out)
-{
-	const struct media_codec *k = leg->codec;
-	if (!k || !k->name[0])
-		return;
-	unsigned bits = !strcasecmp(k->name, "L16") ? k->rate_hz * 16 : !strcasecmp(k->name, "opus") ? 0 : 64000;
-	snprintf(out->rate, sizeof(out->rate), "%u", k->rate_hz);
-	snprintf(out->bit_rate, sizeof(out->bit_rate), "%u", bits);
-	out->v[L_READ_CODEC] = out->v[L_WRITE_CODEC] = k->name;
-	out->v[L_READ_RATE] = out->v[L_WRITE_RATE] = out->rate;
-	out->v[L_READ_BIT_RATE] = out->v[L_WRITE_BIT_RATE] = out->bit_rate;
-}
-
-static ON_CTL void profile_values(const struct leg *leg, struct leg_values *out)
-{
-	const struct leg_profile *p = leg->profile, *first = p;
-	if (!p)
-		return;
-	while (first->older)
-		first = first->older;
-	const char **v = out->v;
-	v[L_CID_NAME] = p->caller_id_name, v[L_CID_NUM] = p->caller_id_number;
-	v[L_IP_ADDR] = p->network_addr, v[L_DEST] = p->destination_number;
-	v[L_DIALPLAN] = p->dialplan, v[L_CONTEXT] = p->context;
-	v[L_CALLEE_NAME] = p->callee_id_name, v[L_CALLEE_NUM] = p->callee_id_number;
-	leg_initial_cid(leg, &v[L_INITIAL_CID_NAME], &v[L_INITIAL_CID_NUM]);
-	v[L_INITIAL_IP_ADDR] = first->network_addr, v[L_INITIAL_DEST] = first->destination_number;
-	v[L_INITIAL_DIALPLAN] = first->dialplan, v[L_INITIAL_CONTEXT] = first->context;
-	time_t secs = (time_t)(p->times.created / 1000000);
-	struct tm tm;
-	localtime_r(&secs, &tm);
-	strftime(out->created, sizeof(out->created), "%Y-%m-%d %H:%M:%S", &tm);
-	snprintf(out->epoch, sizeof(out->epoch), "%lld", (long long)secs);
-	v[L_CREATED] = out->created, v[L_CREATED_EPOCH] = out->epoch;
-}
-
-static ON_CTL void leg_values(struct leg *leg, struct leg_values *out)
-{
-	*out = (struct leg_values){0};
-	profile_values(leg, out);
-	codec_values(leg, out);
-	const char **v = out->v;
-	v[L_UUID] = leg->uuid;
-	v[L_DIRECTION] = leg->is_outbound ? "outbound" : "inbound";
-	v[L_NAME] = leg->name;
-	v[L_STATE] = leg_state_name(leg->running_state);
-	v[L_APPLICATION] = leg->last_app, v[L_APPLICATION_DATA] = leg->last_app_data;
-	v[L_HOSTNAME] = core_hostname();
-	v[L_PRESENCE_ID] = vars_get(leg->vars, "presence_id");
-	v[L_PRESENCE_DATA] = vars_get(leg->vars, "presence_data");
-	v[L_ACCOUNTCODE] = vars_get(leg->vars, "accountcode");
-	v[L_CALLSTATE] = leg_callstate_name(leg->callstate);
-	/* what a transfer forgets: the other party that was told, and of a dialled leg that it was */
-	bool is_callee_sent = leg->profile && leg->callee_sent_profile == leg->profile->index;
-	v[L_CALLEE_DIRECTION] = is_callee_sent || (leg->callee_sent_profile && !leg->is_outbound) ? "SEND"
-	                        : leg->is_outbound && leg->is_answered                            ? "RECV"
-	                                                                                          : "";
-	v[L_CALL_UUID] = leg->call_uuid;
-	if (is_callee_sent) {
-		v[L_SENT_CALLEE_NAME] = vars_get(leg->vars, "last_sent_callee_id_name");
-		v[L_SENT_CALLEE_NUM] = vars_get(leg->vars, "last_sent_callee_id_number");
-	}
-	v[L_SECURE] = vars_get(leg->vars, "rtp_secure_media_confirmed");
-}
-
-/* Of two bridged legs the one that runs the bridge is the caller; two alike: the older one. */
-static ON_CTL bool is_callee(const struct leg *leg, const struct leg *peer)
-{
-	bool exchanges = leg->running_state == CS_EXCHANGE_MEDIA,
-	     peer_exchanges = peer->running_state == CS_EXCHANGE_MEDIA;
-	return exchanges != peer_exchanges ? exchanges : leg->serial > peer->serial;
-}
-
 static size_t view_columns(const struct view *view, unsigned char *a, size_t *a_count, unsigned char *b)
 {
-	size_t n = 0;
-	*a_count = 0;
-	if (!view->is_calls || view->is_detailed) {
-		size_t limit = view->is_calls ? L_INITIAL_CID_NAME : LEG_COLS;
-		for (size_t i = 0; i < limit; i++) {
-			a[(*a_count)++] = (unsigned char)i;
-			b[n++] = (unsigned char)i;
-		}
-		return view->is_calls ? n : 0;
-	}
-	memcpy(a, basic_a, sizeof(basic_a));
-	*a_count = sizeof(basic_a);
-	memcpy(b, basic_b, sizeof(basic_b));
-	return sizeof(basic_b);
+	if (view->is_calls)
+		return api_call_columns(view->is_detailed, a, a_count, b);
+	for (*a_count = 0; *a_count < LEG_COLS; ++*a_count)
+		a[*a_count] = (unsigned char)*a_count;
+	return 0;
 }
 
-static ON_CTL bool value_like(const struct leg_values *v, const char *like)
+static ON_CTL bool value_like(const struct api_leg_values *v, const char *like)
 {
 	static const unsigned char looked_at[] = {
 	    L_UUID, L_NAME, L_CID_NAME, L_CID_NUM, L_PRESENCE_DATA, L_ACCOUNTCODE};
@@ -219,19 +76,19 @@ static ON_CTL void leg_row(struct leg *leg, const struct view *view, const char 
 	size_t a_count, b_count = view_columns(view, a_cols, &a_count, b_cols), n = 0;
 	const char *values[CALL_COLS + 8];
 	char call_epoch[NUMBER_CHARS] = "";
-	struct leg_values a, b;
+	struct api_leg_values a, b;
 	struct leg *peer = view->is_calls ? leg->peer : NULL;
-	if (leg->state >= CS_DESTROY || (peer && is_callee(leg, peer)) || (!peer && view->is_bridged_only))
+	if (leg->state >= CS_DESTROY || (peer && api_leg_is_callee(leg, peer)) || (!peer && view->is_bridged_only))
 		return;
-	leg_values(leg, &a);
+	api_leg_values(leg, &a);
 	if (like && !value_like(&a, like))
 		return;
 	for (size_t i = 0; i < a_count; i++)
 		values[n++] = a.v[a_cols[i]];
 	if (view->is_calls) {
-		b = (struct leg_values){0};
+		b = (struct api_leg_values){0};
 		if (peer) {
-			leg_values(peer, &b);
+			api_leg_values(peer, &b);
 			int64_t us =
 			    leg->profile->times.bridged ? leg->profile->times.bridged : leg->profile->times.created;
 			snprintf(call_epoch, sizeof(call_epoch), "%lld", (long long)(us / 1000000));
@@ -252,9 +109,9 @@ static ON_CTL const char *const *view_names(const struct view *view)
 	unsigned char a[LEG_COLS], b[LEG_COLS];
 	size_t a_count, b_count = view_columns(view, a, &a_count, b), n = 0;
 	for (size_t i = 0; i < a_count; i++)
-		to[n++] = channel_cols[a[i]];
+		to[n++] = api_leg_cols[a[i]];
 	for (size_t i = 0; i < b_count; i++) {
-		snprintf(b_names[b[i]], sizeof(b_names[0]), "b_%s", channel_cols[b[i]]);
+		snprintf(b_names[b[i]], sizeof(b_names[0]), "b_%s", api_leg_cols[b[i]]);
 		to[n++] = b_names[b[i]];
 	}
 	if (view->is_calls)
@@ -543,6 +400,12 @@ static ON_CTL bool show_report(const char *name, const char *filter, struct rows
 	return show_by_beginning(name, filter, rows);
 }
 
+void api_show_each(const char *report, void (*fn)(const char *const *values, void *arg), void *arg)
+{
+	struct rows rows = {.sink = fn, .sink_arg = arg};
+	(void)show_report(report, NULL, &rows);
+}
+
 /* The text between the percent signs of an SQL pattern. */
 static char *trim_percent(char *s)
 {
@@ -560,7 +423,7 @@ int api_show(struct api_call *c)
 	const struct view *view = NULL;
 	c->is_reply_outside = true; /* callers' names and numbers */
 	int st = api_words_init(&w, c, 12);
-	rows_init(&rows, channel_cols);
+	rows_init(&rows, api_leg_cols);
 	bool is_known = !st && w.n > 0 && rows_parse_as(&w, &rows);
 	for (size_t i = 0; is_known && i < sizeof(views) / sizeof(views[0]); i++)
 		if (!strcasecmp(w.w[0], views[i].name))

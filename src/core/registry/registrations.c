@@ -6,6 +6,7 @@
 enum { REGISTRARS_MAX = 16 };
 static const struct core_registrar *registrars[REGISTRARS_MAX];
 static size_t registrar_count;
+static core_registration_changed_fn watcher;
 
 int core_registrar_add(const struct core_registrar *r)
 {
@@ -45,4 +46,15 @@ size_t core_registration_count(void)
 	for (size_t i = 0; i < registrar_count; i++)
 		count += registrars[i]->count();
 	return count;
+}
+
+void core_registration_watch(core_registration_changed_fn fn)
+{
+	watcher = fn;
+}
+
+void core_registration_changed(struct sv user, struct sv realm)
+{
+	if (watcher)
+		watcher(user, realm);
 }

@@ -151,6 +151,7 @@ static void on_change(const struct reg *r, enum reg_change change, void *arg)
 	role_assert_ctl();
 	if (change != REG_REFRESHED)
 		presence_tell(h, r, change);
+	core_registration_changed(sv_of(r->user), sv_of(r->host));
 	if (change == REG_ADDED || change == REG_REFRESHED) {
 		if (homes.store)
 			store_write(h, r);
