@@ -7,12 +7,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "cdr/post.h"
+#include "cdr/feed.h"
 #include "core/conf/config.h"
 #include "core/event/event.h"
-#include "core/leg/leg.h"
 #include "core/run/api.h"
-#include "core/run/exec.h"
 #include "core/value/self.h"
 #include "loop/co.h"
 #include "text/json.h"
@@ -37,9 +35,8 @@ struct profile {
 	bool has_sink;
 	unsigned levels; /* bits */
 	/* cdrs */
-	struct cdr_target *target;
+	struct cdr_feed feed;
 	struct cdr_entry *records[RECORDS_MAX];
-	bool is_json, logs_b_leg;
 };
 static struct profile *profiles[LINKS_MAX];
 static size_t profile_count;
@@ -235,7 +232,7 @@ static void records_take(void *arg, struct cdr_entry *const *entries, size_t cou
 			continue;
 		struct cdr_entry *e = p->records[i];
 		p->records[i] = NULL;
-		cdr_target_done(p->target, e, ST_FULL, "its queue is full");
+		cdr_target_done(p->feed.target, e, ST_FULL, "its queue is full");
 	}
 }
 
@@ -247,27 +244,10 @@ static void on_done(uint32_t id, int status, void *arg)
 	if (!e)
 		return;
 	p->records[id] = NULL;
-	cdr_target_done(p->target, e, status, status == ST_IO ? "the broker refuses it" : "the broker is away");
+	cdr_target_done(p->feed.target, e, status, status == ST_IO ? "the broker refuses it" : "the broker is away");
 }
 
 static const struct cdr_target_ops target_ops = {RECORDS_MAX, RECORDS_MAX_BYTES, 1000000, records_take};
-
-static void on_reporting(struct leg *leg, void *arg)
-{
-	struct profile *p = arg;
-	struct buf text;
-	role_assert_ctl();
-	if (!cdr_is_wanted(leg, true, p->logs_b_leg))
-		return;
-	buf_init(&text);
-	if (p->is_json)
-		cdr_json_put(leg, &text, false);
-	else
-		cdr_xml_put(leg, &text, true);
-	if (!text.failed)
-		cdr_target_put(p->target, leg->uuid, buf_sv(&text));
-	buf_fini(&text);
-}
 
 /* ---- configuration ---- */
 
@@ -320,7 +300,8 @@ static ON_CTL void settings_read(struct amqp_settings *s, const struct xml_node 
 	s->pause_us = clock_us_of_ms(number(params, "reconnect_interval_ms", 1000, 3600000));
 	s->queue_max = number(params, "send_queue_size", 5000, 65536);
 	s->confirms = p->kind == KIND_CDRS;
-	s->content_type = p->kind == KIND_CDRS && !p->is_json ? "text/xml" : "text/json";
+	bool is_xml = p->kind == KIND_CDRS && !strcmp(config_param(params, "format", "json"), "xml");
+	s->content_type = is_xml ? "text/xml" : "text/json";
 	if (p->kind != KIND_COMMANDS)
 		return;
 	s->consumes = true;
@@ -336,20 +317,12 @@ static ON_CTL void settings_read(struct amqp_settings *s, const struct xml_node 
 
 static ON_CTL void profile_free(struct profile *p)
 {
-	if (p->kind == KIND_CDRS && p->target) {
-		leg_hook_del(LEG_HOOK_REPORTING, on_reporting, p);
-		leg_exec_keep_list(false);
-		leg_keep_dialled(false);
-	}
 	if (p->sub)
 		event_sub_free(p->sub);
 	if (p->has_sink)
 		log_sink_del(p->sink);
 	amqp_link_free(p->link);
-	if (p->kind == KIND_CDRS && p->target) {
-		cdr_target_close(p->target);
-		cdr_spool_close();
-	}
+	cdr_feed_close(&p->feed);
 	mem_free(p->name), mem_free(p->format);
 	mem_free(p);
 }
@@ -378,17 +351,7 @@ static ON_CTL int logging_start(struct profile *p, const struct xml_node *params
 static ON_CTL int cdrs_start(struct profile *p, const struct xml_node *params)
 {
 	p->format = mem_strdup(config_param(params, "routing-key", "cdr"));
-	p->logs_b_leg = flag(params, "log-b-leg", true);
-	int st = cdr_spool_open();
-	if (st)
-		return st;
-	if ((st = cdr_target_open(&p->target, p->name, &target_ops, p))) {
-		cdr_spool_close();
-		return st;
-	}
-	leg_exec_keep_list(true);
-	leg_keep_dialled(true);
-	return leg_hook_add(LEG_HOOK_REPORTING, on_reporting, p);
+	return cdr_feed_open(&p->feed, p->name, params, &target_ops, p);
 }
 
 static ON_CTL int profile_open(enum link_kind kind, const char *prefix, const struct xml_node *n)
@@ -403,7 +366,6 @@ static ON_CTL int profile_open(enum link_kind kind, const char *prefix, const st
 	buf_init(&name);
 	buf_printf(&name, "amqp/%s/%s", prefix, xml_attr_or(n, "name", "default"));
 	p->kind = kind, p->name = buf_take(&name);
-	p->is_json = strcmp(config_param(params, "format", "json"), "xml") != 0;
 	settings_read(&s, params, p);
 	servers_read(&s, xml_child(n, "connections"));
 	if (!s.server_count) {
@@ -502,9 +464,8 @@ static const struct conf_desc confs[] = {
     {"amqp.conf", "queue-exclusive", "bool", "", "false", "of commands"},
     {"amqp.conf", "queue-auto-delete", "bool", "", "true", "of commands"},
     {"amqp.conf", "log-levels", "list", "", "crit,err,warning", "log lines to publish, under SWITCHNAME.LEVEL"},
-    {"amqp.conf", "format", "json|xml", "", "json", "of records (cdrs)"},
     {"amqp.conf", "routing-key", "text", "", "cdr", "of records"},
-    {"amqp.conf", "log-b-leg", "bool", "", "true", "called legs have records too"},
+    CDR_FEED_CONFS("amqp.conf"),
     {NULL},
 };
 const struct module mod_amqp = {

@@ -17,7 +17,7 @@ extern const struct module mod_sofia, mod_commands, mod_dptools, mod_db, mod_has
     mod_http_asr, mod_esf, mod_lcr, mod_easyroute, mod_enum, mod_cidlookup, mod_translate, mod_blacklist, mod_prefix,
     mod_nibblebill, mod_billing;
 extern const struct module mod_radius, mod_verto;
-extern const struct module mod_core_db, mod_xml_curl, mod_httapi, mod_curl, mod_sql_directory, mod_xml_ldap, mod_hiredis,
+extern const struct module mod_core_db, mod_kafka, mod_nats, mod_xml_curl, mod_httapi, mod_curl, mod_sql_directory, mod_xml_ldap, mod_hiredis,
     mod_memcache;
 extern const struct module mod_opus, mod_amr, mod_amrwb, codecs_in_spandsp, mod_codec2, core_speex, mod_g723_1,
     mod_ilbc, mod_siren;                  /* codecs.c */
@@ -90,6 +90,12 @@ static const struct module *const all[] = {
     &cdr_in_commands,
 #ifdef TANDEM_HAS_AMQP
     &mod_amqp,
+#endif
+#ifdef TANDEM_HAS_KAFKA
+    &mod_kafka,
+#endif
+#ifdef TANDEM_HAS_NATS
+    &mod_nats,
 #endif
     &mod_sofia,
     &mod_event_socket,
