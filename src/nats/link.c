@@ -72,6 +72,9 @@ void nats_settings_fini(struct nats_settings *s)
 
 /* ---- the connection ---- */
 
+/* With a callback natsConnection_Connect does not wait for a server that is away. */
+static void on_connected(natsConnection *conn, void *arg) {}
+
 static natsStatus options_set(struct nats_link *l, natsOptions *o)
 {
 	const struct nats_settings *s = &l->s;
@@ -86,7 +89,7 @@ static natsStatus options_set(struct nats_link *l, natsOptions *o)
 	if (st == NATS_OK)
 		st = natsOptions_SetReconnectWait(o, RECONNECT_MS);
 	if (st == NATS_OK)
-		st = natsOptions_SetRetryOnFailedConnect(o, true, NULL, NULL);
+		st = natsOptions_SetRetryOnFailedConnect(o, true, on_connected, NULL);
 	if (st == NATS_OK)
 		st = natsOptions_SetWriteDeadline(o, WRITE_MS);
 	if (st == NATS_OK)
@@ -183,10 +186,6 @@ static void ack_read(struct nats_link *l, size_t i, natsMsg *msg)
 	char wrong[JSON_ERROR_CHARS];
 	json_t *ack = NULL, *error;
 
-	if (natsMsg_IsNoResponders(msg)) {
-		answer(l, i, ST_NOTFOUND, "no stream takes its subject");
-		return;
-	}
 	if (!text.p || json_parse(&ack, text, ACK_MAX_BYTES, wrong))
 		ack = NULL;
 	error = json_object_get(ack, "error");
@@ -222,7 +221,9 @@ static void answers_await(struct nats_link *l)
 		if (i < l->batch_count)
 			ack_read(l, i, msg);
 		natsMsg_Destroy(msg);
-		if (st != NATS_OK && st != NATS_TIMEOUT)
+		if (st == NATS_NO_RESPONDERS)
+			answer_all(l, ST_NOTFOUND, "no stream takes its subject");
+		else if (st != NATS_OK && st != NATS_TIMEOUT)
 			answer_all(l, ST_CLOSED, natsStatus_GetText(st));
 		else if (st == NATS_TIMEOUT && natsConnection_Status(l->conn) != NATS_CONN_STATUS_CONNECTED)
 			answer_all(l, ST_CLOSED, "the connection is lost");
