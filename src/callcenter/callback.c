@@ -26,7 +26,13 @@
 #include <string.h>
 #include <strings.h>
 
-enum { CALLBACKS_MAX = 10000 /* of a queue */, CLOSED_LOOK_US = 60000000, STICK_S = 2, DIALS_MAX = 500 };
+enum {
+	CALLBACKS_MAX = 10000 /* of a queue */,
+	CLOSED_LOOK_US = 60000000,
+	STICK_S = 2,
+	DIALS_MAX = 500,
+	DIAL_MAX_S = 600
+};
 static unsigned running_count;
 
 unsigned cc_callbacks_running(void)
@@ -180,6 +186,7 @@ void cc_callback_drop(struct cc_member *m)
 	cc_plus_forget_callback(m);
 	m->plus.callback = NULL;
 	m->queue->plus.callback_count--;
+	originate_stop(&m->plus.ticket, CAUSE_ORIGINATOR_CANCEL);
 	agent_release(c);
 	callback_free(c);
 }
@@ -198,13 +205,15 @@ bool cc_callback_is_due(const struct cc_member *m, int64_t now_us)
 	return true;
 }
 
-static CO enum cause dial(
-    const char *uuid, const char *queue, const char *contact, unsigned timeout_s, struct leg **leg)
+static CO enum cause dial(struct cc_member *m, const char *queue, const char *contact, struct leg **leg)
 {
+	int64_t seconds = m->queue->s.callback_ring_s;
 	struct vars *vars = NULL;
 	enum cause cause = CAUSE_SWITCH_CONGESTION;
-	struct originate_conf conf = {.dialstring = contact, .timeout_s = timeout_s ? timeout_s : 30};
-	if (!vars_new(&vars) && !vars_set(vars, "cc_callback_uuid", uuid) &&
+	struct originate_conf conf = {.dialstring = contact,
+	    .timeout_s = seconds > 0 && seconds < DIAL_MAX_S ? (unsigned)seconds : DIAL_MAX_S,
+	    .ticket = &m->plus.ticket};
+	if (!vars_new(&vars) && !vars_set(vars, "cc_callback_uuid", m->uuid) &&
 	    !vars_set_outside(vars, "cc_queue", queue) && !vars_set(vars, "cc_side", "member") &&
 	    !vars_set(vars, "ignore_early_media", "true")) {
 		conf.vars = vars;
@@ -222,18 +231,19 @@ static ON_CTL void unreached(struct cc_member *m)
 	if (!c || m->is_deleted || !c->is_ringing)
 		return;
 	c->is_ringing = c->is_answered = false;
-	agent_release(c);
-	if (c->tries >= m->queue->s.callback_tries) {
+	struct cc_queue *q = m->queue;
+	if (c->tries >= q->s.callback_tries) {
 		tell(m, "callback-failed");
 		cc_note_left(m, CC_OUTCOME_CALLBACK_FAILED);
 		cc_member_del(m);
-		cc_tell_count(m->queue);
+		cc_tell_count(q);
 		return;
 	}
 	c->next_us = clock_mono_us() + clock_us_of_s(m->queue->s.callback_retry_s);
 	tell(m, "callback-unanswered");
 	cc_plus_keep_callback(m);
 	line_up(m);
+	agent_release(c);
 }
 
 static void callback_main(void *arg)
@@ -243,8 +253,7 @@ static void callback_main(void *arg)
 	role_assert_co();
 	char *queue = mem_strdup(m->queue->name),
 	     *contact = m->plus.callback ? mem_strdup(m->plus.callback->contact) : NULL;
-	enum cause cause = queue && contact ? dial(m->uuid, queue, contact, (unsigned)m->queue->s.callback_ring_s, &leg)
-	                                    : CAUSE_SWITCH_CONGESTION;
+	enum cause cause = queue && contact ? dial(m, queue, contact, &leg) : CAUSE_SWITCH_CONGESTION;
 	bool is_wanted = m->plus.callback && !m->is_deleted && !m->queue->is_gone;
 	if (leg && (cause != CAUSE_NONE || !is_wanted || !leg_is_up(leg))) {
 		leg_hangup(leg, CAUSE_ORIGINATOR_CANCEL);

@@ -54,7 +54,7 @@ struct cc_offer *cc_offer_new(struct cc_member *m, struct cc_agent *a)
 	o->queue = mem_ref(m->queue);
 	o->start_us = clock_mono_us();
 	snprintf(o->session, sizeof(o->session), "%s", m->session);
-	o->pop = cc_pop_make(o);
+	o->pop = cc_pop_make(o, false);
 	list_push(&m->offers, &o->in_member);
 	list_push(&a->offers, &o->in_agent);
 	return o;

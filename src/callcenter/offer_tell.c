@@ -1,5 +1,6 @@
 /* What is told of an offer: agent-offering, bridge-agent-start, bridge-agent-fail, bridge-agent-end, member-queue-end.
  */
+#include "base/mem.h"
 #include "base/status.h"
 #include "callcenter/callcenter_i.h"
 #include "core/event/event.h"
@@ -21,8 +22,10 @@ static ON_CTL void add_agent(struct event *e, const struct cc_offer *o)
 
 static ON_CTL void add_pop(struct event *e, const struct cc_offer *o)
 {
-	if (o->pop)
-		event_add(e, "CC-Screen-Pop", o->pop);
+	char *pop = o->pop ? cc_pop_make(o, true) : NULL;
+	if (pop)
+		event_add(e, "CC-Screen-Pop", pop);
+	mem_free(pop);
 }
 
 void cc_offer_tell(struct cc_offer *o)

@@ -11,6 +11,7 @@
 #include "callcenter/figures.h"
 #include "callcenter/settings.h"
 #include "callcenter/skill.h"
+#include "core/dial/originate.h"
 #include "core/leg/leg.h"
 #include "text/tz.h"
 
@@ -60,6 +61,7 @@ struct cc_member_plus {
 	int64_t sticky_until_us;
 	bool is_choosy;
 	struct cc_callback *callback;
+	struct originate_ticket ticket; /* of his call-back, while it is dialled */
 	int64_t carried_s; /* waited in the queue before this one */
 };
 
@@ -164,8 +166,8 @@ ON_CTL void cc_hooks_stop(void);
 ON_CTL void cc_hook(const struct cc_hook_facts *f);
 
 /* ---- pop.c ---- */
-/* The page of the queue's screen-pop for that offer, to be freed; NULL: there is none. */
-ON_CTL char *cc_pop_make(const struct cc_offer *o);
+/* The page of the queue's screen-pop for that offer, to be freed; NULL: there is none. is_event: as events have it. */
+ON_CTL char *cc_pop_make(const struct cc_offer *o, bool is_event);
 
 /* ---- command_plus.c, report.c ---- */
 struct api_call;
