@@ -162,6 +162,7 @@ void cc_callback_restore(
 		if (strcmp(m->uuid, uuid) || !attach(m, number, contact))
 			continue;
 		cc_member_revive(m);
+		cc_member_place(m);
 		m->plus.callback->tries = tries;
 		m->plus.callback->asked_s = asked_s;
 		line_up(m);

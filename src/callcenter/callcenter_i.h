@@ -192,6 +192,7 @@ ON_CTL unsigned cc_members_running(void);
 ON_CTL struct cc_member *cc_member_join(struct cc_queue *q, struct leg *leg, int64_t carried_s);
 /* One without a leg, in no line and of no state that counts yet. NULL: too many, no memory. */
 ON_CTL struct cc_member *cc_member_add(struct cc_queue *q, const char *cid_name, const char *cid_number);
+ON_CTL void cc_member_place(struct cc_member *m); /* where he stands, by since when he waits; he is in no line */
 ON_CTL void cc_member_abandon(struct cc_member *m, int64_t now_s);
 ON_CTL void cc_member_revive(struct cc_member *m); /* not abandoned any more */
 ON_CTL void cc_member_state_set(struct cc_member *m, enum cc_member_state state, const char *serving);

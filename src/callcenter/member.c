@@ -188,6 +188,12 @@ void cc_member_revive(struct cc_member *m)
 	m->is_stale = false;
 }
 
+void cc_member_place(struct cc_member *m)
+{
+	m->joined_us = clock_mono_us() - clock_us_of_s(cc_now_s() - m->joined_s);
+	m->place.first = m->joined_us - clock_us_of_s(m->base_score);
+}
+
 struct cc_member *cc_member_add(struct cc_queue *q, const char *cid_name, const char *cid_number)
 {
 	struct cc_member *m = member_new(q, cid_name, cid_number);
@@ -195,8 +201,7 @@ struct cc_member *cc_member_add(struct cc_queue *q, const char *cid_name, const 
 		return NULL;
 	uuid_make(m->uuid);
 	m->system_s = m->joined_s = cc_now_s();
-	m->joined_us = clock_mono_us();
-	m->place.first = m->joined_us;
+	cc_member_place(m);
 	m->is_left = true;
 	return m;
 }
@@ -220,10 +225,9 @@ struct cc_member *cc_member_join(struct cc_queue *q, struct leg *leg, int64_t ca
 	m->leg = mem_ref(leg);
 	m->turn = (struct cc_turn){0};
 	m->next_ring_us = 0;
-	m->joined_us = clock_mono_us() - clock_us_of_s(cc_now_s() - m->joined_s);
+	if (!m->plus.callback) /* he has his place to the microsecond */
+		cc_member_place(m);
 	snprintf(m->session, sizeof(m->session), "%s", leg->uuid);
-	cc_order_del(&q->line, &m->place);
-	m->place.first = m->joined_us - clock_us_of_s(m->base_score);
 	if (!m->plus.callback)
 		cc_pick_begin(m);
 	cc_member_state_set(m, CC_MEMBER_WAITING, NULL);
