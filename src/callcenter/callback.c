@@ -154,20 +154,30 @@ int cc_callback_new(struct cc_queue *q, const char *number, const char *name, st
 	return ST_OK;
 }
 
-void cc_callback_restore(
-    struct cc_queue *q, const char *uuid, const char *number, const char *contact, int64_t tries, int64_t asked_s)
+void cc_callback_restore(struct cc_queue *q, const char *const *row)
 {
-	for (struct lnode *it = q->abandoned.head.next; it != &q->abandoned.head; it = it->next) {
-		struct cc_member *m = list_entry(it, struct cc_member, in_abandoned);
-		if (strcmp(m->uuid, uuid) || !attach(m, number, contact))
-			continue;
-		cc_member_revive(m);
-		cc_member_place(m);
-		m->plus.callback->tries = tries;
-		m->plus.callback->asked_s = asked_s;
-		line_up(m);
+	struct lnode *it, *tmp;
+	list_each (&q->abandoned, it, tmp) { /* he is there as one of the last run, too */
+		struct cc_member *old = list_entry(it, struct cc_member, in_abandoned);
+		if (!strcmp(old->uuid, row[2]))
+			cc_member_del(old);
+	}
+	struct cc_member *m = strlen(row[2]) < sizeof(m->uuid) && q->plus.callback_count < CALLBACKS_MAX
+	                          ? cc_member_add(q, row[10], row[9])
+	                          : NULL;
+	if (!m)
+		return;
+	snprintf(m->uuid, sizeof(m->uuid), "%s", row[2]);
+	if (!attach(m, row[3], row[4])) {
+		cc_member_del(m);
 		return;
 	}
+	m->plus.callback->tries = str_number(row[5], 0, 1000000);
+	m->plus.callback->asked_s = str_number(row[6], 0, INT64_MAX / 4000000);
+	m->system_s = m->joined_s = str_number(row[7], 0, INT64_MAX / 4000000);
+	m->base_score = str_number(row[8], -1000000000, 1000000000);
+	cc_member_place(m);
+	line_up(m);
 }
 
 static ON_CTL void agent_release(struct cc_callback *c)

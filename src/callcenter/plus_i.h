@@ -62,7 +62,7 @@ struct cc_member_plus {
 	bool is_choosy;
 	struct cc_callback *callback;
 	struct originate_ticket ticket; /* of his call-back, while it is dialled */
-	int64_t carried_s; /* waited in the queue before this one */
+	int64_t carried_s;              /* waited in the queue before this one */
 };
 
 /* ---- pick.c ---- */
@@ -123,8 +123,7 @@ ON_CTL void cc_plus_keep_callback(const struct cc_member *m);
 ON_CTL void cc_plus_forget_callback(const struct cc_member *m);
 ON_CTL void cc_plus_keep_sticky(const char *queue, const char *number, const char *agent, int64_t until_s);
 ON_CTL void cc_sticky_restore(const char *queue, const char *number, const char *agent, int64_t until_s);
-ON_CTL void cc_callback_restore(
-    struct cc_queue *q, const char *uuid, const char *number, const char *contact, int64_t tries, int64_t asked_s);
+ON_CTL void cc_callback_restore(struct cc_queue *q, const char *const *row); /* of the table cc_callbacks */
 
 /* ---- note.c: what happened, for figures, history, hooks and sticky agents ---- */
 ON_CTL void cc_note_offered(struct cc_offer *o);

@@ -12,8 +12,8 @@
 
 static struct store *store;
 static const char *const agent_columns[] = {"name", "instance_id", "skills", "pause_reason", NULL};
-static const char *const callback_columns[] = {
-    "queue", "instance_id", "uuid", "number", "contact", "tries", "asked", NULL};
+static const char *const callback_columns[] = {"queue", "instance_id", "uuid", "number", "contact", "tries", "asked",
+    "joined", "base_score", "cid_number", "cid_name", NULL};
 static const char *const sticky_columns[] = {"queue", "number", "agent", "expires", NULL};
 static const struct store_table agents = {"cc_agent_facts", agent_columns, 2, NULL},
                                 callbacks = {"cc_callbacks", callback_columns, 3, NULL},
@@ -47,9 +47,10 @@ void cc_plus_keep_agent(const struct cc_agent *a)
 void cc_plus_keep_callback(const struct cc_member *m)
 {
 	const struct cc_callback *c = m->plus.callback;
-	struct number tries, asked;
+	struct number n[4];
 	const struct sv values[] = {sv_of(m->queue->name), sv_of(cc_instance()), sv_of(m->uuid), sv_of(c->number),
-	    sv_of(c->contact), number_put(&tries, c->tries), number_put(&asked, c->asked_s)};
+	    sv_of(c->contact), number_put(&n[0], c->tries), number_put(&n[1], c->asked_s),
+	    number_put(&n[2], m->joined_s), number_put(&n[3], m->base_score), sv_of(m->cid_number), sv_of(m->cid_name)};
 	put(&callbacks, values);
 }
 
@@ -100,17 +101,18 @@ static void on_agent(const struct sv *v, size_t count, void *arg)
 
 static void on_callback(const struct sv *v, size_t count, void *arg)
 {
+	char *text[11] = {NULL};
+	bool is_whole = count >= 11;
 	role_assert_ctl();
-	if (count < 7 || !sv_is(v[1], cc_instance()))
+	if (!is_whole || !sv_is(v[1], cc_instance()))
 		return;
-	char *queue = cell(&v[0]), *uuid = cell(&v[2]), *number = cell(&v[3]), *contact = cell(&v[4]);
-	struct cc_queue *q = queue ? cc_queue_find(queue) : NULL;
-	if (q && uuid && number && contact)
-		cc_callback_restore(q, uuid, number, contact, cell_number(&v[5]), cell_number(&v[6]));
-	mem_free(queue);
-	mem_free(uuid);
-	mem_free(number);
-	mem_free(contact);
+	for (int i = 0; i < 11; i++)
+		is_whole = (text[i] = cell(&v[i])) && is_whole;
+	struct cc_queue *q = is_whole ? cc_queue_find(text[0]) : NULL;
+	if (q)
+		cc_callback_restore(q, (const char *const *)text);
+	for (int i = 0; i < 11; i++)
+		mem_free(text[i]);
 }
 
 static void on_sticky(const struct sv *v, size_t count, void *arg)
