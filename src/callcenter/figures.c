@@ -35,8 +35,13 @@ uint64_t cc_figures_calls(const struct cc_figures *f)
 	return n;
 }
 
+int cc_level_of(uint64_t in_level, uint64_t answered, uint64_t late)
+{
+	const uint64_t whole = 1000;
+	return answered + late ? (int)(in_level * whole / (answered + late)) : -1;
+}
+
 int cc_figures_level(const struct cc_figures *f)
 {
-	uint64_t of = f->outcomes[CC_OUTCOME_ANSWERED] + f->abandoned_late;
-	return of ? (int)(f->in_level * 1000 / of) : -1;
+	return cc_level_of(f->in_level, f->outcomes[CC_OUTCOME_ANSWERED], f->abandoned_late);
 }

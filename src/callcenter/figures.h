@@ -33,5 +33,7 @@ ANY void cc_figures_left(struct cc_figures *f, enum cc_outcome o, int64_t waited
 ANY void cc_figures_talked(struct cc_figures *f, int64_t talked_s);
 ANY uint64_t cc_figures_calls(
     const struct cc_figures *f); /* all who came; each counts once, however often he was called back */
+/* That share, in thousandths; -1: nothing to go by. */
+ANY int cc_level_of(uint64_t in_level, uint64_t answered, uint64_t late);
 /* In thousandths; -1: nothing to go by. */
 ANY int cc_figures_level(const struct cc_figures *f);

@@ -128,8 +128,8 @@ static void on_today(const struct sv *v, size_t count, void *arg)
 static void on_ready(int status, void *arg)
 {
 	struct number n;
-	int64_t now_s = cc_now_s(), local_s = now_s + cc_local_offset_s(NULL, now_s);
 	role_assert_ctl();
+	int64_t now_s = cc_now_s(), local_s = now_s + cc_local_offset_s(NULL, now_s);
 	if (status || !store)
 		return;
 	const struct sv values[] = {sv_of(cc_instance()), number_put(&n, now_s - local_s % DAY_S)};
@@ -144,9 +144,9 @@ static void on_ready(int status, void *arg)
 static void sweep(void *arg)
 {
 	struct number n;
+	role_assert_ctl();
 	const char *days = cc_param("history-days");
 	int64_t keep = days && *days ? str_number(days, 1, 36500) : 400;
-	role_assert_ctl();
 	const struct sv before = number_put(&n, cc_now_s() - keep * DAY_S);
 	(void)store_sql(store, "DELETE FROM cc_history WHERE began_s < $1", &before, 1, NULL, on_written, NULL);
 	loop_timer_set(&sweep_timer, SWEEP_US, "callcenter history", sweep, NULL);
@@ -269,17 +269,17 @@ static void level_put(struct table *t, const struct sv *cells)
 		else if (sv_is(t->names[i], "answered"))
 			answered = n;
 	}
-	if (t->json) {
+	int level = cc_level_of((uint64_t)in, (uint64_t)answered, (uint64_t)late);
+	if (t->json)
 		jw_key(t->json, "service_level");
-		if (answered + late)
-			jw_real(t->json, (double)(in * 1000 / (answered + late)) / 10);
-		else
-			jw_null(t->json);
-	} else if (answered + late) {
-		buf_printf(t->out, ",%.1f", (double)(in * 1000 / (answered + late)) / 10);
-	} else {
+	if (t->json && level >= 0)
+		jw_real(t->json, level / 10.0);
+	else if (t->json)
+		jw_null(t->json);
+	else if (level >= 0)
+		buf_printf(t->out, ",%.1f", level / 10.0);
+	else
 		buf_addc(t->out, ',');
-	}
 }
 
 static void rows_put(struct table *t, const struct store_rows *rows, bool has_level)

@@ -2,9 +2,9 @@
  *
  *   https://crm.example/find?tel={number}&name={name}&queue={queue}&agent={agent}&call={uuid}&case={var:case_id}
  *
- * What stands for a name is percent-coded, every byte but letters, digits, '-', '.', '_' and '~' (RFC 3986 section 2.3), so
- * that no caller changes the page that is asked for. Events are another matter: their plain form, as FreeSWITCH writes it,
- * codes no escape twice, so who reads it takes ours away. There what parts an address is '_'. */
+ * What stands for a name is percent-coded, every byte but letters, digits, '-', '.', '_' and '~' (RFC 3986
+ * section 2.3), so that no caller changes the page that is asked for. Events are another matter: their plain form, as
+ * FreeSWITCH writes it, codes no escape twice, so who reads it takes ours away. There what parts an address is '_'. */
 #include "base/mem.h"
 #include "callcenter/callcenter_i.h"
 #include "core/value/vars.h"
