@@ -265,13 +265,14 @@ static void callback_main(void *arg)
 	char *queue = mem_strdup(m->queue->name),
 	     *contact = m->plus.callback ? mem_strdup(m->plus.callback->contact) : NULL;
 	enum cause cause = queue && contact ? dial(m, queue, contact, &leg) : CAUSE_SWITCH_CONGESTION;
-	bool is_wanted = m->plus.callback && !m->is_deleted && !m->queue->is_gone;
-	if (leg && (cause != CAUSE_NONE || !is_wanted || !leg_is_up(leg))) {
+	struct cc_callback *c =
+	    m->is_deleted || m->queue->is_gone ? NULL : m->plus.callback; /* NULL: he is not wanted */
+	if (leg && (cause != CAUSE_NONE || !c || !leg_is_up(leg))) {
 		leg_hangup(leg, CAUSE_ORIGINATOR_CANCEL);
 		leg = mem_unref(leg);
 	}
-	if (leg) {
-		m->plus.callback->is_answered = true;
+	if (leg && c) {
+		c->is_answered = true;
 		if (leg->profile) {
 			leg_profile_set(&leg->profile->caller_id_number, m->cid_number);
 			leg_profile_set(&leg->profile->caller_id_name, m->cid_name);

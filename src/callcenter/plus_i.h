@@ -77,7 +77,7 @@ ON_CTL void cc_pick_stick(struct cc_member *m, struct cc_agent *a, int64_t secon
 ON_CTL struct cc_tier *cc_pick(struct cc_member *m, int64_t max_level, int64_t now_us, uint64_t serial);
 /* When another one may do for him; 0: never by time alone. */
 ON_CTL int64_t cc_pick_due_us(const struct cc_member *m, int64_t now_us);
-ON_CTL void cc_needs_free(struct cc_queue *q);
+ANY void cc_needs_free(struct cc_queue *q);
 /* level 0: not any more. ST_FULL, ST_INVAL: the name. */
 ON_CTL int cc_agent_skill_set(struct cc_agent *a, const char *name, int64_t level);
 ON_CTL void cc_agent_skills_parse(struct cc_agent *a, const char *text);    /* what was kept; a bad text: none */
