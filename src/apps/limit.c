@@ -1,6 +1,6 @@
-/* Counters of resources that calls use: limit, limit_execute, and the commands that ask. A backend (hash, db;
- * limit_i.h) counts by key, realm_id. What a leg holds hangs in a list by its uuid and goes when it hangs up, or begins
- * another dialplan (unless limit_ignore_transfer is true). */
+/* Counters of resources that calls use: limit, limit_execute, and the commands that ask. A backend (hash, db:
+ * limit_i.h; hiredis: another room's, which has to ask) counts by key, realm_id. What a leg holds hangs in a list by
+ * its uuid and goes when it hangs up, or begins another dialplan (unless limit_ignore_transfer is true). */
 #include "apps/apps_i.h"
 #include "apps/limit_i.h"
 #include "base/check.h"
@@ -24,10 +24,12 @@
 static struct limit_backend backends[] = {
     {.name = "hash", .ops = &limit_table_ops},
     {.name = "db", .ops = &limit_table_ops, .has_reset = true, .has_status = true},
+    {.name = "hiredis", .is_far = true},
 };
 struct holding { /* one resource held by a leg */
 	struct holding *next;
 	struct limit_backend *backend;
+	size_t realm_chars; /* of the key: realm_id */
 	char key[];
 };
 static struct hash *holdings; /* uuid -> struct holding */
@@ -36,7 +38,7 @@ static struct limit_backend *backend_find(const char *name)
 {
 	for (size_t i = 0; name && i < ARRAY_COUNT(backends); i++)
 		if (!strcasecmp(name, backends[i].name))
-			return &backends[i];
+			return !backends[i].is_far || limits_far_find(name) ? &backends[i] : NULL;
 	return NULL;
 }
 
@@ -48,12 +50,23 @@ static char *key_make(const char *realm, const char *id)
 	return buf_take(&b);
 }
 
+static ON_CTL void give(struct limit_backend *backend, const char *key, size_t realm_chars)
+{
+	const struct limit_far *far = backend->is_far ? limits_far_find(backend->name) : NULL;
+	struct sv all = sv_of(key);
+
+	if (!backend->is_far)
+		backend->ops->give(backend, key);
+	else if (far)
+		far->give(sv_sub(all, 0, realm_chars), sv_sub(all, realm_chars + 1, SIZE_MAX));
+}
+
 static ON_CTL void release_at(struct holding **at)
 {
 	struct holding *h = *at;
 
 	*at = h->next;
-	h->backend->ops->give(h->backend, h->key);
+	give(h->backend, h->key, h->realm_chars);
 	mem_free(h);
 }
 
@@ -86,16 +99,16 @@ static ON_CTL bool holds(const struct leg *leg, const struct limit_backend *back
 }
 
 /* What the backend has counted for the leg; ST_NOMEM: it is given back. */
-static ON_CTL int hold(struct leg *leg, struct limit_backend *backend, const char *key)
+static ON_CTL int hold(struct leg *leg, struct limit_backend *backend, const char *key, size_t realm_chars)
 {
 	struct holding *h = mem_alloc(sizeof(*h) + strlen(key) + 1), *first;
 
 	if (!h) {
-		backend->ops->give(backend, key);
+		give(backend, key, realm_chars);
 		return ST_NOMEM;
 	}
 	first = hash_take(holdings, sv_of(leg->uuid));
-	h->backend = backend, h->next = first;
+	h->backend = backend, h->realm_chars = realm_chars, h->next = first;
 	strcpy(h->key, key);
 	first = h;
 	if (hash_set(holdings, sv_of(leg->uuid), first)) {
@@ -142,19 +155,47 @@ static ON_CTL void tell_refusal(struct leg *leg, const struct limit_ask *ask, co
 		leg_log(leg, LOG_INFO, "Usage for %s is already at max value (%" PRIi64 ")", ask->key, ask->max);
 }
 
+/* Of a backend that has to ask. The leg may have ended meanwhile: then it holds nothing. */
+static CO int far_take(struct leg *leg, const struct limit_backend *backend, const char *realm, const char *id,
+    const struct limit_ask *ask, struct limit_use *use, bool *is_counted)
+{
+	const struct limit_far *far = limits_far_find(backend->name);
+	uint32_t count = 0;
+	const struct limit_far_ask q = {ask->max, ask->interval_s, ask->is_held};
+	int st;
+
+	*is_counted = false;
+	if (!far) /* its module has gone */
+		return ST_CLOSED;
+	mem_ref(leg);
+	st = far->take(leg, realm, id, &q, &count, is_counted);
+
+	*use = (struct limit_use){ask->interval_s ? 0 : count, ask->interval_s ? count : 0};
+	if (st == ST_OK && !leg_is_up(leg)) {
+		if (*is_counted && (far = limits_far_find(backend->name)))
+			far->give(sv_of(realm), sv_of(id));
+		st = ST_HANGUP;
+	}
+	mem_unref(leg);
+	return st;
+}
+
 /* max < 0: only counted. ST_LIMIT: used up. */
-static ON_CTL int take(
+static CO int take(
     struct leg *leg, struct limit_backend *backend, const char *realm, const char *id, int64_t max, int64_t interval_s)
 {
 	char *key = key_make(realm, id);
 	struct limit_ask ask = {key, max, interval_s, key && holds(leg, backend, key)};
 	struct limit_use use = {0};
-	int st = key ? backend->ops->take(backend, &ask, &use) : ST_NOMEM;
+	bool is_counted = !ask.is_held;
+	int st = !key              ? ST_NOMEM
+	         : backend->is_far ? far_take(leg, backend, realm, id, &ask, &use, &is_counted)
+	                           : backend->ops->take(backend, &ask, &use);
 
 	if (st == ST_LIMIT)
 		tell_refusal(leg, &ask, &use);
-	else if (st == ST_OK && !ask.is_held)
-		st = hold(leg, backend, key);
+	else if (st == ST_OK && is_counted)
+		st = hold(leg, backend, key, strlen(realm));
 	if (st == ST_OK) {
 		leg_log(leg, LOG_INFO, "Usage for %s is now %" PRIu32, key, use.usage);
 		tell(leg, backend, realm, id, &ask, &use);
@@ -177,7 +218,7 @@ static void max_parse(const char *text, int64_t *max, int64_t *interval_s)
 }
 
 /* realm id [max[/interval]] [exten [dialplan [context]]] */
-static ON_CTL int limit_words(struct leg *leg, const char *backend_name, char *const *w, char *const *m)
+static CO int limit_words(struct leg *leg, const char *backend_name, char *const *w, char *const *m)
 {
 	struct limit_backend *backend = backend_find(backend_name);
 	int64_t max, interval_s;
@@ -192,6 +233,8 @@ static ON_CTL int limit_words(struct leg *leg, const char *backend_name, char *c
 	st = take(leg, backend, w[0], w[1], max, interval_s);
 	if (st == ST_OK)
 		return ST_OK;
+	if (!leg_is_up(leg))
+		return ST_HANGUP;
 	if (*exten == '!')
 		leg_hangup(leg, exten[1] ? cause_parse(exten + 1) : CAUSE_NORMAL_CLEARING);
 	else
@@ -273,15 +316,22 @@ int app_limit_hash_execute(struct leg *leg, const char *data)
 
 /* ---- commands ---- */
 
-static int usage_of(struct api_call *c, const char *backend_name, const char *realm, const char *id, bool is_rate)
-    ON_CTL
+static CO int usage_of(struct api_call *c, const char *backend_name, const char *realm, const char *id, bool is_rate)
 {
 	struct limit_backend *backend = backend_find(backend_name);
 	char *key = key_make(realm, id);
 	struct limit_use use = {0};
 
-	if (backend && key)
+	if (backend && backend->is_far) {
+		const struct limit_far *far = limits_far_find(backend->name);
+		if (!far || far->find(realm, id, &use.usage)) {
+			mem_free(key);
+			return buf_adds(c->out, "-1"); /* as FreeSWITCH's hiredis when nobody answers */
+		}
+		use.rate = use.usage;
+	} else if (backend && key) {
 		backend->ops->find(backend, key, &use);
+	}
 	mem_free(key);
 	return buf_printf(c->out, "%" PRIu32, is_rate ? use.rate : use.usage);
 }
@@ -291,7 +341,7 @@ int api_limit_usage(struct api_call *c)
 	struct app_words w;
 	int st = app_words_init(&w, c->text, 4);
 
-	role_assert_ctl();
+	role_assert_co();
 	if (!st && w.n == 2) /* without a backend: the table of db */
 		st = usage_of(c, "db", w.w[0], w.w[1], false);
 	else if (!st)
@@ -306,7 +356,7 @@ int api_limit_hash_usage(struct api_call *c)
 	struct app_words w;
 	int st = app_words_init(&w, c->text, 3);
 
-	role_assert_ctl();
+	role_assert_co();
 	if (!st && w.n == 1) /* one word is the realm of limit_usage without a backend */
 		st = usage_of(c, "db", "hash", w.w[0], false);
 	else if (!st)
@@ -324,7 +374,7 @@ int api_uuid_limit(struct api_call *c)
 	struct leg *leg;
 	int st = app_words_init(&w, c->text, 8);
 
-	role_assert_ctl();
+	role_assert_co();
 	if (st)
 		goto out;
 	if (w.n < 4)
@@ -333,8 +383,11 @@ int api_uuid_limit(struct api_call *c)
 		    "[context]]]\n");
 	else if (!(leg = leg_find(w.w[0])))
 		buf_printf(c->out, "-ERR Cannot find session with uuid %s\n", w.w[0]);
-	else
+	else {
+		mem_ref(leg);
 		buf_adds(c->out, limit_words(leg, w.w[1], w.w + 2, w.m + 2) ? "-ERR" : "+OK");
+		mem_unref(leg);
+	}
 out:
 	app_words_fini(&w);
 	return st;
@@ -395,10 +448,11 @@ int api_limit_interval_reset(struct api_call *c)
 		st = buf_adds(c->out, "USAGE: limit_interval_reset <backend> <realm> <resource>\n");
 	} else if (!st) {
 		char *key = key_make(w.w[1], w.w[2]);
-		if (backend && key)
+		bool is_done = backend && !backend->is_far;
+		if (is_done && key)
 			backend->ops->interval_reset(backend, key);
 		mem_free(key);
-		st = buf_adds(c->out, backend ? "+OK" : "-ERR");
+		st = buf_adds(c->out, is_done ? "+OK" : "-ERR");
 	}
 	app_words_fini(&w);
 	return st;
@@ -413,6 +467,8 @@ int api_limit_status(struct api_call *c)
 		return buf_adds(c->out, "USAGE: limit_status <backend>\n");
 	if (!backend)
 		return buf_adds(c->out, "-ERR");
+	if (backend->is_far)
+		return buf_adds(c->out, "-ERR not supported");
 	if (!backend->has_status)
 		return buf_adds(c->out, "-ERR not supported yet (locking problems).");
 	return buf_printf(
@@ -446,7 +502,7 @@ int limit_load(void)
 	int st = hash_new(&holdings, 0, NULL);
 
 	for (size_t i = 0; i < ARRAY_COUNT(backends) && st == ST_OK; i++)
-		st = backends[i].ops->load(&backends[i]);
+		st = backends[i].is_far ? ST_OK : backends[i].ops->load(&backends[i]);
 	if (st == ST_OK)
 		st = leg_hook_add(LEG_HOOK_ROUTING, on_routing, NULL);
 	if (st == ST_OK)
@@ -471,5 +527,6 @@ void limit_unload(void)
 	hash_free(holdings);
 	holdings = NULL;
 	for (size_t i = 0; i < ARRAY_COUNT(backends); i++)
-		backends[i].ops->unload(&backends[i]);
+		if (!backends[i].is_far)
+			backends[i].ops->unload(&backends[i]);
 }

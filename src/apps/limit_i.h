@@ -6,8 +6,8 @@
  *        v                                                                                          v  give(key)
  *   struct limit_ops (limit_table.c: in memory)      counts; says no when one more would be too many
  *
- * To add one (counts shared by several machines): its ops, and its line in the table of limit.c. They answer at once:
- * one that shares answers from what the others told it. */
+ * To add one: its ops, and its line in the table of limit.c. They answer at once. One that has to ask (counts shared by
+ * several machines) is another room's, a struct limit_far of core/registry/limits.h; its line says is_far. */
 #pragma once
 #include "base/role.h"
 #include "base/str.h"
@@ -43,6 +43,7 @@ struct limit_ops {
 struct limit_backend {
 	const char *name;
 	const struct limit_ops *ops;
+	bool is_far; /* no ops: limits_far_find(name) */
 	bool has_reset, has_status; /* limit_reset, limit_status work on it, as in FreeSWITCH */
 	void *self;                 /* the ops' own, from load to unload */
 };

@@ -1,4 +1,4 @@
-/* mod_hiredis and mod_memcache: commands to key-value servers (docs/directories.md). Private to the room. */
+/* mod_memcache: commands to key-value servers (docs/directories.md). Private to the room. */
 #pragma once
 #include "base/role.h"
 #include "base/str.h"
@@ -10,13 +10,11 @@ enum { KV_ARGS_MAX = 16, KV_REPLY_MAX_BYTES = 1 << 20 };
 
 /* One command on its way to a worker and back. */
 struct kv_job {
-	const void *where;             /* the profile or the list of servers */
+	const void *where;             /* the list of servers */
 	const char *args[KV_ARGS_MAX]; /* without marks */
 	size_t sizes[KV_ARGS_MAX];
 	int count;
 	struct buf out; /* the reply as text */
 	int status;
 	char error[200];
-	void *connection; /* in: one to use, or NULL; out: one to keep, or NULL */
-	unsigned place;   /* of the connection among those of the profile; in: where to begin */
 };

@@ -162,7 +162,7 @@ static CO int ask(const struct app_words *w, struct buf *out)
 		for (j->count = 0; j->count < w->n; j->count++)
 			j->args[j->count] = w->w[j->count], j->sizes[j->count] = strlen(w->w[j->count]);
 		running++;
-		st = co_work(WORK_DB, "memcache", run, j);
+		st = co_work(WORK_NET, "memcache", run, j);
 		running--;
 		if (!st)
 			st = j->status;

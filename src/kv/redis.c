@@ -1,9 +1,7 @@
-/* mod_hiredis: hiredis_raw, a command to a Redis server, by libhiredis on workers. The words are parted where the
- * configuration or an operator parted them; what came from outside is part of one word, whatever it holds. A profile
- * has connections in order: the first that answers is taken; one server that is silent costs its timeout once a second.
- */
+/* mod_hiredis: hiredis_raw, a command to a Redis server, and the backend hiredis of limit (redis_limit.c). The words
+ * are parted where the configuration or an operator parted them; what came from outside is part of one word, whatever
+ * it holds. A profile has connections in order: the first that answers is taken (redis_link.c). */
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
@@ -13,72 +11,53 @@
 #include "core/registry/module.h"
 #include "core/run/exec.h"
 #include "kv/kv_i.h"
-#include "loop/co.h"
+#include "kv/redis_i.h"
 #include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-enum { CONNECTIONS_MAX = 8, RUNNING_MAX = 50, ALONE_US = 1000000, DEPTH_MAX = 8, TIMEOUT_MS = 500 };
+enum { DEPTH_MAX = 8, TIMEOUT_MS = 500 };
 
-struct connection {
-	char *host, *password;
-	uint16_t port;
-	int64_t timeout_ms;
-	_Atomic int64_t left_alone_until_us; /* a worker's failure; read by others */
-};
-struct profile { /* counted, atomically: jobs hold it */
-	char *name;
-	struct connection connections[CONNECTIONS_MAX];
-	unsigned connection_count;
-	/* control's */
-	void *idle; /* redisContext */
-	unsigned idle_place, running;
-	bool is_failing, ignores_failures;
-	uint64_t asked, failed;
-};
 static struct hash *profiles;
 static unsigned asking;
 
 static void profile_free(void *obj)
 {
-	struct profile *p = obj;
+	struct redis_profile *p = obj;
 
-	if (p->idle)
-		redisFree(p->idle);
-	for (unsigned i = 0; i < p->connection_count; i++)
-		mem_free(p->connections[i].host), mem_free(p->connections[i].password);
+	role_assert_ctl();
+	redis_limit_end(p);
+	redis_link_fini(&p->link);
 	mem_free(p->name);
 }
 
-/* ---- on a worker ---- */
-
-static int connection_open(struct connection *c, redisContext **out, char error[200])
+struct redis_profile *redis_profile_find(const char *name)
 {
-	struct timeval t = {
-	    .tv_sec = (time_t)(c->timeout_ms / 1000), .tv_usec = (suseconds_t)(c->timeout_ms % 1000 * 1000)};
-	redisContext *r = redisConnectWithTimeout(c->host, c->port, t);
-	redisReply *reply = NULL;
-	int st = !r || r->err || redisSetTimeout(r, t) ? ST_IO : ST_OK;
+	return profiles ? hash_get(profiles, sv_of(name)) : NULL;
+}
 
-	if (!st && c->password) {
-		reply = redisCommand(r, "AUTH %s", c->password);
-		if (!reply || reply->type == REDIS_REPLY_ERROR)
-			st = reply ? ST_DENIED : ST_IO;
-	}
-	if (st)
-		snprintf(error, 200, "%s:%u: %s", c->host, c->port,
-		    reply         ? reply->str
-		    : r && r->err ? r->errstr
-		                  : "no connection");
-	if (reply)
-		freeReplyObject(reply);
-	if (st && r)
-		redisFree(r);
-	else
-		*out = r;
+int redis_ask(
+    struct redis_profile *p, int count, const char *const *args, const size_t *sizes, redis_reply_fn fn, void *arg)
+{
+	int st;
+
+	mem_ref(p);
+	p->asked++, asking++;
+	st = redis_link_ask(&p->link, count, args, sizes, fn, arg);
+	asking--;
+	p->failed += st != ST_OK;
+	if (st && !p->is_failing)
+		log_error("hiredis: profile %s: %s; told once until it answers again", p->name,
+		    *p->link.why ? p->link.why : status_text(st));
+	else if (!st && p->is_failing)
+		log_notice("hiredis: profile %s answers again", p->name);
+	p->is_failing = st != ST_OK;
+	mem_unref(p);
 	return st;
 }
+
+/* ---- hiredis_raw ---- */
 
 static void reply_put(struct buf *out, const redisReply *r, int depth)
 {
@@ -105,128 +84,53 @@ static void reply_put(struct buf *out, const redisReply *r, int depth)
 	}
 }
 
-static int try_one(struct kv_job *j, struct connection *c, redisContext **r)
+static int on_reply(const redisReply *r, void *arg)
 {
-	redisReply *reply;
-	bool was_used = *r != NULL;
-	int st = ST_OK;
+	struct buf *out = arg;
 
-	for (int i = 0; i < 2; i++) {
-		if (!*r)
-			st = connection_open(c, r, j->error);
-		reply = st ? NULL : redisCommandArgv(*r, j->count, j->args, j->sizes);
-		if (reply) {
-			reply_put(&j->out, reply, 0);
-			freeReplyObject(reply);
-			return j->out.failed ? ST_LIMIT : ST_OK;
-		}
-		if (*r) {
-			bool is_closed = (*r)->err == REDIS_ERR_EOF;
-			snprintf(j->error, sizeof(j->error), "%s:%u: %s", c->host, c->port, (*r)->errstr);
-			redisFree(*r);
-			*r = NULL;
-			st = ST_IO;
-			if (was_used && is_closed && !i) { /* it had been closed meanwhile: once more */
-				st = ST_OK;
-				continue;
-			}
-		}
-		break;
-	}
-	return st ? st : ST_IO;
+	reply_put(out, r, 0);
+	return out->failed ? ST_LIMIT : ST_OK;
 }
 
-static void run(void *arg)
+/* All share a connection: what would part commands from their answers, or change it for the others, is not sent. */
+static bool is_refused(const char *command)
 {
-	struct kv_job *j = arg;
-	struct profile *p = (struct profile *)j->where;
-	redisContext *r = j->connection;
+	static const char *const words[] = {"subscribe", "psubscribe", "ssubscribe", "monitor", "sync", "psync",
+	    "client", "hello", "reset", "auth", "multi", "select"};
 
-	role_assert_work();
-	j->connection = NULL;
-	j->status = ST_BUSY;
-	j->out.max = KV_REPLY_MAX_BYTES;
-	for (unsigned i = 0; i < p->connection_count; i++) {
-		struct connection *c = &p->connections[i];
-		if (r && i != j->place) /* what is connected is asked first */
-			continue;
-		if (!r && clock_mono_us() < c->left_alone_until_us)
-			continue;
-		j->status = try_one(j, c, &r);
-		if (!j->status || j->status == ST_LIMIT) {
-			j->connection = r;
-			j->place = i;
-			return;
-		}
-		c->left_alone_until_us = clock_mono_us() + ALONE_US;
-	}
-}
-
-/* ---- control ---- */
-
-static void close_run(void *arg)
-{
-	role_assert_work();
-	redisFree(arg);
-}
-
-static CO int ask(struct profile *p, struct kv_job *j)
-{
-	int st;
-
-	p->asked++;
-	if (p->running >= RUNNING_MAX)
-		return ST_LIMIT;
-	mem_ref(p);
-	p->running++, asking++;
-	j->where = p;
-	j->connection = p->idle, j->place = p->idle_place;
-	p->idle = NULL;
-	st = co_work(WORK_DB, "redis", run, j);
-	if (!st)
-		st = j->status;
-	if (j->connection && !p->idle)
-		p->idle = j->connection, p->idle_place = j->place;
-	else if (j->connection && work_submit(WORK_DB, "redis close", close_run, NULL, j->connection))
-		redisFree(j->connection);
-	p->failed += st != ST_OK;
-	if (st && !p->is_failing)
-		log_error("hiredis: profile %s: %s; told once until it answers again", p->name,
-		    *j->error ? j->error : status_text(st));
-	else if (!st && p->is_failing)
-		log_notice("hiredis: profile %s answers again", p->name);
-	p->is_failing = st != ST_OK;
-	p->running--, asking--;
-	mem_unref(p);
-	return st;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (!strcasecmp(command, words[i]))
+			return true;
+	return false;
 }
 
 /* "profile command ...": the words of text, which has marks. ST_INVAL: too few. */
 static CO int raw(const char *text, struct buf *out, bool *is_ignored)
 {
 	struct app_words w;
-	struct kv_job *j;
-	struct profile *p;
+	struct redis_profile *p;
+	struct buf reply;
+	size_t sizes[APP_WORDS_MAX];
 	int st = app_words_init(&w, text, APP_WORDS_MAX);
 
 	*is_ignored = false;
 	if (!st && w.n < 2)
 		st = ST_INVAL;
-	p = st ? NULL : hash_get(profiles, sv_of(w.w[0]));
+	p = st ? NULL : redis_profile_find(w.w[0]);
 	if (!st && !p)
 		st = ST_NOTFOUND;
-	j = st ? NULL : mem_zalloc(sizeof(*j));
-	if (j) {
-		buf_init(&j->out);
+	if (!st && is_refused(w.w[1]))
+		st = ST_UNSUPPORTED;
+	if (!st) {
+		buf_init(&reply);
+		reply.max = KV_REPLY_MAX_BYTES;
 		for (int i = 1; i < w.n; i++)
-			j->args[i - 1] = w.w[i], j->sizes[i - 1] = strlen(w.w[i]);
-		j->count = w.n - 1;
+			sizes[i - 1] = strlen(w.w[i]);
 		*is_ignored = p->ignores_failures;
-		st = ask(p, j);
+		st = redis_ask(p, w.n - 1, (const char *const *)w.w + 1, sizes, on_reply, &reply);
 		if (!st)
-			buf_addv(out, buf_sv(&j->out));
-		buf_fini(&j->out);
-		mem_free(j);
+			buf_addv(out, buf_sv(&reply));
+		buf_fini(&reply);
 	}
 	app_words_fini(&w);
 	return st;
@@ -234,9 +138,10 @@ static CO int raw(const char *text, struct buf *out, bool *is_ignored)
 
 static const char *why(int st)
 {
-	return st == ST_NOTFOUND ? "there is no such profile"
-	       : st == ST_INVAL  ? "usage: <profile> <command>"
-	                         : status_text(st);
+	return st == ST_NOTFOUND      ? "there is no such profile"
+	       : st == ST_INVAL       ? "usage: <profile> <command>"
+	       : st == ST_UNSUPPORTED ? "that command is not for a connection that all share"
+	                              : status_text(st);
 }
 
 static int api_hiredis_raw(struct api_call *c)
@@ -270,29 +175,50 @@ static int app_hiredis_raw(struct leg *leg, const char *data)
 	return leg_is_up(leg) ? ST_OK : ST_HANGUP;
 }
 
-static ON_CTL void connection_read(struct profile *p, const struct xml_node *node)
+static ON_CTL void connection_read(struct redis_profile *p, const struct xml_node *node)
 {
-	struct connection *c = &p->connections[p->connection_count];
+	struct redis_server *c = &p->link.servers[p->link.server_count];
+	int64_t timeout_ms;
 	const char *password = config_param(node, "password", NULL);
 
-	if (p->connection_count == CONNECTIONS_MAX) {
-		log_error("%s:%u: hiredis: more than %d connections", node->file, node->line, CONNECTIONS_MAX);
+	if (p->link.server_count == REDIS_SERVERS_MAX) {
+		log_error("%s:%u: hiredis: more than %d connections", node->file, node->line, REDIS_SERVERS_MAX);
 		return;
 	}
 	c->host = mem_strdup(config_param(node, "hostname", "localhost"));
 	c->password = password && *password ? mem_strdup(password) : NULL;
 	c->port = (uint16_t)str_number(config_param(node, "port", "6379"), 1, 65535);
-	c->timeout_ms = str_number(config_param(node, "timeout_ms", "0"), 0, 60000);
-	if (!c->timeout_ms)
-		c->timeout_ms = str_number(config_param(node, "timeout-ms", "0"), 0, 60000);
-	if (!c->timeout_ms)
-		c->timeout_ms = TIMEOUT_MS;
-	p->connection_count++;
+	timeout_ms = str_number(config_param(node, "timeout_ms", "0"), 0, 60000);
+	if (timeout_ms <= 0)
+		timeout_ms = str_number(config_param(node, "timeout-ms", "0"), 0, 60000);
+	c->timeout_us = clock_us_of_ms(timeout_ms > 0 ? timeout_ms : TIMEOUT_MS);
+	p->link.server_count++;
 }
 
-static void profile_unref(void *p)
+/* Whoever asks still holds it. */
+static void profile_end(void *obj)
 {
+	struct redis_profile *p = obj;
+
+	role_assert_ctl();
+	redis_limit_end(p);
+	redis_link_close(&p->link);
 	mem_unref(p);
+}
+
+static ON_CTL void profile_read(const struct xml_node *node)
+{
+	struct redis_profile *p = mem_new(sizeof(*p), profile_free, "kv.redis");
+	const struct xml_node *params = xml_child(node, "params");
+
+	redis_link_init(&p->link);
+	p->name = mem_strdup(xml_attr_or(node, "name", "default"));
+	p->ignores_failures = str_is_true(config_param(params, "ignore-connect-fail", "false"));
+	p->ignores_errors = str_is_true(config_param(params, "ignore-error", "false"));
+	p->deletes_zeros = str_is_true(config_param(params, "delete-when-zero", "false"));
+	xml_each(xml_child(node, "connections"), "connection", c) connection_read(p, c);
+	if (hash_set(profiles, sv_of(p->name), p))
+		mem_unref(p);
 }
 
 static int load(void)
@@ -302,19 +228,12 @@ static int load(void)
 
 	role_assert_ctl();
 	conf = config_conf("hiredis.conf");
-	st = conf ? hash_new(&profiles, HASH_NOCASE, profile_unref) : ST_NOTFOUND;
+	st = conf ? hash_new(&profiles, HASH_NOCASE, profile_end) : ST_NOTFOUND;
 	if (!conf)
 		log_error("hiredis: open of hiredis.conf failed");
-	xml_each(st ? NULL : xml_child(conf, "profiles"), "profile", node)
-	{
-		struct profile *p = mem_new_atomic(sizeof(*p), profile_free, "kv.redis");
-		p->name = mem_strdup(xml_attr_or(node, "name", "default"));
-		p->ignores_failures =
-		    str_is_true(config_param(xml_child(node, "params"), "ignore-connect-fail", "false"));
-		xml_each(xml_child(node, "connections"), "connection", c) connection_read(p, c);
-		if (hash_set(profiles, sv_of(p->name), p))
-			mem_unref(p);
-	}
+	if (!st)
+		st = redis_limit_load();
+	xml_each(st ? NULL : xml_child(conf, "profiles"), "profile", node) profile_read(node);
 	return st;
 }
 
@@ -323,6 +242,7 @@ static int unload(void)
 	role_assert_ctl();
 	if (asking)
 		return ST_BUSY;
+	redis_limit_unload();
 	hash_free(profiles);
 	profiles = NULL;
 	return ST_OK;
@@ -338,6 +258,7 @@ static const struct api_desc apis[] = {
 };
 static const struct var_desc vars[] = {
     {"hiredis_raw_response", "text", "what the server of hiredis_raw answered", .is_written = true},
+    {"hiredis_limit_exceeded", "bool", "limit of backend hiredis said no", .is_written = true},
     {NULL},
 };
 static const struct conf_desc confs[] = {
@@ -347,7 +268,11 @@ static const struct conf_desc confs[] = {
     {"hiredis.conf", "timeout_ms", "number", "ms", "500",
         "profile, connection: for the connection and each command; also timeout-ms"},
     {"hiredis.conf", "timeout-ms", "number", "ms", "500", "profile, connection: the same"},
-    {"hiredis.conf", "ignore-connect-fail", "boolean", NULL, "false", "profile: a failure is a warning, no error"},
+    {"hiredis.conf", "ignore-connect-fail", "boolean", NULL, "false",
+        "profile: a failure is a warning, no error; limit lets calls through while no server answers"},
+    {"hiredis.conf", "ignore-error", "boolean", NULL, "false",
+        "profile: limit lets calls through as well when the server answers with an error"},
+    {"hiredis.conf", "delete-when-zero", "boolean", NULL, "false", "profile: limit deletes a key whose count is zero"},
     {NULL},
 };
 

@@ -10,6 +10,7 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum { FIVE_MINUTES_S = 300, SECOND_US = 1000000, CROWD_LEGS = 200, TRIM_FIRST_S = 3, TRIM_LAST_S = 40 };
 
@@ -170,4 +171,34 @@ void limits_dump(struct sv realm, struct buf *out)
 {
 	if (dump)
 		dump(realm, out);
+}
+
+enum { FARS_MAX = 4 };
+static const struct limit_far *fars[FARS_MAX];
+
+int limits_far_add(const struct limit_far *f)
+{
+	if (limits_far_find(f->name))
+		return ST_EXISTS;
+	for (size_t i = 0; i < FARS_MAX; i++)
+		if (!fars[i]) {
+			fars[i] = f;
+			return ST_OK;
+		}
+	return ST_FULL;
+}
+
+void limits_far_del(const struct limit_far *f)
+{
+	for (size_t i = 0; i < FARS_MAX; i++)
+		if (fars[i] == f)
+			fars[i] = NULL;
+}
+
+const struct limit_far *limits_far_find(const char *name)
+{
+	for (size_t i = 0; i < FARS_MAX; i++)
+		if (fars[i] && !strcasecmp(fars[i]->name, name))
+			return fars[i];
+	return NULL;
 }

@@ -29,6 +29,27 @@ ON_CTL const struct core_counters *core_counters(void);
 ON_CTL void limits_dump_set(void (*fn)(struct sv realm, struct buf *out));
 ON_CTL void limits_dump(struct sv realm, struct buf *out);
 
+/* A backend of `limit` that counts elsewhere (a server that several switches share). A constant. */
+struct leg;
+struct limit_far_ask {
+	int64_t max;        /* < 0: no bound */
+	int64_t interval_s; /* 0: what is held counts, else what was asked for in it */
+	bool is_held;       /* the leg has one already: only the interval counts */
+};
+struct limit_far {
+	const char *name;
+	/* One more of id for leg; realm is what the backend means by it. ST_OK: there is room; *is_counted: it was
+	 * counted, and is to be given back. ST_LIMIT: used up; any other: nobody knows, which was logged. The leg may
+	 * have ended meanwhile. */
+	CO int (*take)(struct leg *leg, const char *realm, const char *id, const struct limit_far_ask *q,
+	    uint32_t *count, bool *is_counted);
+	void (*give)(struct sv realm, struct sv id); /* on control; at once, done later */
+	CO int (*find)(const char *realm, const char *id, uint32_t *count);
+};
+ON_CTL int limits_far_add(const struct limit_far *f); /* ST_EXISTS, ST_FULL */
+ON_CTL void limits_far_del(const struct limit_far *f);
+ON_CTL const struct limit_far *limits_far_find(const char *name); /* NULL: not now */
+
 /* For the room of legs, which counts. ST_LIMIT: not now (logged). */
 ON_CTL int limits_session_begin(bool is_outbound);
 ON_CTL void limits_session_end(void);
