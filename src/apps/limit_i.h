@@ -43,7 +43,7 @@ struct limit_ops {
 struct limit_backend {
 	const char *name;
 	const struct limit_ops *ops;
-	bool is_far; /* no ops: limits_far_find(name) */
+	bool is_far;                /* no ops: limits_far_find(name) */
 	bool has_reset, has_status; /* limit_reset, limit_status work on it, as in FreeSWITCH */
 	void *self;                 /* the ops' own, from load to unload */
 };

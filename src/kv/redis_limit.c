@@ -19,7 +19,7 @@
 enum { AGAIN_US = 1000000, KEYS_MAX = 10000, KEY_MAX_BYTES = 1024 };
 
 #define IS_LATE \
-	"local t=redis.call('TIME') if ARGV[1]~='0' and t[1]*1000+t[2]/1000>tonumber(ARGV[1]) then " \
+	"local t=redis.call('TIME') if ARGV[1]~='0' and t[1]+t[2]/1e6>tonumber(ARGV[1])/1e3 then " \
 	"return redis.error_reply('LATE nobody waits for it') end "
 /* KEYS: the counter; ARGV: until when, bound ("": none), seconds of an interval or 0, whether zero is deleted */
 static const char take_script[] = IS_LATE
