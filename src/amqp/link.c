@@ -26,7 +26,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CONNECT_US = 5000000, RPC_S = 5, SILENCE_MS = 10000, POLL_MS = 1000, CONFIRMS_MAX = 512, COMMANDS_SLOTS = 256 };
+enum {
+	CONNECT_US = 5000000,
+	RPC_S = 5,
+	SILENCE_MS = 10000,
+	CONFIRM_US = 15000000, /* the oldest that is not confirmed: then the broker is taken for gone */
+	POLL_MS = 1000,
+	CONFIRMS_MAX = 512,
+	COMMANDS_SLOTS = 256
+};
 
 struct message {
 	char *exchange, *key, *body, *message_id, *correlation;
@@ -57,6 +65,7 @@ struct amqp_link {
 	struct {
 		uint64_t sequence;
 		uint32_t id;
+		int64_t sent_us;
 	} confirms[CONFIRMS_MAX];
 	size_t confirm_count;
 };
@@ -270,6 +279,7 @@ static bool publish(struct amqp_link *l, struct message *m)
 	}
 	if (l->s.confirms) {
 		l->confirms[l->confirm_count].sequence = ++l->sequence;
+		l->confirms[l->confirm_count].sent_us = clock_mono_us();
 		l->confirms[l->confirm_count++].id = m->id;
 	}
 	atomic_fetch_add(&l->sent, 1);
@@ -412,6 +422,8 @@ static void *thread_main(void *arg)
 			continue;
 		}
 		messages_send(l);
+		if (l->conn && l->confirm_count && clock_mono_us() - l->confirms[0].sent_us > CONFIRM_US)
+			lost(l, "it confirms nothing");
 		if (l->conn && frames_read(l) && !amqp_frames_enqueued(l->conn) && !amqp_data_in_buffer(l->conn))
 			sleep_a_while(l, POLL_MS * 1000);
 	}
