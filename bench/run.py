@@ -15,6 +15,7 @@ import callcenter
 import conference
 import http_directory
 import instructions
+import outside
 import radius
 import records
 import storm
@@ -41,7 +42,7 @@ WATCHERS_DELAY_MAX_MS = 5
 FREESWITCH = {"a": "700/s", "b": "275/s", "c": "110 to 120/s", "d": "-", "e": "18 / 50 ms at 200 calls",
               "f": "760 kB", "g": "2.2 s, 43 MB, 1.6 %", "h": "-", "i": "-", "j": "-", "k": "-", "l": "-", "r": "-",
               "tls": "-", "tls-calls": "-", "tls-memory": "-", "tls-return": "-", "p": "-", "codecs": "-", "deck": "-", "srtp": "-", "dtls": "-", "kernel": "-",
-              "http-directory": "-", "radius": "-", "conf": "74 to 104 us, two threads a member", "services": "-", "records": "-", "conf-load": "-", "cc": "-"}
+              "http-directory": "-", "radius": "-", "conf": "74 to 104 us, two threads a member", "services": "-", "records": "-", "conf-load": "-", "cc": "-", "outside": "-"}
 
 
 def disturbed(results):
@@ -597,6 +598,18 @@ def row_cc():
             "value": value + disturbed(r["steps"]), "goal": f"{goal}/s; 1 ms", "met": r["rate"] >= goal and d["p99_us"] < 1000 and d["skilled_us"] < 1000, "data": {"calls": r, "decision": d}}
 
 
+def row_outside():
+    """200 calls/s while each server around the switch fails in turn"""
+    r = outside.row()
+    quiet, worst = r["quiet"], max(r["faults"].values(), key=lambda x: x["setup_p99_ms"])
+    failed = sum(x["failed"] + x["started"] - x["ok"] for x in r["faults"].values())
+    calls = sum(x["started"] for x in r["faults"].values())
+    ratio = worst["setup_p99_ms"] / max(quiet["setup_p99_ms"], 1)
+    return {"key": "outside", "what": f"{outside.RATE} calls/s that ask nobody while PostgreSQL, RabbitMQ, Redis, FreeRADIUS, slapd and a web server fail in turn",
+            "value": f"{failed} of {calls:,} failed; set-up p99 {worst['setup_p99_ms']:.1f} ms at the worst server, {quiet['setup_p99_ms']:.1f} ms without faults; "
+                     f"{len(r['slow'])} slow handlers", "goal": "none failed, p99 as without", "met": not failed and ratio < 2 and not r["slow"], "data": r}
+
+
 def quit_switch(s):
     s.proc.send_signal(signal.SIGTERM)
     s.proc.wait(30)
@@ -605,7 +618,7 @@ def quit_switch(s):
 
 ROWS = {"a": row_a, "http-directory": row_http_directory, "radius": row_radius, "b": row_b, "c": row_c, "d": row_d, "e": row_e, "f": row_f, "g": row_g, "h": row_h, "i": row_i, "j": row_j, "k": row_k, "l": row_l, "r": row_r,
         "tls": row_tls, "tls-calls": row_tls_calls, "tls-memory": row_tls_memory, "tls-return": row_tls_return, "p": row_p, "codecs": row_codecs, "deck": row_deck, "billing": row_billing, "srtp": row_srtp, "dtls": row_dtls, "kernel": row_kernel, "conf": row_conf, "services": row_services,
-        "conf-load": row_conf_load, "cc": row_cc, "records": row_records}
+        "conf-load": row_conf_load, "cc": row_cc, "records": row_records, "outside": row_outside}
 
 
 def table(rows):

@@ -27,6 +27,7 @@ struct dir_user {
 	struct xml_doc *doc; /* reference: all strings are its */
 	const struct xml_node *node;
 	const char *id, *domain, *group;
+	char *own_id; /* of one that is like another (user_like): id; NULL: it stands in the directory */
 	struct pairs params, vars;
 };
 
@@ -386,7 +387,29 @@ static void user_free(void *obj)
 	struct dir_user *u = obj;
 	mem_free(u->params.list);
 	mem_free(u->vars.list);
+	mem_free(u->own_id);
 	mem_unref(u->doc);
+}
+
+static int user_like(const struct dir_user *like, struct sv id, struct dir_user **out)
+{
+	struct dir_user *u = mem_new(sizeof *u, user_free, "directory.user");
+	int st;
+
+	role_assert_ctl();
+	if (!u)
+		return ST_NOMEM;
+	u->doc = mem_ref(like->doc);
+	u->node = like->node, u->domain = like->domain, u->group = like->group;
+	u->id = u->own_id = sv_dup(id);
+	st = u->id ? pairs_add(&u->params, &like->params) : ST_NOMEM;
+	if (!st)
+		st = pairs_add(&u->vars, &like->vars);
+	if (st)
+		mem_unref(u);
+	else
+		*out = u;
+	return st;
 }
 
 static struct dir_user *user_flatten(struct dir_index *ix, const struct domain *d, struct record *r)
@@ -459,8 +482,16 @@ static const char *user_get(const struct dir_user *u, int what)
 	return what == 0 ? u->id : what == 1 ? u->domain : u->group;
 }
 
+/* Attributes that are one user's own: another that is like him has them not. */
+static bool is_own_attr(const char *name)
+{
+	return !strcmp(name, "id") || !strcmp(name, "number-alias");
+}
+
 static const char *user_value(const struct dir_user *u, int what, const char *name)
 {
+	if (u->own_id && what == 2 && is_own_attr(name))
+		return strcmp(name, "id") ? NULL : u->id;
 	return what == 0   ? pairs_get(&u->params, name)
 	       : what == 1 ? pairs_get(&u->vars, name)
 	                   : xml_attr(u->node, name);
@@ -473,7 +504,8 @@ static void user_each(
 
 	if (what == 2) {
 		for (unsigned i = 0; i < u->node->attr_count; i++)
-			fn(u->node->attrs[i].name, u->node->attrs[i].value, arg);
+			if (!u->own_id || !is_own_attr(u->node->attrs[i].name))
+				fn(u->node->attrs[i].name, u->node->attrs[i].value, arg);
 		return;
 	}
 	for (size_t i = 0; i < p->count; i++)
@@ -600,6 +632,7 @@ static const struct dir_provider provider = {
     .each_domain = each_domain,
     .each_user = each_user,
     .group_exists = group_exists,
+    .user_like = user_like,
 };
 
 int directory_start(void)

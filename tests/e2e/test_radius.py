@@ -36,6 +36,8 @@ evil Cleartext-Password := "wonder"
 
 bob Cleartext-Password := "builder"
 
+a/b Cleartext-Password := "builder"
+
 1000 Cleartext-Password := "of radius"
 
 DEFAULT Auth-Type := Reject
@@ -248,6 +250,41 @@ def test_a_registration_and_a_call_by_the_servers_password(digests, radius, phon
         digests.passwords[user], kept = password, digests.passwords.get(user)
         register(q, 403)
         digests.passwords[user] = kept
+
+
+def test_a_user_whom_only_the_server_knows(digests, radius, phone):
+    """bob is nowhere in the directory: with authenticator-user he is like the user of that name, and called bob."""
+    profile = digests.root / "conf/sip_profiles/internal.xml"
+    before = profile.read_text()
+    profile.write_text(before.replace("<settings>", '<settings><param name="authenticator-user" value="1005"/>', 1))
+    digests.api("reloadxml")
+    digests.api("sofia profile internal rescan")
+    digests.passwords.update({"bob": "builder", "a/b": "builder"})
+    try:
+        bob = phone("bob", switch=digests)
+        assert "bob," in digests.api("show registrations")
+        p = call(bob, "82")
+        uuid = uuid_of(digests, "bob")
+        assert [var(digests, uuid, n) for n in ("sip_auth_username", "user_name", "number_alias", "user_context")] == ["bob", "bob", "bob", "default"]
+        p.bye()
+        digests.wait_calls(0)
+        stop = of(radius.wait_records(lambda all_: of(all_, uuid, "Stop")), uuid, "Stop")[0]
+        assert stop["User-Name"] == "bob"
+        # he registers as nobody else, whatever inbound-reg-force-matching-username says
+        uri, to = f"sip:{digests.domain}", f"<sip:1001@{digests.domain}>"
+        bob.request("REGISTER", uri, to, "as-another")
+        bob.request("REGISTER", uri, to, "as-another", extra=bob.authorization(bob.expect(401), "REGISTER", uri))
+        bob.expect(403)
+        register(phone("a/b", switch=digests, register=False), 403)  # the server accepts him; his name is no plain name
+        digests.wait_log("whose name has more than letters")
+        digests.passwords["bob"] = "wrong"
+        register(phone("bob", switch=digests, register=False), 403)
+    finally:
+        profile.write_text(before)
+        digests.api("reloadxml")
+        digests.api("sofia profile internal rescan")
+    digests.passwords["bob"] = "builder"
+    register(phone("bob", switch=digests, register=False), 403)  # as before
 
 
 def test_an_answer_counts_once(digests, phone):

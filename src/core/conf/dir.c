@@ -18,6 +18,10 @@ int dir_user_find(struct sv user, struct sv domain, struct dir_user **out)
 {
 	return provider ? provider->user_find(user, domain, out) : ST_NOTFOUND;
 }
+int dir_user_like(const struct dir_user *u, struct sv id, struct dir_user **out)
+{
+	return provider && provider->user_like ? provider->user_like(u, id, out) : ST_NOTFOUND;
+}
 bool dir_has_handler(void)
 {
 	return source_is_bound("directory");

@@ -9,7 +9,10 @@ struct xml_node;
 struct dir_user;
 ON_CTL int dir_user_find(
     struct sv user, struct sv domain, struct dir_user **out); /* id or number-alias; new reference; ST_NOTFOUND */
-ON_CTL bool dir_has_handler(void);                            /* an XML handler is bound to the directory */
+/* One of another id that has what u has (parameters, variables, group) and stands in no directory: for a user whom
+ * somebody else vouches for. */
+ON_CTL int dir_user_like(const struct dir_user *u, struct sv id, struct dir_user **out);
+ON_CTL bool dir_has_handler(void); /* an XML handler is bound to the directory */
 /* True: an XML handler is bound to the directory and has not been asked for this user in the last seconds; who can wait
  * asks before he looks. */
 ON_CTL bool dir_user_needs_load(struct sv user, struct sv domain);
@@ -54,5 +57,6 @@ struct dir_provider {
 	bool (*needs_load)(struct sv user, struct sv domain);                     /* NULL: there is no handler */
 	int (*user_load)(struct sv user, struct sv domain, struct event *params); /* CO */
 	size_t (*forget)(void);
+	int (*user_like)(const struct dir_user *u, struct sv id, struct dir_user **out);
 };
 ON_CTL void dir_provider_set(const struct dir_provider *p); /* NULL: an empty directory */

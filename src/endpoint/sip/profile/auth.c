@@ -13,10 +13,11 @@
 #include "endpoint/sip/profile/profile_i.h"
 #include "guard/guard.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
-enum { FAILURES_MAX_SOURCES = 4096 };
+enum { FAILURES_MAX_SOURCES = 4096, UNLISTED_NAME_MAX = 64 };
 static bool is_proxy_kind(const struct sip_msg *m)
 {
 	return m->method != SIP_REGISTER;
@@ -247,6 +248,40 @@ static ON_CTL enum digest_result check_verdict(struct profile *p, const struct s
 	return r;
 }
 
+/* It is a name in logs, variables, counters and files: nothing else than a name. */
+static bool is_plain_name(struct sv name)
+{
+	static const char also[] = "._+-@";
+
+	for (size_t i = 0; i < name.n; i++)
+		if (!isalnum((unsigned char)name.p[i]) && !memchr(also, name.p[i], sizeof(also) - 1))
+			return false;
+	return name.n > 0 && name.n <= UNLISTED_NAME_MAX && name.p[0] != '.';
+}
+
+/* Whom the authenticator accepts and the directory does not know is like the user whom the profile names for that
+ * (authenticator-user): a new reference; NULL: refused. */
+static ON_CTL struct dir_user *user_unlisted(
+    const struct profile *p, const struct sip_stx *tx, struct sv name, struct sv domain)
+{
+	struct dir_user *like = NULL, *user = NULL;
+
+	if (!*p->conf.authenticator_user || verdict.tx != tx || verdict.status)
+		return NULL;
+	if (!is_plain_name(name))
+		log_warning(
+		    "sofia: %s: the authenticator accepts a user whose name has more than letters, digits and ._+-@: "
+		    "refused",
+		    p->conf.name);
+	else if (dir_user_find(sv_of(p->conf.authenticator_user), domain, &like) < 0)
+		log_error("sofia: %s: authenticator-user: the directory has no %s@%.*s", p->conf.name,
+		    p->conf.authenticator_user, SVF(domain));
+	else if (dir_user_like(like, name, &user))
+		user = NULL;
+	mem_unref(like);
+	return user;
+}
+
 /* A user that is not there, or has no password, is looked at as one whose password nobody can know: the same work. */
 static ON_CTL enum digest_result check_answer(
     struct profile *p, const struct sip_msg *m, const char *realm, const struct dir_user *u, const struct addr *src)
@@ -309,6 +344,10 @@ enum auth_outcome auth_check(struct profile *p, struct sip_stx *tx, const struct
 	bool is_datagram = !sip_transport_is_reliable(sip_stx_transport(tx));
 	const char *authenticator = authenticator_of(p, user);
 	bool is_unknown = false;
+	if (authenticator && !user) {
+		user = user_unlisted(p, tx, answer.username, sv_of(domain));
+		out->is_unlisted = user != NULL;
+	}
 	enum digest_result r = authenticator
 	                           ? check_verdict(p, tx, m, realm.p, user, is_datagram ? src : NULL, &is_unknown)
 	                           : check_answer(p, m, realm.p, user, is_datagram ? src : NULL);

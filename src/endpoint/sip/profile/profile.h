@@ -128,6 +128,7 @@ struct auth {
 	struct dir_user *user;  /* reference, or NULL (blind, access list) */
 	char *username, *realm; /* owned; NULL without digest */
 	struct vars *vars;      /* what an authenticator says of the call, or NULL; owned */
+	bool is_unlisted;       /* only the authenticator knows him: user is like another one of the directory */
 };
 enum auth_outcome {
 	AUTH_NONE,

@@ -149,6 +149,7 @@ static const struct param params[] = {
     P("max-auth-validity", P_UINT, max_auth_validity, "0"),
     P("rfc8760-auth-algorithms", P_TEXT, auth_algorithms, "MD5"),
     P("authenticator", P_TEXT, authenticator, ""),
+    P("authenticator-user", P_TEXT, authenticator_user, ""),
     P("apply-inbound-acl", P_LIST, inbound_acl, ""),
     P("apply-register-acl", P_LIST, register_acl, ""),
     P("apply-nat-acl", P_LIST, nat_acl, ""),

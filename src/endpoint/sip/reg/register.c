@@ -499,6 +499,8 @@ static ON_CTL bool is_allowed(struct reg_request *r)
 		    dir_user_domain(u), SVF(r->m->to.uri.user), SVF(r->m->to.uri.host));
 		return false;
 	}
+	if (r->auth.is_unlisted && !sv_is(r->m->to.uri.user, r->auth.username)) /* no extension of the directory's */
+		return false;
 	if (u && c->forces_matching_username && !sv_is(r->m->to.uri.user, dir_user_id(u)) &&
 	    !sv_is(r->m->to.uri.user, r->auth.username)) {
 		const char *alias = dir_user_attr(u, "number-alias");
