@@ -62,7 +62,8 @@ struct profile_conf {
 	    says_200_to_messages, is_join_allowed, takes_refer_outside, sends_display_updates, confirms_blind_transfers,
 	    has_disabled_transfer;
 	unsigned messages_per_sender; /* a second; 0 = any */
-	char *challenge_realm, *auth_algorithms, *authenticator /* "": the directory */, *authenticator_user /* "": none */;
+	char *challenge_realm, *auth_algorithms, *authenticator /* "": the directory */,
+	    *authenticator_user /* "": none */;
 	unsigned nonce_ttl_s, max_auth_validity;
 	char *inbound_acl, *register_acl, *nat_acl, *candidate_acl, *proxy_acl,
 	    *local_network_acl; /* lists, comma-separated */
