@@ -96,6 +96,8 @@ const struct web_route web_routes[] = {
     {"POST", "/v1/dial", WEB_AGENT, WEB_TAKES_BODY | WEB_NEEDS_BODY, web_dial, "console",
         "Click to dial {number}: one's own phone rings (phone: another one, for supervisors)",
         NULL, "{\"type\":\"object\"}", "The phone answered.", REF("Originated"), "application/json", 201},
+    {"GET", "/v1/phone", WEB_AGENT, 0, web_phone, "console", "What the browser phone registers with; for people, not for tokens",
+        NULL, NULL, "Addresses and the sum A1 of the user's password.", "{\"type\":\"object\"}", "application/json", 200},
     {"GET", "/v1/phones", WEB_READ, 0, web_phones, "console", "Users of the directory and where they are registered",
         NULL, NULL, "One row a user.", "{\"type\":\"object\"}", "application/json", 200},
     {"GET", "/v1/queues", WEB_READ, 0, web_queues, "console", "Queues of mod_callcenter (list: queue, agent, tier; member of a queue); 503 while it is not loaded",

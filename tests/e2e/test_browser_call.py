@@ -3,11 +3,10 @@ import json
 import shutil
 import subprocess
 import threading
-import time
 from pathlib import Path
 
-import numpy as np
 import pytest
+from beeps import hears_beeps
 from calls import extension, write_extensions
 from talk import Talker
 
@@ -51,18 +50,6 @@ class Lines:
             found = next(g for g in self.got if key in g or "error" in g)
         assert key in found, (found, self.got)
         return found[key]
-
-
-def hears_beeps(talk, timeout=15):
-    """The fake device beeps about once a second, and is silent in between."""
-    until = time.monotonic() + timeout
-    while True:
-        with talk.lock:
-            blocks = [np.sqrt(np.mean(x.astype(float) ** 2)) for _, _, x in talk.got[-150:]]
-        if len(blocks) >= 60 and sum(b > 500 for b in blocks) >= 3 and sum(b < 100 for b in blocks) >= 10:
-            return
-        assert time.monotonic() < until, blocks
-        time.sleep(0.1)  # what comes has no event
 
 
 def test_browser_call(sw, modules, phone, tmp_path):

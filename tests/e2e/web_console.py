@@ -34,8 +34,20 @@ def roles_write(sw, roles=None):
 
 
 def console_dir_write(sw, folder):
+    setting_write(sw, "console-dir", folder)
+
+
+def setting_write(sw, name, value):
     p = sw.root / "conf/autoload_configs/http.conf.xml"
-    p.write_text(p.read_text().replace("<settings>", f'<settings><param name="console-dir" value="{folder}"/>', 1))
+    p.write_text(p.read_text().replace("<settings>", f'<settings><param name="{name}" value="{value}"/>', 1))
+
+
+def phone_write(sw):
+    """The browser phone, at sw.ws_port."""
+    p = sw.root / "conf/sip_profiles/internal.xml"
+    p.write_text(p.read_text().replace("<settings>", '<settings>\n<param name="apply-candidate-acl" value="loopback.auto"/>'
+                                       f'\n<param name="ws-binding" value=":{sw.ws_port}"/>', 1))
+    setting_write(sw, "phone-url", f"ws://127.0.0.1:{sw.ws_port}")
 
 
 class Page:
