@@ -185,6 +185,10 @@ ON_CTL void web_phone(struct web_call *c);
 /* phone-url: those that are addresses, parted by blanks (to be freed); others are told. */
 ON_CTL char *web_phone_urls_read(const char *text);
 
+/* ---- agent.c: an agent of mod_callcenter, by himself ---- */
+ON_CTL void web_agent(struct web_call *c);
+ON_CTL void web_agent_set(struct web_call *c);
+
 /* ---- log.c: the newest lines of the log ---- */
 ON_CTL int web_log_start(void);
 ON_CTL void web_log_stop(void);
