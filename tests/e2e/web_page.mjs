@@ -17,6 +17,7 @@ page.setDefaultTimeout(12000);
 await context.addInitScript(() => { const Plain = WebSocket; window.cut = []; window.WebSocket = class extends Plain { constructor(...a) { super(...a); window.cut.push(this); } }; });
 // and hear what it is told by whom it speaks to
 await context.addInitScript(() => { const Plain = RTCPeerConnection; window.pcs = []; window.RTCPeerConnection = class extends Plain { constructor(...a) { super(...a); window.pcs.push(this); } }; });
+const asked = {};
 const problems = []; // exceptions, refusals by the Content-Security-Policy
 page.on('pageerror', e => problems.push(`exception: ${e}`));
 page.on('console', m => { if (/Content.Security.Policy|Trusted|Uncaught|Error:/i.test(m.text())) problems.push(m.text()); });
@@ -58,6 +59,10 @@ const ops = {
       throw new Error(`${wanted} Hz is not heard but ${loudest}; ${pc.connectionState} ${pc.iceConnectionState}`);
     return loudest;
   }, hz),
+  // what this path answers from now on
+  fake: ({ path, json, status }) => page.route(url => url.pathname === path, route => { (asked[path] ||= []).push(`${route.request().method()} ${route.request().postData() || ''}`); return route.fulfill({ status: status || 200, json }); }),
+  real: () => page.unrouteAll({ behavior: 'ignoreErrors' }),
+  asked: ({ path }) => asked[path] || [],
   theme: ({ value }) => page.emulateMedia({ colorScheme: value }),
   shot: ({ file }) => page.screenshot({ path: file }),
   problems: () => problems.splice(0),

@@ -27,7 +27,7 @@ export default {
   board: { longest: 'Longest wait', share: 'answered, of all', full: 'Full screen' },
   wave: { none: 'The outline of this sound cannot be shown.' },
   agent: { none: 'You are no agent of the call centre.', available: 'Ready', break: 'Pause', logout: 'Log out of the queues', reason: 'Reason', since: 'in this status', talked: 'talked', code: 'Code', note: 'Note', wrapup: 'Wrap up',
-    statuses: { 'Available': 'Ready', 'Available (On Demand)': 'Ready, one call', 'On Break': 'Paused', 'Logged Out': 'Logged out' }, states: { 'Idle': 'idle', 'Waiting': 'waits for calls', 'Receiving': 'rings', 'In a queue call': 'in a call' },
+    statuses: { Available: 'Ready', AvailableOnDemand: 'Ready, one call', OnBreak: 'Paused', LoggedOut: 'Logged out' }, states: { Idle: 'idle', Waiting: 'waits for calls', Receiving: 'rings', Inaqueuecall: 'in a call' },
     reasons: { lunch: 'Lunch', short: 'Short break', training: 'Training', meeting: 'Meeting' } },
   campaigns: { notLoaded: 'The dialler is not loaded in this switch (mod_dialler).', name: 'Campaign', mode: 'Mode', lines: 'Ring / wait / talk', agents: 'Free / busy / wrap', numbers: 'New / retry / done', day: 'Answered today', abandoned: 'Abandoned',
     start: 'Start', stop: 'Stop', import: 'Import a list (CSV)', recycle: 'Call busy and unanswered ones again', imported: '{imported} imported, {duplicates} duplicates, {bad} bad', line: 'Line {line}: {why}', attempt: 'Attempt', result: 'Result',

@@ -27,7 +27,7 @@ export default {
   board: { longest: '最长等待', share: '接通率', full: '全屏' },
   wave: { none: '无法显示此声音的波形。' },
   agent: { none: '您不是呼叫中心的坐席。', available: '就绪', break: '暂停', logout: '退出队列', reason: '原因', since: '当前状态时长', talked: '通话时长', code: '代码', note: '备注', wrapup: '话后处理',
-    statuses: { 'Available': '就绪', 'Available (On Demand)': '就绪（一通）', 'On Break': '暂停', 'Logged Out': '已退出' }, states: { 'Idle': '空闲', 'Waiting': '等待来电', 'Receiving': '振铃', 'In a queue call': '通话中' },
+    statuses: { Available: '就绪', AvailableOnDemand: '就绪（一通）', OnBreak: '暂停', LoggedOut: '已退出' }, states: { Idle: '空闲', Waiting: '等待来电', Receiving: '振铃', Inaqueuecall: '通话中' },
     reasons: { lunch: '午餐', short: '小休', training: '培训', meeting: '会议' } },
   campaigns: { notLoaded: '此交换机未加载外呼模块（mod_dialler）。', name: '活动', mode: '模式', lines: '振铃 / 等待 / 通话', agents: '空闲 / 忙 / 话后', numbers: '新 / 重试 / 完成', day: '今日接通', abandoned: '放弃率',
     start: '启动', stop: '停止', import: '导入名单（CSV）', recycle: '重呼占线和未接', imported: '导入 {imported}，重复 {duplicates}，无效 {bad}', line: '第 {line} 行：{why}', attempt: '次数', result: '结果',
