@@ -400,3 +400,31 @@ def test_campaigns(sw, page):
     assert page.count(at="img") == 0 and page.eval(script="String(window.pwned)") == "undefined"
     page.goto(path="/#/calls")
     page.real()
+
+
+def test_figures(sw, page, callcenter):
+    """The page against the routes of docs/callcenter.md, played by the test."""
+    bad = "<img src=x onerror='window.pwned=1'>"
+    live = {"queue": "support@default", "open": "true", "waiting": 3, "longest_wait": 75, "answered": 12, "abandoned": 1, "service_level": 91.7}
+    page.fake(path="/v1/callcenter/live", json={"row_count": 1, "rows": [live]})
+    page.fake(path="/v1/callcenter/agents", json={"row_count": 1, "rows": [{"agent": "ann", "status": "On Break", "reason": bad, "state": "In a queue call", "status_seconds": 65, "talk": 3700}]})
+    page.fake(path="/v1/callcenter/agents/ann", json=None, status=204)
+    page.fake(path="/v1/callcenter/agents/ann/monitor", json=None, status=204)
+    page.fake(path="/v1/callcenter/history", json={"row_count": 1, "rows": [{"hour": 1795757941, "calls": 9, "service_level": 88.9}]})
+    user(page, sw, "1001")
+    page.click(at="nav a[href='#/figures']")
+    page.wait(at=f"{ROW}:has-text('support@default'):has-text('1:15'):has-text('91.7')")
+    page.click(at="[data-view=agents]")
+    page.wait(at=f"{ROW}:has-text('ann'):has-text('onerror'):has-text('1:01:40')")
+    assert page.count(at="img") == 0 and page.eval(script="String(window.pwned)") == "undefined"
+    page.click(at=f"{ROW} button:has-text('Ready')")
+    page.wait(at=".notes p:has-text('Done')")
+    page.click(at=f"{ROW} button:has-text('Whisper')")
+    page.wait(at=".notes p:has-text('Whispering')")
+    assert page.asked(path="/v1/callcenter/agents/ann") == ['POST {"action":"available"}']
+    assert page.asked(path="/v1/callcenter/agents/ann/monitor") == ['POST {"mode":"whisper"}']
+    page.click(at="[data-view=history]")
+    page.wait(at=f"{ROW}:has-text('88.9')")
+    assert page.axe() == []
+    page.goto(path="/#/calls")
+    page.real()
