@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 import web_console
-from beeps import hears_beeps
+from browser_sound import hears_beeps
 from calls import accept, ended, extension, is_pair, talks, write_extensions
 from http_client import Door
 
