@@ -1,5 +1,8 @@
 """The web console in Chromium: sign in, watch a call, drag it to another phone, click to dial, two languages, who may what, names that
 are no markup, many rows, accessibility. Screenshots are kept in build/screenshots."""
+import json
+import time
+
 import pytest
 import web_console
 from calls import accept, bridged, ended, extension, is_pair, talks, write_extensions
@@ -211,6 +214,45 @@ def test_names_are_no_markup(sw, page, phone):
     assert page.count(at="img") == 0 and page.eval(script="String(window.pwned)") == "undefined"
 
 
+def test_names_are_no_markup_anywhere(sw, page, phone, callcenter):
+    """What a telephone says of itself goes to every page that tells of its call, while it lasts and after."""
+    name = "<img src=x onerror='window.pwned=1'>"
+    a, b = phone("1004"), phone("1005")
+    a.s, b.s = Wire(a.s, name), Wire(b.s, name)
+    a.invite("3000")
+    a.answered()
+    b.invite("9800")
+    b.answered()
+    user(page, sw, "1000")
+    page.wait(at=f"{ROW}:has-text('3000'):has-text('onerror')")
+    legs = {r["dest"]: r["uuid"] for r in Door(sw).get("/v1/channels")["rows"]}
+    assert sw.api(f"uuid_record {legs['3000']} start {sw.root}/recordings/markup.wav").startswith("+OK")
+    for path, what in (("conferences", f"{ROW}:has-text('onerror')"), ("queues", f"{ROW}:has-text('onerror')"), (f"ladder?{legs['3000']}", ".ladder-message:has-text('INVITE')")):
+        page.goto(path=f"/#/{path}")
+        page.wait(at=what)
+        if path.startswith("ladder"):
+            page.click(at=".ladder-message >> nth=0")
+            page.wait(at="pre:has-text('onerror')")
+        assert page.count(at="img") == 0, path
+    page.goto(path="/#/events")
+    page.wait(at=".live:not(.off)")
+    page.fill(at="main input[type=search]", text="onerror")
+    a.bye()
+    page.wait(at=f"{ROW} b >> text=CHANNEL_")
+    b.bye()
+    sw.wait_calls(0)
+    for path in ("/v1/records", "/v1/recordings"):  # written behind the call; nothing tells of it
+        until = time.monotonic() + 15
+        while "onerror" not in json.dumps(Door(sw).get(path)):
+            assert time.monotonic() < until, path
+            time.sleep(0.05)
+    for path, what in (("records", f"{ROW}:has-text('onerror')"), ("recordings", f"{ROW}:has-text('onerror')"), (f"ladder?{legs['3000']}", ".ladder-message:has-text('INVITE')")):
+        page.goto(path=f"/#/{path}")
+        page.wait(at=what)
+        assert page.count(at="img") == 0, path
+    assert page.eval(script="String(window.pwned)") == "undefined"
+
+
 def test_what_was_missed_is_replayed(sw, page, phone):
     user(page, sw, "1001")
     asked = "performance.getEntriesByType('resource').filter(e => e.name.endsWith('/v1/channels')).length"
@@ -296,6 +338,8 @@ def test_ten_thousand_rows(sw, page):
 def callcenter(sw):
     assert sw.api("load mod_callcenter").startswith("+OK")
     yield
+    sw.api("hupall")
+    sw.wait_calls(0)
     assert sw.api("unload mod_callcenter").startswith("+OK")
 
 
