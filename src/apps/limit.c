@@ -34,7 +34,7 @@ struct holding { /* one resource held by a leg */
 };
 static struct hash *holdings; /* uuid -> struct holding */
 
-static struct limit_backend *backend_find(const char *name)
+static ON_CTL struct limit_backend *backend_find(const char *name)
 {
 	for (size_t i = 0; name && i < ARRAY_COUNT(backends); i++)
 		if (!strcasecmp(name, backends[i].name))
@@ -426,9 +426,10 @@ out:
 /* Only db can be reset in FreeSWITCH; what is held then counts no more. */
 int api_limit_reset(struct api_call *c)
 {
-	struct limit_backend *backend = backend_find(c->args);
+	struct limit_backend *backend;
 
 	role_assert_ctl();
+	backend = backend_find(c->args);
 	if (!*c->args)
 		return buf_adds(c->out, "USAGE: limit_reset <backend>\n");
 	if (!backend || !backend->has_reset)
@@ -440,10 +441,11 @@ int api_limit_reset(struct api_call *c)
 int api_limit_interval_reset(struct api_call *c)
 {
 	struct app_words w;
+	struct limit_backend *backend;
 	int st = app_words_init(&w, c->text, 3);
-	struct limit_backend *backend = backend_find(w.w[0]);
 
 	role_assert_ctl();
+	backend = backend_find(w.w[0]);
 	if (!st && w.n < 3) {
 		st = buf_adds(c->out, "USAGE: limit_interval_reset <backend> <realm> <resource>\n");
 	} else if (!st) {
@@ -460,9 +462,10 @@ int api_limit_interval_reset(struct api_call *c)
 
 int api_limit_status(struct api_call *c)
 {
-	struct limit_backend *backend = backend_find(c->args);
+	struct limit_backend *backend;
 
 	role_assert_ctl();
+	backend = backend_find(c->args);
 	if (!*c->args)
 		return buf_adds(c->out, "USAGE: limit_status <backend>\n");
 	if (!backend)

@@ -74,12 +74,14 @@ static uint32_t shown(int64_t count)
 
 static int limit_find(const char *realm, const char *id, uint32_t *count)
 {
-	struct redis_profile *p = redis_profile_find(realm);
 	const char *args[] = {"GET", id};
+	struct redis_profile *p;
 	struct answer a;
-	int st = p ? ask(p, 2, args, &a) : ST_NOTFOUND;
+	int st;
 
 	role_assert_co();
+	p = redis_profile_find(realm);
+	st = p ? ask(p, 2, args, &a) : ST_NOTFOUND;
 	if (!st && *a.error)
 		st = ST_IO;
 	if (!st)
@@ -101,13 +103,14 @@ static CO int unknown(struct leg *leg, struct redis_profile *p, const char *id, 
 static int limit_take(struct leg *leg, const char *realm, const char *id, const struct limit_far_ask *q,
     uint32_t *count, bool *is_counted)
 {
-	struct redis_profile *p = redis_profile_find(realm);
-	char key[KEY_MAX_BYTES + 32], max[24], interval[24];
-	const char *args[] = {"EVAL", take_script, "1", key, NULL, max, interval, p && p->deletes_zeros ? "1" : "0"};
+	char key[KEY_MAX_BYTES + 32], max[24] = "", interval[24];
+	const char *args[] = {"EVAL", take_script, "1", key, NULL, max, interval, "0"};
+	struct redis_profile *p;
 	struct answer a;
 	int st;
 
 	role_assert_co();
+	p = redis_profile_find(realm);
 	*is_counted = false;
 	if (!p)
 		leg_log(leg, LOG_ERR, "limit: hiredis.conf has no profile '%s'", realm);
@@ -119,7 +122,10 @@ static int limit_take(struct leg *leg, const char *realm, const char *id, const 
 	}
 	snprintf(key, sizeof(key), q->interval_s ? "%s_%" PRIi64 : "%s", id,
 	    q->interval_s ? clock_wall_us() / clock_us_of_s(q->interval_s) : 0);
-	snprintf(max, sizeof(max), q->max < 0 ? "" : "%" PRIi64, q->max);
+	if (q->max >= 0)
+		snprintf(max, sizeof(max), "%" PRIi64, q->max);
+	if (p->deletes_zeros)
+		args[7] = "1";
 	snprintf(interval, sizeof(interval), "%" PRIi64, q->interval_s);
 	mem_ref(p);
 	st = ask(p, 8, args, &a);
@@ -175,10 +181,11 @@ static void give_run(void *arg)
 static void limit_give(struct sv realm, struct sv id)
 {
 	char *name = sv_dup(realm);
-	struct redis_profile *p = name ? redis_profile_find(name) : NULL;
+	struct redis_profile *p;
 	uintptr_t n;
 
 	role_assert_ctl();
+	p = name ? redis_profile_find(name) : NULL;
 	mem_free(name);
 	if (!p || (!p->gives && hash_new(&p->gives, 0, NULL)))
 		return;

@@ -40,11 +40,11 @@ struct limit_far {
 	const char *name;
 	/* One more of id for leg; realm is what the backend means by it. ST_OK: there is room; *is_counted: it was
 	 * counted, and is to be given back. ST_LIMIT: used up; any other: nobody knows, which was logged. The leg may
-	 * have ended meanwhile. */
-	CO int (*take)(struct leg *leg, const char *realm, const char *id, const struct limit_far_ask *q,
-	    uint32_t *count, bool *is_counted);
-	void (*give)(struct sv realm, struct sv id); /* on control; at once, done later */
-	CO int (*find)(const char *realm, const char *id, uint32_t *count);
+	 * have ended meanwhile. CO */
+	int (*take)(struct leg *leg, const char *realm, const char *id, const struct limit_far_ask *q, uint32_t *count,
+	    bool *is_counted);
+	void (*give)(struct sv realm, struct sv id);                     /* on control; at once, done later */
+	int (*find)(const char *realm, const char *id, uint32_t *count); /* CO */
 };
 ON_CTL int limits_far_add(const struct limit_far *f); /* ST_EXISTS, ST_FULL */
 ON_CTL void limits_far_del(const struct limit_far *f);
