@@ -192,14 +192,13 @@ def test_away(sw, phone, how):
         call(a, "9100")
         a.bye()
     call(a, "9100")
-    now = shown(sw, "channels")
     failures = number(sw, "failures")
     if how == "killed":
         await_true(lambda: number(sw, "failures") > failures)
         db.server.start()
     else:
         db.server.go_on()
-    await_true(lambda: db.rows("SELECT * FROM channels") == now)
+    await_true(lambda: db.rows("SELECT * FROM channels") == shown(sw, "channels"))
     a.bye()
     await_true(lambda: not db.rows("SELECT * FROM channels"))
     assert "state: ok" in sw.api("core_db")
