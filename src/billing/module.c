@@ -20,6 +20,10 @@ static unsigned generation; /* of loads: a coroutine of an older one goes */
 
 static const struct conf_desc confs[] = {
     {"billing.conf", "dsn", "text", NULL, "billing", "the database of accounts, calls, entries, rates and vouchers"},
+    {"billing.conf", "fee-seconds", "number", "s", "300",
+        "fees that are due are charged so often; 0: by billing charge"},
+    {"billing.conf", "groups/group", "name, prefixes, forbidden, max_hour, max_calls, max_calls_hour", "", "",
+        "destinations with bounds of their own for each account: money and calls an hour, calls at once; 0: none"},
     {"billing.conf", "reserve-seconds", "number", "s", "60", "a call reserves the money of so long at a time"},
     {"billing.conf", "warn-seconds", "number", "s", "30", "so long before the end the caller is warned; 0: never"},
     {"billing.conf", "warn-action", "text", NULL, "playback tone_stream://%(200,100,800);loops=2",
@@ -74,12 +78,16 @@ static void co_start(void *arg)
 		if (st && co_sleep(START_PAUSE_US))
 			break;
 	}
+	if (!st && mine == generation)
+		fees_start();
 }
 
 static int load(void)
 {
 	role_assert_ctl();
 	int st = calls_load();
+	if (!st)
+		st = groups_load();
 	if (!st && core_dirs() && core_dirs()->db &&
 	    store_open(&billing_store, billing_param("dsn"), core_dirs()->db, STORE_KEEPS, NULL)) {
 		log_error("billing.conf: dsn: no such database; no call of an account is let in");
@@ -94,7 +102,9 @@ static int unload(void)
 	if (calls_are_up())
 		return ST_BUSY;
 	generation++;
+	fees_stop();
 	calls_unload();
+	groups_unload();
 	store_close(billing_store);
 	billing_store = NULL;
 	decks_free();
@@ -104,7 +114,7 @@ static int unload(void)
 static void fill(struct metric_out *out, int which)
 {
 	const uint64_t n[] = {billing_counts.reserved, billing_counts.extended, billing_counts.settled,
-	    billing_counts.refused, billing_counts.failed, billing_counts.recovered};
+	    billing_counts.refused, billing_counts.failed, billing_counts.recovered, billing_counts.fees};
 	role_assert_ctl();
 	metric_put(out, (double)n[which], NULL);
 }
@@ -116,6 +126,7 @@ static const struct metric_desc metrics[] = {
     {"tandem_billing_refusals_total", METRIC_COUNTER, 0, "Calls refused.", fill, 3},
     {"tandem_billing_failures_total", METRIC_COUNTER, 0, "Statements that the database did not answer.", fill, 4},
     {"tandem_billing_recoveries_total", METRIC_COUNTER, 0, "Calls of a dead process settled.", fill, 5},
+    {"tandem_billing_fees_total", METRIC_COUNTER, 0, "Periods of fees charged.", fill, 6},
     {NULL},
 };
 static const struct app_desc apps[] = {
@@ -124,11 +135,11 @@ static const struct app_desc apps[] = {
 };
 static const char *const words[] = {"billing account", "billing topup", "billing voucher", "billing redeem",
     "billing import", "billing reload", "billing rate", "billing calls", "billing statement", "billing reconcile",
-    "billing rerate", "billing status", NULL};
+    "billing rerate", "billing fee", "billing fees", "billing charge", "billing groups", "billing status", NULL};
 static const struct api_desc apis[] = {
     {"billing", "Accounts, decks and charges",
-        "account|topup|voucher|redeem|import|reload|rate|calls|statement|"
-        "reconcile|status ...",
+        "account|topup|voucher|redeem|fee|fees|charge|groups|import|reload|rate|calls|statement|reconcile|rerate|"
+        "status ...",
         API_MAY_WAIT, api_billing, words},
     {NULL},
 };
