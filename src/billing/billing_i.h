@@ -54,7 +54,8 @@ struct ledger_fee {
 };
 /* schema.c: the tables, by numbered migrations. */
 CO int ledger_open(void);
-/* group may be NULL; hour is filled in when it is wanted or bounded. */
+/* group may be NULL or "": then nothing of a group is filled in; hour is when it is wanted (and there is no group), or
+ * bounded. */
 CO int ledger_account(const char *account, const char *group, bool wants_hour, struct ledger_state *out);
 CO int ledger_reserve(const struct ledger_call *c, struct ledger_state *out);
 /* is_granted: amount is reserved. */
@@ -101,6 +102,7 @@ struct hold {
 };
 /* Reserves for at most piece_s seconds of a call to number. NULL: it is reserved; else why not (a constant). */
 CO const char *hold_open(struct hold *h, const char *account, const char *leg, const char *number, int64_t piece_s);
+ON_CTL void holds_forget(void); /* at the end */
 /* Reserves up to target_s seconds, or what the account still has, and notes what is used. *is_last: no more is to be
  * had. */
 CO int hold_extend(struct hold *h, const char *account, int64_t used_s, int64_t target_s, bool *is_last);

@@ -4,13 +4,15 @@
  * Between what an account said and the reservation another call may have taken the money; the ledger then refuses, says
  * how the account stands now, and what that is enough for is asked, a few times. */
 #include "base/clock.h"
+#include "base/hash.h"
+#include "base/mem.h"
 #include "base/rand.h"
 #include "billing/billing_i.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { ATTEMPTS = 3 };
+enum { ATTEMPTS = 3, KNOWN_MAX = 100000 };
 
 static int64_t least(int64_t a, int64_t b)
 {
@@ -52,39 +54,100 @@ static const char *refusal(
 	           : "the account has spent what it may in an hour";
 }
 
+/* Which deck an account had when it was last asked. The ledger reserves only by the deck that the account has, so an
+ * old one costs a second question, never a wrong price. */
+static struct hash *decks_known; /* account -> name */
+
+static void known_free(void *deck)
+{
+	mem_free(deck);
+}
+
+void holds_forget(void)
+{
+	hash_free(decks_known);
+	decks_known = NULL;
+}
+
+static ON_CTL void known_set(const char *account, const char *deck)
+{
+	const char *was = decks_known ? hash_get(decks_known, sv_of(account)) : NULL;
+	if (was && !strcmp(was, deck))
+		return;
+	if (decks_known && hash_count(decks_known) >= KNOWN_MAX)
+		holds_forget();
+	char *copy = decks_known || !hash_new(&decks_known, 0, known_free) ? mem_strdup(deck) : NULL;
+	if (copy && hash_set(decks_known, sv_of(account), copy))
+		mem_free(copy);
+}
+
+/* What is asked for by whom. */
+struct wish {
+	struct hold *h;
+	const char *account, *leg, *number;
+	struct rate_found found;
+};
+
+/* Asks for so many seconds. *s: how the account stands after it. */
+static CO int reserve(const struct wish *w, const char *deck, int64_t seconds, struct ledger_state *s)
+{
+	struct hold *h = w->h;
+	char name[RATE_NAME_MAX + 1]; /* deck may be of *s */
+	snprintf(name, sizeof(name), "%s", deck);
+	h->rate = w->found.rate;
+	h->reserved = rate_cost(&h->rate, seconds);
+	h->paid_s = rate_seconds(&h->rate, h->reserved);
+	const struct ledger_call c = {.id = h->id,
+	    .account = w->account,
+	    .leg = w->leg,
+	    .number = w->number,
+	    .deck = name,
+	    .found = &w->found,
+	    .group = &h->group,
+	    .amount = h->reserved};
+	int st = ledger_reserve(&c, s);
+	h->is_unsure = st != ST_OK;
+	if (!st && s->is_granted) {
+		h->most_s = rate_seconds(&h->rate, h->reserved + room_of(s, &h->group));
+		known_set(w->account, name);
+	}
+	return st;
+}
+
+static ON_CTL bool rate_find(struct wish *w, const char *deck)
+{
+	return !decks_find(deck, w->number, clock_wall_us() / clock_us_of_s(1), &w->found);
+}
+
 const char *hold_open(struct hold *h, const char *account, const char *leg, const char *number, int64_t piece_s)
 {
+	static const char silent[] = "the database does not answer";
+	struct wish w = {.h = h, .account = account, .leg = leg, .number = number};
 	struct ledger_state s = {0};
-	struct rate_found found;
 	*h = (struct hold){.group = groups_find(number)};
 	uuid_make(h->id);
-	if (ledger_account(account, h->group.name, false, &s))
-		return "the database does not answer";
-	if (!s.exists)
-		return "there is no such account";
-	if (decks_find(s.deck, number, clock_wall_us() / clock_us_of_s(1), &found))
-		return "the deck has no rate for the number";
-	h->rate = found.rate;
+	const char *known = decks_known && !*h->group.name ? hash_get(decks_known, sv_of(account)) : NULL;
+	if (known && rate_find(&w, known)) {
+		if (reserve(&w, known, piece_s, &s))
+			return silent;
+		if (s.is_granted)
+			return NULL;
+	} else if (ledger_account(account, h->group.name, false, &s)) {
+		return silent;
+	}
 	for (int i = 0; i < ATTEMPTS; i++) {
-		h->most_s = rate_seconds(&h->rate, room_of(&s, &h->group));
-		const char *why = refusal(&s, &h->group, &h->rate, h->most_s);
+		if (!s.exists)
+			return "there is no such account";
+		if (!rate_find(&w, s.deck))
+			return "the deck has no rate for the number";
+		int64_t most_s = rate_seconds(&w.found.rate, room_of(&s, &h->group));
+		const char *why = refusal(&s, &h->group, &w.found.rate, most_s);
 		if (why)
 			return why;
-		char deck[sizeof(s.deck)];
-		memcpy(deck, s.deck, sizeof(deck));
-		h->reserved = rate_cost(&h->rate, least(h->most_s, piece_s));
-		h->paid_s = rate_seconds(&h->rate, h->reserved);
-		const struct ledger_call c = {.id = h->id,
-		    .account = account,
-		    .leg = leg,
-		    .number = number,
-		    .deck = deck,
-		    .found = &found,
-		    .group = &h->group,
-		    .amount = h->reserved};
-		h->is_unsure = ledger_reserve(&c, &s) != ST_OK;
-		if (h->is_unsure || s.is_granted)
-			return h->is_unsure ? "the database does not answer" : NULL;
+		if (reserve(&w, s.deck, least(most_s, piece_s), &s))
+			return silent;
+		if (s.is_granted)
+			return NULL;
 	}
 	return "others use the account's money";
 }

@@ -113,10 +113,14 @@ static int64_t hour_ago_us(void)
 int ledger_account(const char *account, const char *group, bool wants_hour, struct ledger_state *out)
 {
 	struct ledger_number since;
+	bool has_group = group && *group;
 	struct sv p[] = {
 	    SV("-"), sv_of(account), SV("0"), ledger_put(&since, hour_ago_us()), SV("-"), sv_of(group ? group : "")};
 	struct store_rows rows;
-	int st = ledger_sql(wants_hour ? STATE(HOUR, "0") : STATE(HOUR_IF_BOUND, "0"), p, 6, &rows);
+	int st = ledger_sql(has_group    ? STATE(HOUR_IF_BOUND, GROUP_STATE, "0")
+	                    : wants_hour ? STATE(HOUR, NO_GROUP_STATE, "0")
+	                                 : STATE(HOUR_IF_BOUND, NO_GROUP_STATE, "0"),
+	    p, 6, &rows);
 	if (!st)
 		state_read(&rows, out);
 	store_rows_fini(&rows);
@@ -137,7 +141,7 @@ int ledger_reserve(const struct ledger_call *c, struct ledger_state *out)
 	    sv_of(c->leg), sv_of(c->number), sv_of(c->deck), sv_of(c->found->prefix), ledger_put(&n[5], r->per_minute),
 	    ledger_put(&n[6], r->connect), ledger_put(&n[7], r->minimum_s), ledger_put(&n[8], r->increment_s),
 	    ledger_put(&n[9], r->free_s), ledger_put(&n[10], r->tax_ppm), ledger_put(&n[11], clock_wall_us())};
-	int st = ledger_transact(sql_reserve, p, 21, &rows);
+	int st = ledger_transact(*g->name ? sql_reserve_group : sql_reserve, p, 21, &rows);
 	if (!st)
 		state_read(&rows, out);
 	store_rows_fini(&rows);
@@ -153,7 +157,7 @@ int ledger_extend(const struct ledger_more *m, struct ledger_state *out)
 	struct sv p[] = {sv_of(m->id), sv_of(m->account), ledger_put(&n[0], m->amount),
 	    ledger_put(&n[1], hour_ago_us()), sv_of(token), sv_of(m->group->name),
 	    ledger_put(&n[2], m->group->max_hour), ledger_put(&n[3], m->used_s), ledger_put(&n[4], m->used)};
-	int st = ledger_transact(sql_extend, p, 9, &rows);
+	int st = ledger_transact(*m->group->name ? sql_extend_group : sql_extend, p, 9, &rows);
 	if (!st)
 		state_read(&rows, out);
 	store_rows_fini(&rows);

@@ -29,80 +29,54 @@
 #define GROUP_BEGUN \
 	"(SELECT COUNT(*) FROM billing_calls o WHERE o.account=$2 AND o.started_us>" NUM("$4") " AND o.grp=" TEXT( \
 	    "$6") ")"
-#define IF_GROUP(x) "CASE WHEN " TEXT("$6") "='' THEN 0 ELSE " x " END"
+/* The texts come in two forms: a call of no group does not ask for one. */
+#define NO_GROUP_STATE "0,0,0"
+#define GROUP_STATE GROUP_HOUR "," GROUP_OPEN "," GROUP_BEGUN
 
 /* Of the account, as state_read reads it. */
-#define STATE(hour, granted) \
-	"SELECT balance,credit_limit,reserved,enabled,max_calls,max_hour,deck,currency,open_groups," OPEN "," hour \
-	"," IF_GROUP(GROUP_HOUR) "," IF_GROUP(GROUP_OPEN) "," IF_GROUP( \
-	    GROUP_BEGUN) "," granted " FROM billing_accounts WHERE id=$2"
+#define STATE(hour, group, granted) \
+	"SELECT balance,credit_limit,reserved,enabled,max_calls,max_hour,deck,currency,open_groups," OPEN "," hour "," \
+	group "," granted " FROM billing_accounts WHERE id=$2"
 #define HOUR_IF_BOUND "CASE WHEN max_hour=0 THEN 0 ELSE " HOUR " END"
 
-/* $1 call, $3 amount, $5 token, $7 $8 $9 the group's money an hour, calls at once, calls an hour, $10.. the row's rest
- */
-static const char sql_reserve[] = LOCK
-    "INSERT INTO billing_calls "
-    "(id,account,grp,node,leg,number,deck,prefix,per_minute,connect_fee,minimum_s,increment_s,"
-    "free_s,tax_ppm,started_us,reserved,state,token) SELECT " TEXT("$1") ",a.id," TEXT("$6") "," TEXT("$10") "," TEXT("$11") "," TEXT("$12") "," TEXT("$13") "," TEXT("$14") "," NUM("$15") "," NUM("$16") "," NUM("$17") "," NUM(
-        "$18") "," NUM("$19") "," NUM("$20") "," NUM("$21") "," NUM("$3") ",'open'," TEXT("$5") " FROM "
-                                                                                                "billing_accounts a "
-                                                                                                "WHERE a.id=$2 AND "
-                                                                                                "a.enabled<>0"
-                                                                                                " AND "
-                                                                                                "a.balance+a.credit_"
-                                                                                                "limit-a.reserved>"
-                                                                                                "=" NUM(
-                                                                                                    "$3") " AND "
-                                                                                                          "(a.max_"
-                                                                                                          "calls=0 "
-                                                                                                          "OR " OPEN
-                                                                                                          "<a.max_"
-                                                                                                          "calls)"
-                                                                                                          " AND "
-                                                                                                          "(a.max_hour="
-                                                                                                          "0 OR " HOUR
-                                                                                                          "+" NUM(
-                                                                                                              "$3") "<="
-                                                                                                                    "a."
-                                                                                                                    "ma"
-                                                                                                                    "x_"
-                                                                                                                    "ho"
-                                                                                                                    "ur"
-                                                                                                                    ")"
-                                                                                                                    " A"
-                                                                                                                    "ND"
-                                                                                                                    " "
-                                                                                                                    "(" NUM(
-                                                                                                                        "$7") "=0 OR " GROUP_HOUR
-                                                                                                                              "+" NUM("$3") "<=" NUM(
-                                                                                                                                  "$7") ")"
-                                                                                                                                        " AND (" NUM(
-                                                                                                                                            "$8") "=0 OR " GROUP_OPEN
-                                                                                                                                                  "<" NUM(
-                                                                                                                                                      "$8") ")"
-                                                                                                                                                            " AND (" NUM("$9") "=0 OR " GROUP_BEGUN
-                                                                                                                                                                               "<" NUM(
-                                                                                                                                                                                   "$9") ")"
-                                                                                                                                                                                         " AND NOT EXISTS (SELECT 1 FROM billing_calls WHERE id=$1);"
-                                                                                                                                                                                         "UPDATE billing_accounts SET reserved=reserved+" NUM("$3") " WHERE id=$2 AND EXISTS (SELECT 1 FROM billing_calls WHERE id=$1 AND token=$5);COMMIT;" STATE(
-                                                                                                                                                                                             HOUR_IF_BOUND,
-                                                                                                                                                                                             "(SELECT COUNT(*) FROM billing_calls g WHERE g.id=$1 AND g.token=$5)");
+/* $1 call, $3 amount, $5 token, $7 $8 $9 the group's money an hour, calls at once, calls an hour, $10.. the row's rest;
+ * $13 the deck, which must be the account's */
+#define RESERVE(group_bounds, group_state) \
+	LOCK \
+	"INSERT INTO billing_calls (id,account,grp,node,leg,number,deck,prefix,per_minute,connect_fee,minimum_s,increment_s," \
+	"free_s,tax_ppm,started_us,reserved,state,token) SELECT " \
+	TEXT("$1") ",a.id," TEXT("$6") "," TEXT("$10") "," TEXT("$11") "," TEXT("$12") "," TEXT("$13") "," TEXT("$14") "," \
+	NUM("$15") "," NUM("$16") "," NUM("$17") "," NUM("$18") "," NUM("$19") "," NUM("$20") "," NUM("$21") "," NUM("$3") \
+	",'open'," TEXT("$5") " FROM billing_accounts a WHERE a.id=$2 AND a.enabled<>0 AND a.deck=$13" \
+	" AND a.balance+a.credit_limit-a.reserved>=" NUM("$3") \
+	" AND (a.max_calls=0 OR " OPEN "<a.max_calls)" \
+	" AND (a.max_hour=0 OR " HOUR "+" NUM("$3") "<=a.max_hour)" group_bounds \
+	" AND NOT EXISTS (SELECT 1 FROM billing_calls WHERE id=$1);" \
+	"UPDATE billing_accounts SET reserved=reserved+" NUM("$3") \
+	" WHERE id=$2 AND EXISTS (SELECT 1 FROM billing_calls WHERE id=$1 AND token=$5);COMMIT;" \
+	STATE(HOUR_IF_BOUND, group_state, "(SELECT COUNT(*) FROM billing_calls g WHERE g.id=$1 AND g.token=$5)")
+static const char sql_reserve[] = RESERVE("", NO_GROUP_STATE);
+static const char sql_reserve_group[] = RESERVE(
+	" AND (" NUM("$7") "=0 OR " GROUP_HOUR "+" NUM("$3") "<=" NUM("$7") ")"
+	" AND (" NUM("$8") "=0 OR " GROUP_OPEN "<" NUM("$8") ")"
+	" AND (" NUM("$9") "=0 OR " GROUP_BEGUN "<" NUM("$9") ")", GROUP_STATE);
 
 /* $1 call, $3 amount in all, $5 token, $7 the group's money an hour, $8 $9 what is used: seconds, amount */
 #define MISSING "(" NUM("$3") "-(SELECT m.reserved FROM billing_calls m WHERE m.id=$1))"
-static const char sql_extend[] = LOCK "UPDATE billing_calls SET used_s=" NUM("$8") ",used=" NUM(
-    "$9") " WHERE id=$1 AND state='open';"
-          "UPDATE billing_accounts SET token=$5,reserved=reserved+" MISSING " WHERE id=$2 AND enabled<>0"
-          " AND EXISTS (SELECT 1 FROM billing_calls WHERE id=$1 AND state='open' AND reserved<" NUM(
-              "$3") ")"
-                    " AND balance+credit_limit-reserved>=" MISSING " AND (max_hour=0 OR " HOUR "+" MISSING "<=max_hour)"
-                    " AND (" NUM("$7") "=0 OR " GROUP_HOUR "+" MISSING "<=" NUM(
-                        "$7") ");"
-                              "UPDATE billing_calls SET reserved=" NUM(
-                                  "$3") " WHERE id=$1 AND EXISTS (SELECT 1 FROM billing_accounts WHERE id=$2 AND "
-                                        "token=$5);COMMIT;" STATE(HOUR_IF_BOUND,
-                                            "(SELECT COUNT(*) FROM billing_calls g WHERE g.id=$1 AND g.state='open' "
-                                            "AND g.reserved>=" NUM("$3") ")");
+#define EXTEND(group_bounds, group_state) \
+	LOCK \
+	"UPDATE billing_calls SET used_s=" NUM("$8") ",used=" NUM("$9") " WHERE id=$1 AND state='open';" \
+	"UPDATE billing_accounts SET token=$5,reserved=reserved+" MISSING " WHERE id=$2 AND enabled<>0" \
+	" AND EXISTS (SELECT 1 FROM billing_calls WHERE id=$1 AND state='open' AND reserved<" NUM("$3") ")" \
+	" AND balance+credit_limit-reserved>=" MISSING \
+	" AND (max_hour=0 OR " HOUR "+" MISSING "<=max_hour)" group_bounds ";" \
+	"UPDATE billing_calls SET reserved=" NUM("$3") \
+	" WHERE id=$1 AND EXISTS (SELECT 1 FROM billing_accounts WHERE id=$2 AND token=$5);COMMIT;" \
+	STATE(HOUR_IF_BOUND, group_state, \
+		"(SELECT COUNT(*) FROM billing_calls g WHERE g.id=$1 AND g.state='open' AND g.reserved>=" NUM("$3") ")")
+static const char sql_extend[] = EXTEND("", NO_GROUP_STATE);
+static const char sql_extend_group[] = EXTEND(
+	" AND (" NUM("$7") "=0 OR " GROUP_HOUR "+" MISSING "<=" NUM("$7") ")", GROUP_STATE);
 
 /* $1 call, $3 cost, $4 now, $5 token, $6 seconds */
 static const char sql_settle[] =

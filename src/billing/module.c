@@ -105,6 +105,7 @@ static int unload(void)
 	fees_stop();
 	calls_unload();
 	groups_unload();
+	holds_forget();
 	store_close(billing_store);
 	billing_store = NULL;
 	decks_free();

@@ -23,6 +23,7 @@ struct sqlite_db {
 	sqlite3 *handle;
 	struct table tables[TABLES_MAX];
 	size_t table_count;
+	struct sqlite_texts *texts;
 };
 
 struct sqlite_db *sqlite_db_new(const char *path, enum store_use use)
@@ -43,6 +44,7 @@ void sqlite_db_disconnect(struct sqlite_db *db)
 		for (int k = 0; k < STMT_COUNT; k++)
 			sqlite3_finalize(db->tables[i].stmts[k]);
 	db->table_count = 0;
+	sqlite_texts_clear(&db->texts);
 	sqlite3_close(db->handle);
 	db->handle = NULL;
 }
@@ -364,10 +366,54 @@ static int statement_run(struct sqlite_db *db, struct store_op *op, sqlite3_stmt
 	return rc == SQLITE_DONE ? ST_OK : sql_fail(db, op, rc);
 }
 
+/* A text for the first time: what has values comes again, and stays prepared when all of it was good. */
+static int text_run(struct sqlite_db *db, struct store_op *op)
+{
+	struct sqlite_text *kept = op->value_count ? mem_zalloc(sizeof(*kept)) : NULL;
+	const char *rest = op->text;
+	int status = ST_OK;
+	bool is_whole = kept && (kept->text = mem_strdup(op->text));
+	while (!status && *rest) {
+		sqlite3_stmt *stmt = NULL;
+		int rc = sqlite3_prepare_v2(db->handle, rest, -1, &stmt, &rest);
+		if (rc)
+			status = sql_fail(db, op, rc);
+		else if (stmt)
+			status = statement_run(db, op, stmt);
+		is_whole &= !stmt || (kept && kept->count < SQLITE_STMTS_MAX);
+		if (stmt && is_whole) {
+			sqlite3_reset(stmt);
+			sqlite3_clear_bindings(stmt); /* the values are gone after it */
+			kept->stmts[kept->count++] = stmt;
+		} else {
+			sqlite3_finalize(stmt);
+		}
+	}
+	if (is_whole && !status)
+		sqlite_texts_put(&db->texts, kept);
+	else
+		sqlite_text_free(kept);
+	return status;
+}
+
+static int kept_run(struct sqlite_db *db, struct store_op *op, struct sqlite_text *kept)
+{
+	int status = ST_OK;
+	for (size_t i = 0; !status && i < kept->count; i++) {
+		status = statement_run(db, op, kept->stmts[i]);
+		sqlite3_reset(kept->stmts[i]);
+		sqlite3_clear_bindings(kept->stmts[i]);
+	}
+	if (status)
+		sqlite_text_free(kept);
+	else
+		sqlite_texts_put(&db->texts, kept);
+	return status;
+}
+
 static int sql_run(struct sqlite_db *db, struct store_op *op)
 {
-	const char *rest = op->text;
-	int rc, status = ST_OK;
+	int rc;
 
 	if (is_too_late(op))
 		return ST_TIMEOUT;
@@ -376,17 +422,10 @@ static int sql_run(struct sqlite_db *db, struct store_op *op)
 		return ST_IO;
 	}
 	sqlite3_progress_handler(db->handle, PROGRESS_STEPS, is_too_late, op);
-	while (!status && *rest) {
-		sqlite3_stmt *stmt = NULL;
-		rc = sqlite3_prepare_v2(db->handle, rest, -1, &stmt, &rest);
-		if (rc)
-			status = sql_fail(db, op, rc);
-		else if (stmt)
-			status = statement_run(db, op, stmt);
-		sqlite3_finalize(stmt);
-	}
+	struct sqlite_text *kept = op->value_count ? sqlite_texts_take(db->texts, op->text) : NULL;
+	rc = kept ? kept_run(db, op, kept) : text_run(db, op);
 	sqlite3_progress_handler(db->handle, 0, NULL, NULL);
-	return status;
+	return rc;
 }
 
 int sqlite_db_run(struct sqlite_db *db, struct store_batch *b)

@@ -78,7 +78,7 @@ def db(request, tmp_path):
 class Storm:
     def __init__(self, db, folder, calls, accounts, seed):
         self.db, self.folder, self.calls, self.accounts, self.r = db, folder, calls, accounts, random.Random(seed)
-        self.file = folder / "known"
+        self.file, self.read_to, self.over = folder / "known", 0, 0
         self.run(0)
         money = [self.r.choice([0, 5000, 300000, 20000000, 500000000]) for _ in range(accounts)]
         db.many("billing_rates", [(deck, prefix, 127, 0, 1440, 0, 0, *rate) for (deck, prefix), rate in DECKS.items()])
@@ -97,16 +97,22 @@ class Storm:
         return json.loads(out)
 
     def begun(self):
-        """Of calls, by what the driver wrote."""
-        return sum(line.startswith("D") for line in self.file.read_text().splitlines())
+        """Of calls that are over, by what the driver wrote; reads on from where it was."""
+        with open(self.file, "rb") as f:
+            f.seek(self.read_to)
+            text = f.read()
+        text = text[:text.rfind(b"\n") + 1]
+        self.read_to += len(text)
+        self.over += sum(line.startswith(b"D") for line in text.splitlines())
+        return self.over
 
     def crash(self, kills):
         """Kills the driver, the database or both so often, in the course of the calls."""
         p = self.start(self.calls)
         for i in range(kills):
             whom = "both" if i == 0 else self.r.choice(["switch", "database", "both"])
-            begun, end = self.begun(), time.monotonic() + 60
-            while self.begun() < begun + self.r.randrange(self.calls // (2 * kills)) and p.poll() is None and time.monotonic() < end:
+            until, end = self.begun() + self.r.randrange(self.calls // (2 * kills)), time.monotonic() + 60
+            while self.begun() < until and p.poll() is None and time.monotonic() < end:
                 time.sleep(0.01)
             time.sleep(self.r.random() * 0.05)
             is_switch = whom != "database" or not hasattr(self.db, "server")
