@@ -2,7 +2,8 @@
  * that changes something is one transaction, which first locks the account's row. */
 #pragma once
 
-/* clang-format off: a clause a line */
+/* A clause a line, which clang-format would not leave. */
+/* clang-format off */
 #define NUM(p) "CAST(" p " AS BIGINT)"
 #define TEXT(p) "CAST(" p " AS VARCHAR(255))"
 #define LOCK "BEGIN;UPDATE billing_accounts SET version=version+1 WHERE id=$2;"
@@ -11,15 +12,11 @@
  * counts with what its price a minute makes of its part of that hour, never less; it does not leave the sum by growing
  * old. */
 #define LATELY(more) \
-	"(SELECT COALESCE(SUM(CASE WHEN s.begun>=" NUM( \
-	    "$4") " OR s.a<s.m+(s.m/1000+1)*s.tax_ppm/1000 THEN s.a " \
-	          "ELSE s.m+(s.m/1000+1)*s.tax_ppm/1000 END),0) FROM (SELECT h.started_us AS begun,h.cost+h.reserved " \
-	          "AS a,h.tax_ppm," \
-	          "h.per_minute*(CASE WHEN h.ended_us=0 OR h.ended_us-" NUM( \
-	              "$4") ">3600000000 THEN 60 " \
-	                    "ELSE (h.ended_us-" NUM("$4") ")/60000000+1 END) AS m FROM billing_calls h " \
-	                                                  "WHERE h.account=$2 AND (h.ended_us=0 OR h.ended_us>" NUM( \
-	                                                      "$4") ")" more ") s)"
+	"(SELECT COALESCE(SUM(CASE WHEN s.begun>=" NUM("$4") " OR s.a<s.m+(s.m/1000+1)*s.tax_ppm/1000 THEN s.a" \
+	" ELSE s.m+(s.m/1000+1)*s.tax_ppm/1000 END),0) FROM (SELECT h.started_us AS begun,h.cost+h.reserved AS a,h.tax_ppm," \
+	"h.per_minute*(CASE WHEN h.ended_us=0 OR h.ended_us-" NUM("$4") ">3600000000 THEN 60" \
+	" ELSE (h.ended_us-" NUM("$4") ")/60000000+1 END) AS m FROM billing_calls h" \
+	" WHERE h.account=$2 AND (h.ended_us=0 OR h.ended_us>" NUM("$4") ")" more ") s)"
 #define HOUR LATELY("")
 #define OPEN "(SELECT COUNT(*) FROM billing_calls o WHERE o.state='open' AND o.account=$2)"
 /* of the destination group $6 */
@@ -80,187 +77,71 @@ static const char sql_extend_group[] = EXTEND(
 
 /* $1 call, $3 cost, $4 now, $5 token, $6 seconds */
 static const char sql_settle[] =
-    LOCK "UPDATE billing_accounts SET token=$5,balance=balance-" NUM(
-        "$3") ",reserved=reserved-(SELECT m.reserved FROM billing_calls m WHERE m.id=$1)"
-              " WHERE id=$2 AND EXISTS (SELECT 1 FROM billing_calls WHERE id=$1 AND account=$2 AND state='open');"
-              "INSERT INTO billing_entries (id,account,at_us,kind,amount,balance,call_id)"
-              " SELECT 'call:'||" TEXT("$1") ",id," NUM("$4") ",'call',-" NUM("$3") ",balance," TEXT(
-                  "$1") " FROM billing_accounts WHERE id=$2 AND token=$5 AND " NUM("$3") "<>0;"
-                                                                                         "UPDATE billing_calls SET "
-                                                                                         "state='done',reserved=0,"
-                                                                                         "cost=" NUM("$3") ",seconds"
-                                                                                                           "=" NUM("$6") ",ended_us=" NUM(
-                                                                                                               "$4") " "
-                                                                                                                     "W"
-                                                                                                                     "H"
-                                                                                                                     "E"
-                                                                                                                     "R"
-                                                                                                                     "E"
-                                                                                                                     " "
-                                                                                                                     "i"
-                                                                                                                     "d"
-                                                                                                                     "="
-                                                                                                                     "$"
-                                                                                                                     "1"
-                                                                                                                     " "
-                                                                                                                     "A"
-                                                                                                                     "N"
-                                                                                                                     "D"
-                                                                                                                     " "
-                                                                                                                     "s"
-                                                                                                                     "t"
-                                                                                                                     "a"
-                                                                                                                     "t"
-                                                                                                                     "e"
-                                                                                                                     "="
-                                                                                                                     "'"
-                                                                                                                     "o"
-                                                                                                                     "p"
-                                                                                                                     "e"
-                                                                                                                     "n"
-                                                                                                                     "'"
-                                                                                                                     " "
-                                                                                                                     "A"
-                                                                                                                     "N"
-                                                                                                                     "D"
-                                                                                                                     " "
-                                                                                                                     "E"
-                                                                                                                     "X"
-                                                                                                                     "I"
-                                                                                                                     "S"
-                                                                                                                     "T"
-                                                                                                                     "S"
-                                                                                                                     " "
-                                                                                                                     "("
-                                                                                                                     "S"
-                                                                                                                     "E"
-                                                                                                                     "L"
-                                                                                                                     "E"
-                                                                                                                     "C"
-                                                                                                                     "T"
-                                                                                                                     " "
-                                                                                                                     "1"
-                                                                                                                     " "
-                                                                                                                     "F"
-                                                                                                                     "R"
-                                                                                                                     "O"
-                                                                                                                     "M"
-                                                                                                                     " "
-                                                                                                                     "b"
-                                                                                                                     "i"
-                                                                                                                     "l"
-                                                                                                                     "l"
-                                                                                                                     "i"
-                                                                                                                     "n"
-                                                                                                                     "g"
-                                                                                                                     "_"
-                                                                                                                     "a"
-                                                                                                                     "c"
-                                                                                                                     "c"
-                                                                                                                     "o"
-                                                                                                                     "u"
-                                                                                                                     "n"
-                                                                                                                     "t"
-                                                                                                                     "s"
-                                                                                                                     " "
-                                                                                                                     "W"
-                                                                                                                     "H"
-                                                                                                                     "E"
-                                                                                                                     "R"
-                                                                                                                     "E"
-                                                                                                                     " "
-                                                                                                                     "i"
-                                                                                                                     "d"
-                                                                                                                     "="
-                                                                                                                     "$"
-                                                                                                                     "2"
-                                                                                                                     " "
-                                                                                                                     "A"
-                                                                                                                     "N"
-                                                                                                                     "D"
-                                                                                                                     " "
-                                                                                                                     "t"
-                                                                                                                     "o"
-                                                                                                                     "k"
-                                                                                                                     "e"
-                                                                                                                     "n"
-                                                                                                                     "="
-                                                                                                                     "$"
-                                                                                                                     "5"
-                                                                                                                     ")"
-                                                                                                                     ";"
-                                                                                                                     "C"
-                                                                                                                     "O"
-                                                                                                                     "M"
-                                                                                                                     "M"
-                                                                                                                     "I"
-                                                                                                                     "T";
+	LOCK
+	"UPDATE billing_accounts SET token=$5,balance=balance-" NUM("$3")
+	",reserved=reserved-(SELECT m.reserved FROM billing_calls m WHERE m.id=$1) WHERE id=$2"
+	" AND EXISTS (SELECT 1 FROM billing_calls WHERE id=$1 AND account=$2 AND state='open');"
+	"INSERT INTO billing_entries (id,account,at_us,kind,amount,balance,call_id)"
+	" SELECT 'call:'||" TEXT("$1") ",id," NUM("$4") ",'call',-" NUM("$3") ",balance," TEXT("$1")
+	" FROM billing_accounts WHERE id=$2 AND token=$5 AND " NUM("$3") "<>0;"
+	"UPDATE billing_calls SET state='done',reserved=0,cost=" NUM("$3") ",seconds=" NUM("$6") ",ended_us=" NUM("$4")
+	" WHERE id=$1 AND state='open'"
+	" AND EXISTS (SELECT 1 FROM billing_accounts WHERE id=$2 AND token=$5);"
+	"COMMIT";
 
 /* $1 entry, $3 amount, $4 now, $5 token, $6 kind */
-static const char sql_topup[] = LOCK "UPDATE billing_accounts SET token=$5,balance=balance+" NUM(
-    "$3") " WHERE id=$2 AND NOT EXISTS (SELECT 1 FROM billing_entries WHERE id=$1);"
-          "INSERT INTO billing_entries (id,account,at_us,kind,amount,balance)"
-          " SELECT " TEXT("$1") ",id," NUM("$4") "," TEXT("$6") "," NUM(
-              "$3") ",balance"
-                    " FROM billing_accounts WHERE id=$2 AND token=$5;COMMIT;"
-                    "SELECT balance,CASE WHEN token=$5 THEN 1 ELSE 0 END FROM billing_accounts WHERE id=$2";
+static const char sql_topup[] =
+	LOCK
+	"UPDATE billing_accounts SET token=$5,balance=balance+" NUM("$3") " WHERE id=$2"
+	" AND NOT EXISTS (SELECT 1 FROM billing_entries WHERE id=$1);"
+	"INSERT INTO billing_entries (id,account,at_us,kind,amount,balance)"
+	" SELECT " TEXT("$1") ",id," NUM("$4") "," TEXT("$6") "," NUM("$3") ",balance"
+	" FROM billing_accounts WHERE id=$2 AND token=$5;"
+	"COMMIT;"
+	"SELECT balance,CASE WHEN token=$5 THEN 1 ELSE 0 END FROM billing_accounts WHERE id=$2";
 
 /* $1 code, $3 now, $4 token */
-static const char sql_voucher[] = LOCK "UPDATE billing_vouchers SET used_by=" TEXT(
-    "$2") ",token=$4 WHERE code=$1 AND used_by=''"
-          " AND EXISTS (SELECT 1 FROM billing_accounts a WHERE a.id=$2 AND a.currency=billing_vouchers.currency);"
-          "UPDATE billing_accounts SET token=$4,balance=balance+(SELECT v.amount FROM billing_vouchers v WHERE "
-          "v.code=$1)"
-          " WHERE id=$2 AND EXISTS (SELECT 1 FROM billing_vouchers WHERE code=$1 AND token=$4);"
-          "INSERT INTO billing_entries (id,account,at_us,kind,amount,balance)"
-          " SELECT 'voucher:'||v.code,a.id," NUM(
-              "$3") ",'voucher',v.amount,a.balance"
-                    " FROM billing_accounts a, billing_vouchers v WHERE a.id=$2 AND a.token=$4 AND v.code=$1 AND "
-                    "v.token=$4;COMMIT;"
-                    "SELECT balance,CASE WHEN token=$4 THEN 1 ELSE 0 END FROM billing_accounts WHERE id=$2";
+static const char sql_voucher[] =
+	LOCK
+	"UPDATE billing_vouchers SET used_by=" TEXT("$2") ",token=$4"
+	" WHERE code=$1 AND used_by=''"
+	" AND EXISTS (SELECT 1 FROM billing_accounts a WHERE a.id=$2 AND a.currency=billing_vouchers.currency);"
+	"UPDATE billing_accounts SET token=$4,balance=balance+(SELECT v.amount FROM billing_vouchers v WHERE v.code=$1)"
+	" WHERE id=$2 AND EXISTS (SELECT 1 FROM billing_vouchers WHERE code=$1 AND token=$4);"
+	"INSERT INTO billing_entries (id,account,at_us,kind,amount,balance)"
+	" SELECT 'voucher:'||v.code,a.id," NUM("$3") ",'voucher',v.amount,a.balance"
+	" FROM billing_accounts a, billing_vouchers v WHERE a.id=$2 AND a.token=$4 AND v.code=$1 AND v.token=$4;"
+	"COMMIT;"
+	"SELECT balance,CASE WHEN token=$4 THEN 1 ELSE 0 END FROM billing_accounts WHERE id=$2";
 
 /* $1 call, $3 what it cost, $4 now, $5 token, $6 what it costs, $7.. the rate */
-static const char sql_rerate[] = LOCK "UPDATE billing_accounts SET token=$5,balance=balance+" NUM("$3") "-" NUM("$6") " WHERE id=$2 AND EXISTS (SELECT 1 FROM billing_calls WHERE id=$1 AND account=$2 AND state='done' AND cost=" NUM(
-    "$3") ");"
-          "INSERT INTO billing_entries (id,account,at_us,kind,amount,balance,call_id)"
-          " SELECT 'rerate:'||" TEXT("$5") ",id," NUM("$4") ",'rerate'," NUM("$3") "-" NUM("$6") ",balance," TEXT(
-              "$1") " FROM billing_accounts WHERE id=$2 AND token=$5;"
-                    "UPDATE billing_calls SET cost=" NUM("$6") ",prefix=" TEXT("$7") ",per_minute=" NUM(
-                        "$8") ",connect_fee=" NUM("$9") ",minimum_s=" NUM("$10") ",increment_s=" NUM("$11") ",free_"
-                                                                                                            "s=" NUM("$"
-                                                                                                                     "1"
-                                                                                                                     "2") ",tax_ppm=" NUM("$13") " WHERE id=$1 AND state='done' AND EXISTS (SELECT 1 FROM billing_accounts WHERE id=$2 AND token=$5);COMMIT";
+static const char sql_rerate[] =
+	LOCK
+	"UPDATE billing_accounts SET token=$5,balance=balance+" NUM("$3") "-" NUM("$6") " WHERE id=$2"
+	" AND EXISTS (SELECT 1 FROM billing_calls WHERE id=$1 AND account=$2 AND state='done' AND cost=" NUM("$3") ");"
+	"INSERT INTO billing_entries (id,account,at_us,kind,amount,balance,call_id)"
+	" SELECT 'rerate:'||" TEXT("$5") ",id," NUM("$4") ",'rerate'," NUM("$3") "-" NUM("$6") ",balance," TEXT("$1")
+	" FROM billing_accounts WHERE id=$2 AND token=$5;"
+	"UPDATE billing_calls SET cost=" NUM("$6") ",prefix=" TEXT("$7")
+	",per_minute=" NUM("$8") ",connect_fee=" NUM("$9") ","
+	"minimum_s=" NUM("$10") ",increment_s=" NUM("$11") ",free_s=" NUM("$12") ",tax_ppm=" NUM("$13")
+	" WHERE id=$1 AND state='done'"
+	" AND EXISTS (SELECT 1 FROM billing_accounts WHERE id=$2 AND token=$5);"
+	"COMMIT";
 
-/* $1 entry, $3 amount, $4 now, $5 token, $6 fee, $7 period: charged when there is money for it and nobody did it before
- */
-static const char sql_fee[] = LOCK "UPDATE billing_accounts SET token=$5,balance=balance-" NUM(
-    "$3") " WHERE id=$2 AND balance+credit_limit-reserved>=" NUM("$3") " AND NOT EXISTS (SELECT 1 FROM billing_entries "
-                                                                       "WHERE id=$1)"
-                                                                       " AND EXISTS (SELECT 1 FROM billing_fees f "
-                                                                       "WHERE f.account=$2 AND f.name=$6 AND "
-                                                                       "f.period=" NUM("$7") " AND f.amount=" NUM(
-                                                                           "$3") ");"
-                                                                                 "INSERT INTO billing_entries "
-                                                                                 "(id,account,at_us,kind,amount,"
-                                                                                 "balance)"
-                                                                                 " SELECT " TEXT("$1") ",id," NUM("$4") ",'fee',-" NUM(
-                                                                                     "$3") ",balance FROM "
-                                                                                           "billing_accounts WHERE "
-                                                                                           "id=$2 AND token=$5;"
-                                                                                           "UPDATE billing_fees SET "
-                                                                                           "period=period+1 WHERE "
-                                                                                           "account=$2 AND name=$6 AND "
-                                                                                           "period=" NUM(
-                                                                                               "$7") " AND EXISTS "
-                                                                                                     "(SELECT 1 FROM "
-                                                                                                     "billing_entries "
-                                                                                                     "WHERE "
-                                                                                                     "id=$1);COMMIT;"
-                                                                                                     "SELECT "
-                                                                                                     "balance,CASE "
-                                                                                                     "WHEN token=$5 "
-                                                                                                     "THEN 1 ELSE 0 "
-                                                                                                     "END FROM "
-                                                                                                     "billing_accounts "
-                                                                                                     "WHERE id=$2";
+/* $1 entry, $3 amount, $4 now, $5 token, $6 fee, $7 period: charged when there is money and nobody did it before */
+static const char sql_fee[] =
+	LOCK
+	"UPDATE billing_accounts SET token=$5,balance=balance-" NUM("$3") " WHERE id=$2"
+	" AND balance+credit_limit-reserved>=" NUM("$3")
+	" AND NOT EXISTS (SELECT 1 FROM billing_entries WHERE id=$1)"
+	" AND EXISTS (SELECT 1 FROM billing_fees f WHERE f.account=$2 AND f.name=$6 AND f.period=" NUM("$7")
+	" AND f.amount=" NUM("$3") ");"
+	"INSERT INTO billing_entries (id,account,at_us,kind,amount,balance)"
+	" SELECT " TEXT("$1") ",id," NUM("$4") ",'fee',-" NUM("$3") ",balance"
+	" FROM billing_accounts WHERE id=$2 AND token=$5;"
+	"UPDATE billing_fees SET period=period+1 WHERE account=$2 AND name=$6 AND period=" NUM("$7")
+	" AND EXISTS (SELECT 1 FROM billing_entries WHERE id=$1);"
+	"COMMIT;"
+	"SELECT balance,CASE WHEN token=$5 THEN 1 ELSE 0 END FROM billing_accounts WHERE id=$2";
 /* clang-format on */
