@@ -10,7 +10,6 @@ struct billing_counts {
 	uint64_t reserved, extended, settled, refused, failed, recovered, fees;
 };
 extern struct billing_counts billing_counts;
-extern struct store *billing_store; /* NULL: there is none */
 ON_CTL const char *billing_param(const char *name);
 ON_CTL void billing_event(
     const char *action, const char *account, const char *uuid, const char *call_id, int64_t amount, const char *why);
@@ -28,6 +27,26 @@ ON_CTL struct billing_group groups_find(const char *number);
 ON_CTL void groups_show(struct buf *out);
 /* Is the group in the list "one,two"? */
 ANY bool groups_has(const char *list, const char *name);
+
+/* ---- lines.c: the connections ---- */
+struct ledger_line {
+	struct store *store; /* NULL: there is none */
+	size_t at;
+	unsigned generation;
+};
+/* As store_open; what cannot be reached shows in the statements. */
+ON_CTL int lines_open(const char *dsn, const char *folder);
+ON_CTL void lines_close(void);
+ON_CTL bool lines_are_open(void);
+/* The one with the least to do; to be given back, also when it was closed meanwhile. */
+ON_CTL struct ledger_line line_take(void);
+ON_CTL void line_give(struct ledger_line l);
+ON_CTL bool line_is_open(struct ledger_line l);
+CO int line_sql(struct ledger_line l, const char *text, const struct sv *params, size_t count, struct store_rows *rows);
+/* A statement on the line with the least to do. */
+CO int ledger_sql(const char *text, const struct sv *params, size_t count, struct store_rows *rows);
+/* A transaction; what a failure left open is closed, whoever it was that failed. */
+CO int ledger_transact(const char *text, const struct sv *params, size_t count, struct store_rows *rows);
 
 /* ---- ledger.c: each is one transaction, and may be sent again: it counts once ---- */
 struct ledger_call { /* of a reservation */
@@ -61,9 +80,6 @@ CO int ledger_reserve(const struct ledger_call *c, struct ledger_state *out);
 /* is_granted: amount is reserved. */
 CO int ledger_extend(const struct ledger_more *m, struct ledger_state *out);
 CO int ledger_settle(const char *id, const char *account, int64_t seconds, int64_t cost);
-CO int ledger_sql(const char *text, const struct sv *params, size_t count, struct store_rows *rows);
-/* A transaction; what a failure left open is closed, whoever it was that failed. */
-CO int ledger_transact(const char *text, const struct sv *params, size_t count, struct store_rows *rows);
 /* The cells of the next row, at most max; false: none. *at 0: the names are passed over. */
 ANY bool ledger_row(const struct store_rows *r, size_t *at, struct sv *cells, size_t max);
 ANY int64_t ledger_int(struct sv cell);

@@ -94,7 +94,7 @@ static CO int turn_take(bool *is_mine)
 		if (st || last_whole > begun)
 			return st;
 	}
-	if (!billing_store)
+	if (!lines_are_open())
 		return ST_UNSUPPORTED;
 	*is_mine = is_loading = true;
 	loads_begun++;
@@ -110,22 +110,24 @@ static ON_CTL void turn_give(int st)
 		co_signal(waiting[--waiting_count], ST_OK);
 }
 
+static const char sql_page[] =
+    "SELECT deck,prefix,days,begin_min,end_min,from_s,to_s,per_minute,connect_fee,minimum_s,increment_s,free_s,tax_ppm "
+    "FROM billing_rates ORDER BY deck,prefix,days,begin_min,end_min,from_s "
+    "LIMIT CAST($1 AS BIGINT) OFFSET CAST($2 AS BIGINT)";
+
 static CO int pages_read(struct page *p)
 {
 	int st = billing_rates_new(&p->into);
 	for (int64_t from = 0; !st; from += PAGE_ROWS) {
 		struct ledger_number n[2];
 		struct sv v[] = {ledger_put(&n[0], PAGE_ROWS), ledger_put(&n[1], from)};
+		struct ledger_line line = line_take();
 		p->rows = 0;
 		p->wait = (struct co_wait){0};
-		st = store_sql(billing_store,
-		    "SELECT "
-		    "deck,prefix,days,begin_min,end_min,from_s,to_s,per_minute,connect_fee,minimum_s,increment_s,"
-		    "free_s,tax_ppm FROM billing_rates ORDER BY deck,prefix,days,begin_min,end_min,from_s LIMIT "
-		    "CAST($1 AS BIGINT) OFFSET CAST($2 AS BIGINT)",
-		    v, 2, on_row, on_page, p);
+		st = line.store ? store_sql(line.store, sql_page, v, 2, on_row, on_page, p) : ST_UNSUPPORTED;
 		if (!st)
 			st = co_wait(&p->wait, -1);
+		line_give(line);
 		if (p->rows < PAGE_ROWS)
 			break;
 	}

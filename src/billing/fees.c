@@ -171,7 +171,7 @@ static void co_fees(void *arg)
 	role_assert_co();
 	(void)fees_run(NULL, NULL);
 	int64_t s = strtoll(billing_param("fee-seconds"), NULL, 10);
-	if (billing_store && s > 0)
+	if (lines_are_open() && s > 0)
 		loop_timer_set(&timer, clock_us_of_s(s < DAY_S ? s : DAY_S), "billing fees", on_timer, NULL);
 }
 

@@ -9,7 +9,6 @@
  * between two of them leaves an open call, whose reservation is what he can owe at most. Nothing from a caller is ever
  * in the text of a statement. */
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/rand.h"
 #include "billing/billing_i.h"
 #include "billing/ledger_sql_i.h"
@@ -44,34 +43,6 @@ bool ledger_row(const struct store_rows *r, size_t *at, struct sv *cells, size_t
 			cells[i] = cell;
 	}
 	return r->column_count > 0;
-}
-
-int ledger_sql(const char *text, const struct sv *params, size_t count, struct store_rows *rows)
-{
-	static bool is_failing;
-	*rows = (struct store_rows){0};
-	int st = billing_store ? store_sql_run(billing_store, text, params, count, rows) : ST_UNSUPPORTED;
-	if (st) {
-		billing_counts.failed++;
-		if (!is_failing && st != ST_CANCELLED)
-			log_error("billing: the database: %s; told once until it answers again",
-			    rows->error.n ? rows->error.p : status_text(st));
-	} else if (is_failing) {
-		log_notice("billing: the database answers again");
-	}
-	is_failing = st != ST_OK;
-	return st;
-}
-
-int ledger_transact(const char *text, const struct sv *params, size_t count, struct store_rows *rows)
-{
-	struct store_rows none;
-	int st = ledger_sql(text, params, count, rows);
-	if (st && st != ST_CANCELLED && billing_store) {
-		(void)store_sql_run(billing_store, "ROLLBACK", NULL, 0, &none);
-		store_rows_fini(&none);
-	}
-	return st;
 }
 
 static void text_copy(char *out, size_t size, struct sv cell)

@@ -15,7 +15,6 @@
 enum { START_PAUSE_US = 2 * 1000 * 1000 };
 
 struct billing_counts billing_counts;
-struct store *billing_store;
 static unsigned generation; /* of loads: a coroutine of an older one goes */
 
 static const struct conf_desc confs[] = {
@@ -69,7 +68,7 @@ static void co_start(void *arg)
 	const unsigned mine = generation;
 	int st = ST_AGAIN;
 	role_assert_co();
-	while (billing_store && mine == generation && st && st != ST_UNSUPPORTED) {
+	while (lines_are_open() && mine == generation && st && st != ST_UNSUPPORTED) {
 		st = ledger_open();
 		if (!st)
 			st = decks_load();
@@ -88,12 +87,9 @@ static int load(void)
 	int st = calls_load();
 	if (!st)
 		st = groups_load();
-	if (!st && core_dirs() && core_dirs()->db &&
-	    store_open(&billing_store, billing_param("dsn"), core_dirs()->db, STORE_KEEPS, NULL)) {
+	if (!st && core_dirs() && core_dirs()->db && lines_open(billing_param("dsn"), core_dirs()->db))
 		log_error("billing.conf: dsn: no such database; no call of an account is let in");
-		billing_store = NULL;
-	}
-	return !st && billing_store ? co_spawn("billing start", co_start, NULL, NULL) : st;
+	return !st && lines_are_open() ? co_spawn("billing start", co_start, NULL, NULL) : st;
 }
 
 static int unload(void)
@@ -106,8 +102,7 @@ static int unload(void)
 	calls_unload();
 	groups_unload();
 	holds_forget();
-	store_close(billing_store);
-	billing_store = NULL;
+	lines_close();
 	decks_free();
 	return ST_OK;
 }

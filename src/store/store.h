@@ -76,6 +76,8 @@ CO int store_sql_run(
 ON_CTL int store_migrate(struct store *s, const char *room, const char *const *steps, store_done_fn done, void *arg);
 /* What orders rows as they came, for an ORDER BY in somebody's own SQL; NULL: this database has nothing like it. */
 ON_CTL const char *store_row_order(const struct store *s);
+/* Would a second store of the same DSN have its statements run while one of this runs? */
+ON_CTL bool store_is_side_by_side(const struct store *s);
 ON_CTL void store_stats_get(const struct store *s, struct store_stats *out);
 
 /* The next cell from *at (0: the first), which moves on; false: none is left. p NULL: NULL. */

@@ -153,7 +153,7 @@ NO_ROLE_CHECK int main(int argc, char **argv)
 		return 1;
 	core_dirs_set(&dirs);
 	core_switchname_set(argv[3]);
-	if (store_open(&billing_store, argv[1], dirs.db, STORE_KEEPS, NULL) || co_spawn("begin", co_begin, NULL, NULL))
+	if (lines_open(argv[1], dirs.db) || co_spawn("begin", co_begin, NULL, NULL))
 		return 1;
 	int64_t since_us = clock_mono_us();
 	loop_run();

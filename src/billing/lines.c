@@ -1,0 +1,103 @@
+/* The connections to the ledger's database. Where it answers several at a time (PostgreSQL) there are a few, and a
+ * statement goes to the one that has the least to do: a transaction that waits for an account's row, or for its way
+ * there and back, holds up no other account's. What belongs together takes one line and goes through that. At the end
+ * each store writes what it was given. */
+#include "base/log.h"
+#include "billing/billing_i.h"
+
+enum { LINES_MAX = 4 };
+static struct line {
+	struct store *store;
+	unsigned busy;
+} lines[LINES_MAX];
+static size_t line_count;
+static unsigned generation; /* a line of an older one is closed */
+
+int lines_open(const char *dsn, const char *folder)
+{
+	int st = store_open(&lines[0].store, dsn, folder, STORE_KEEPS, NULL);
+	if (st)
+		return st;
+	line_count = 1;
+	while (line_count < LINES_MAX && store_is_side_by_side(lines[0].store) &&
+	       !store_open(&lines[line_count].store, dsn, folder, STORE_KEEPS, NULL))
+		line_count++;
+	return ST_OK;
+}
+
+void lines_close(void)
+{
+	struct line old[LINES_MAX];
+	size_t count = line_count;
+	for (size_t i = 0; i < count; i++)
+		old[i] = lines[i], lines[i] = (struct line){0};
+	line_count = 0;
+	generation++;
+	for (size_t i = 0; i < count; i++)
+		store_close(old[i].store);
+}
+
+bool lines_are_open(void)
+{
+	return line_count > 0;
+}
+
+struct ledger_line line_take(void)
+{
+	size_t best = 0;
+	for (size_t i = 1; i < line_count; i++)
+		if (lines[i].busy < lines[best].busy)
+			best = i;
+	if (line_count)
+		lines[best].busy++;
+	return (struct ledger_line){lines[best].store, best, generation};
+}
+
+void line_give(struct ledger_line l)
+{
+	if (l.store && l.generation == generation)
+		lines[l.at].busy--;
+}
+
+bool line_is_open(struct ledger_line l)
+{
+	return l.store && l.generation == generation;
+}
+
+int line_sql(struct ledger_line l, const char *text, const struct sv *params, size_t count, struct store_rows *rows)
+{
+	static bool is_failing;
+	*rows = (struct store_rows){0};
+	int st = line_is_open(l) ? store_sql_run(l.store, text, params, count, rows) : ST_UNSUPPORTED;
+	if (st) {
+		billing_counts.failed++;
+		if (!is_failing && st != ST_CANCELLED)
+			log_error("billing: the database: %s; told once until it answers again",
+			    rows->error.n ? rows->error.p : status_text(st));
+	} else if (is_failing) {
+		log_notice("billing: the database answers again");
+	}
+	is_failing = st != ST_OK;
+	return st;
+}
+
+int ledger_sql(const char *text, const struct sv *params, size_t count, struct store_rows *rows)
+{
+	struct ledger_line l = line_take();
+	int st = line_sql(l, text, params, count, rows);
+	line_give(l);
+	return st;
+}
+
+int ledger_transact(const char *text, const struct sv *params, size_t count, struct store_rows *rows)
+{
+	struct ledger_line l = line_take();
+	struct store_rows none;
+	int st = line_sql(l, text, params, count, rows);
+	if (st && st != ST_CANCELLED && line_is_open(l)) {
+		(void)store_sql_run(l.store, "ROLLBACK", NULL, 0, &none);
+		store_rows_fini(&none);
+	}
+	line_give(l);
+	return st;
+}
