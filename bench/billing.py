@@ -8,7 +8,7 @@ HOLD_MS = 1500
 NUMBER = """<include>
   <extension name="bench_prepaid">
     <condition field="destination_number" expression="^7400$">
-      <action application="billing" data="80 card${uuid:0:2}"/>
+      <action application="billing" data="80 ${distributor(cards)}"/>
       <action application="answer"/>
       <action application="park"/>
     </condition>
@@ -26,8 +26,11 @@ class PrepaidSwitch(Switch):
         dsn = self.pg.dsn.replace("'", "&apos;")
         (conf / "autoload_configs/billing.conf.xml").write_text(
             f"<configuration name=\"billing.conf\"><settings><param name=\"dsn\" value=\"{dsn}\"/></settings></configuration>")
+        nodes = "".join(f'<node name="card{i:02x}" weight="1"/>' for i in range(ACCOUNTS))  # each in turn
+        (conf / "autoload_configs/distributor.conf.xml").write_text(
+            f'<configuration name="distributor.conf"><lists><list name="cards">{nodes}</list></lists></configuration>')
         p = conf / "autoload_configs/modules.conf.xml"
-        p.write_text(p.read_text().replace("</modules>", '<load module="mod_billing"/></modules>'))
+        p.write_text(p.read_text().replace("</modules>", '<load module="mod_distributor"/><load module="mod_billing"/></modules>'))
 
     def start(self, timeout=20):
         super().start(timeout)
