@@ -38,6 +38,7 @@ struct ledger_line {
 ON_CTL int lines_open(const char *dsn, const char *folder);
 ON_CTL void lines_close(void);
 ON_CTL bool lines_are_open(void);
+ON_CTL int64_t lines_since_us(void); /* wall: when they were opened */
 /* The one with the least to do; to be given back, also when it was closed meanwhile. */
 ON_CTL struct ledger_line line_take(void);
 ON_CTL void line_give(struct ledger_line l);
@@ -79,7 +80,8 @@ CO int ledger_account(const char *account, const char *group, bool wants_hour, s
 CO int ledger_reserve(const struct ledger_call *c, struct ledger_state *out);
 /* is_granted: amount is reserved. */
 CO int ledger_extend(const struct ledger_more *m, struct ledger_state *out);
-CO int ledger_settle(const char *id, const char *account, int64_t seconds, int64_t cost);
+/* is_unsure: the answer of its reservation was lost; one that is still on its way finds its place taken. */
+CO int ledger_settle(const char *id, const char *account, int64_t seconds, int64_t cost, bool is_unsure);
 /* The cells of the next row, at most max; false: none. *at 0: the names are passed over. */
 ANY bool ledger_row(const struct store_rows *r, size_t *at, struct sv *cells, size_t max);
 ANY int64_t ledger_int(struct sv cell);
@@ -138,6 +140,11 @@ ON_CTL bool calls_are_up(void); /* some leg is charged */
 ON_CTL bool calls_has(const char *id);
 ON_CTL void calls_refresh(const char *account);
 ON_CTL void calls_show(struct buf *out);
-CO int calls_recover(void); /* settles what a dead process of this name left open, with what it had noted */
+
+/* ---- recover.c ---- */
+CO int calls_recover(void);      /* settles what is open and nobody's, with what was noted of it */
+ON_CTL void recover_start(void); /* from now on, once a minute */
+ON_CTL void recover_stop(void);
+
 CO int app_billing(struct leg *leg, const char *data);
 CO int api_billing(struct api_call *c);

@@ -14,7 +14,6 @@
 #include "core/event/event.h"
 #include "core/registry/app_words.h"
 #include "core/run/exec.h"
-#include "core/value/self.h"
 #include "loop/loop.h"
 #include "text/mark.h"
 
@@ -80,7 +79,7 @@ static void co_settle(void *arg)
 			break;
 		char *account = mem_strdup(c->account);
 		int64_t cost = c->cost;
-		int st = account ? ledger_settle(id, account, c->seconds, cost) : ST_NOMEM;
+		int st = account ? ledger_settle(id, account, c->seconds, cost, c->hold.is_unsure) : ST_NOMEM;
 		c = charges ? hash_get(charges, sv_of(id)) : NULL;
 		if (!st && c) {
 			billing_counts.settled++;
@@ -332,26 +331,6 @@ void calls_refresh(const char *account)
 		if (!c->is_extending)
 			loop_timer_set(&c->tick, 0, "billing tick", on_tick, c);
 	}
-}
-
-int calls_recover(void)
-{
-	struct sv p[] = {sv_of(core_switchname())}, c[4] = {{0}};
-	struct store_rows rows;
-	size_t at = 0;
-	int st =
-	    ledger_sql("SELECT id,account,used_s,used FROM billing_calls WHERE state='open' AND node=$1", p, 1, &rows);
-	while (!st && ledger_row(&rows, &at, c, 4)) {
-		char *id = sv_dup(c[0]), *account = sv_dup(c[1]);
-		if (!id || !account)
-			st = ST_NOMEM;
-		else if (!calls_has(id) && !(st = ledger_settle(id, account, ledger_int(c[2]), ledger_int(c[3]))))
-			billing_counts.recovered++;
-		mem_free(id);
-		mem_free(account);
-	}
-	store_rows_fini(&rows);
-	return st;
 }
 
 int calls_load(void)

@@ -135,7 +135,7 @@ int ledger_extend(const struct ledger_more *m, struct ledger_state *out)
 	return st;
 }
 
-int ledger_settle(const char *id, const char *account, int64_t seconds, int64_t cost)
+int ledger_settle(const char *id, const char *account, int64_t seconds, int64_t cost, bool is_unsure)
 {
 	struct ledger_number n[3];
 	char token[UUID_CHARS + 1];
@@ -143,7 +143,7 @@ int ledger_settle(const char *id, const char *account, int64_t seconds, int64_t 
 	uuid_make(token);
 	struct sv p[] = {sv_of(id), sv_of(account), ledger_put(&n[0], cost), ledger_put(&n[1], clock_wall_us()),
 	    sv_of(token), ledger_put(&n[2], seconds)};
-	int st = ledger_transact(sql_settle, p, 6, &rows);
+	int st = ledger_transact(is_unsure ? sql_settle_unsure : sql_settle, p, 6, &rows);
 	store_rows_fini(&rows);
 	return st;
 }

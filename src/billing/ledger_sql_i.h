@@ -76,18 +76,25 @@ static const char sql_extend_group[] = EXTEND(
 	" AND (" NUM("$7") "=0 OR " GROUP_HOUR "+" MISSING "<=" NUM("$7") ")", GROUP_STATE);
 
 /* $1 call, $3 cost, $4 now, $5 token, $6 seconds */
-static const char sql_settle[] =
-	LOCK
-	"UPDATE billing_accounts SET token=$5,balance=balance-" NUM("$3")
-	",reserved=reserved-(SELECT m.reserved FROM billing_calls m WHERE m.id=$1) WHERE id=$2"
-	" AND EXISTS (SELECT 1 FROM billing_calls WHERE id=$1 AND account=$2 AND state='open');"
-	"INSERT INTO billing_entries (id,account,at_us,kind,amount,balance,call_id)"
-	" SELECT 'call:'||" TEXT("$1") ",id," NUM("$4") ",'call',-" NUM("$3") ",balance," TEXT("$1")
-	" FROM billing_accounts WHERE id=$2 AND token=$5 AND " NUM("$3") "<>0;"
-	"UPDATE billing_calls SET state='done',reserved=0,cost=" NUM("$3") ",seconds=" NUM("$6") ",ended_us=" NUM("$4")
-	" WHERE id=$1 AND state='open'"
-	" AND EXISTS (SELECT 1 FROM billing_accounts WHERE id=$2 AND token=$5);"
-	"COMMIT";
+#define SETTLE(first) \
+	LOCK first \
+	"UPDATE billing_accounts SET token=$5,balance=balance-" NUM("$3") \
+	",reserved=reserved-(SELECT m.reserved FROM billing_calls m WHERE m.id=$1) WHERE id=$2" \
+	" AND EXISTS (SELECT 1 FROM billing_calls WHERE id=$1 AND account=$2 AND state='open');" \
+	"INSERT INTO billing_entries (id,account,at_us,kind,amount,balance,call_id)" \
+	" SELECT 'call:'||" TEXT("$1") ",id," NUM("$4") ",'call',-" NUM("$3") ",balance," TEXT("$1") \
+	" FROM billing_accounts WHERE id=$2 AND token=$5 AND " NUM("$3") "<>0;" \
+	"UPDATE billing_calls SET state='done',reserved=0,cost=" NUM("$3") ",seconds=" NUM("$6") ",ended_us=" NUM("$4") \
+	" WHERE id=$1 AND state='open'" \
+	" AND EXISTS (SELECT 1 FROM billing_accounts WHERE id=$2 AND token=$5);" \
+	"COMMIT"
+static const char sql_settle[] = SETTLE("");
+/* The reservation may still be on its way: what stands in its place lets it change nothing. */
+static const char sql_settle_unsure[] = SETTLE(
+	"INSERT INTO billing_calls (id,account,node,leg,number,deck,prefix,per_minute,connect_fee,minimum_s,increment_s,"
+	"free_s,tax_ppm,started_us,ended_us,reserved,state,token)"
+	" SELECT " TEXT("$1") ",id,'','','','','',0,0,0,1,0,0," NUM("$4") "," NUM("$4") ",0,'void',''"
+	" FROM billing_accounts WHERE id=$2 AND NOT EXISTS (SELECT 1 FROM billing_calls WHERE id=$1);");
 
 /* $1 entry, $3 amount, $4 now, $5 token, $6 kind */
 static const char sql_topup[] =

@@ -2,6 +2,7 @@
  * statement goes to the one that has the least to do: a transaction that waits for an account's row, or for its way
  * there and back, holds up no other account's. What belongs together takes one line and goes through that. At the end
  * each store writes what it was given. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "billing/billing_i.h"
 
@@ -11,6 +12,7 @@ static struct line {
 	unsigned busy;
 } lines[LINES_MAX];
 static size_t line_count;
+static int64_t since_us;
 static unsigned generation; /* a line of an older one is closed */
 
 int lines_open(const char *dsn, const char *folder)
@@ -19,6 +21,7 @@ int lines_open(const char *dsn, const char *folder)
 	if (st)
 		return st;
 	line_count = 1;
+	since_us = clock_wall_us();
 	while (line_count < LINES_MAX && store_is_side_by_side(lines[0].store) &&
 	       !store_open(&lines[line_count].store, dsn, folder, STORE_KEEPS, NULL))
 		line_count++;
@@ -40,6 +43,11 @@ void lines_close(void)
 bool lines_are_open(void)
 {
 	return line_count > 0;
+}
+
+int64_t lines_since_us(void)
+{
+	return since_us;
 }
 
 struct ledger_line line_take(void)

@@ -78,7 +78,7 @@ static void co_start(void *arg)
 			break;
 	}
 	if (!st && mine == generation)
-		fees_start();
+		fees_start(), recover_start();
 }
 
 static int load(void)
@@ -99,6 +99,7 @@ static int unload(void)
 		return ST_BUSY;
 	generation++;
 	fees_stop();
+	recover_stop();
 	calls_unload();
 	groups_unload();
 	holds_forget();

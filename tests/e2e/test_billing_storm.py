@@ -147,7 +147,8 @@ def rate_of(deck, number):
 
 def check(db, file):
     """Everything adds up; how many calls, how many of them a dead process left, what those had for nothing."""
-    calls = db.run("SELECT id,account,deck,number,seconds,cost,state FROM billing_calls")
+    calls = db.run("SELECT id,account,deck,number,seconds,cost,state FROM billing_calls WHERE state<>'void'")
+    assert not db.run("SELECT id FROM billing_calls WHERE state='void' AND (cost<>0 OR reserved<>0)")
     known, lost = {}, 0
     for line in file.read_text().splitlines():
         kind, call, a, b = line.split()

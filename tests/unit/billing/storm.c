@@ -48,7 +48,7 @@ static CO void settle(const struct hold *h, const char *account, int64_t seconds
 {
 	int64_t cost = rate_cost(&h->rate, seconds);
 	note("S", h->id, seconds, cost);
-	while (ledger_settle(h->id, account, seconds, cost))
+	while (ledger_settle(h->id, account, seconds, cost, h->is_unsure))
 		if (co_sleep(PAUSE_US))
 			return;
 	note("D", h->id, 0, 0);
@@ -124,7 +124,7 @@ static void co_begin(void *arg)
 		if (!st)
 			st = calls_recover();
 		if (!st) {
-			st = ledger_sql("SELECT COUNT(*) FROM billing_calls", NULL, 0, &rows);
+			st = ledger_sql("SELECT COUNT(*) FROM billing_calls WHERE state<>'void'", NULL, 0, &rows);
 			if (!st && ledger_row(&rows, &at, &cell, 1))
 				storm.begun = ledger_int(cell);
 			store_rows_fini(&rows);
