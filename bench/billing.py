@@ -1,6 +1,6 @@
 """Calls that are charged while they run, on PostgreSQL: the most a second on one core, the database and the load on the other."""
 from switch import LOAD_CORE, Switch, note, pinned
-from billing_lab import DECK, until
+from billing_lab import DECK
 from database_servers import Postgres
 
 ACCOUNTS = 256
@@ -34,7 +34,6 @@ class PrepaidSwitch(Switch):
 
     def start(self, timeout=20):
         super().start(timeout)
-        until(lambda: self.api("billing reload").startswith("+OK"))
         path = self.root / "deck.csv"
         path.write_text(DECK)
         assert self.api(f"billing import retail {path}").startswith("+OK")

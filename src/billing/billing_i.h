@@ -10,6 +10,8 @@ struct billing_counts {
 	uint64_t reserved, extended, settled, refused, failed, recovered, fees;
 };
 extern struct billing_counts billing_counts;
+/* Waits until the tables are made and the decks are read, or that failed, or for some seconds. */
+CO void billing_wait_ready(void);
 ON_CTL const char *billing_param(const char *name);
 ON_CTL void billing_event(
     const char *action, const char *account, const char *uuid, const char *call_id, int64_t amount, const char *why);

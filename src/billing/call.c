@@ -236,6 +236,7 @@ static ON_CTL struct charge *charge_make(const struct hold *h, const struct leg 
 static CO int charge_new(struct leg *leg, const char *account, const char *number)
 {
 	struct hold h;
+	billing_wait_ready();
 	const char *why = hold_open(&h, account, leg->uuid, number, setting("reserve-seconds", 1));
 	struct charge *c = !why || h.is_unsure ? charge_make(&h, leg, account) : NULL;
 	if (why || !c) {

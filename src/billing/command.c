@@ -453,6 +453,7 @@ int api_billing(struct api_call *c)
 {
 	struct app_words w;
 	role_assert_co();
+	billing_wait_ready();
 	int st = app_words_init(&w, c->text, WORDS);
 	bool is_known = false;
 	for (size_t i = 0; !st && w.n && i < sizeof(verbs) / sizeof(verbs[0]); i++)

@@ -112,7 +112,7 @@ int ledger_reserve(const struct ledger_call *c, struct ledger_state *out)
 	    sv_of(c->leg), sv_of(c->number), sv_of(c->deck), sv_of(c->found->prefix), ledger_put(&n[5], r->per_minute),
 	    ledger_put(&n[6], r->connect), ledger_put(&n[7], r->minimum_s), ledger_put(&n[8], r->increment_s),
 	    ledger_put(&n[9], r->free_s), ledger_put(&n[10], r->tax_ppm), ledger_put(&n[11], clock_wall_us())};
-	int st = ledger_transact(*g->name ? sql_reserve_group : sql_reserve, p, 21, &rows);
+	int st = ledger_sql(*g->name ? sql_reserve_group : sql_reserve, p, 21, &rows);
 	if (!st)
 		state_read(&rows, out);
 	store_rows_fini(&rows);
@@ -128,7 +128,7 @@ int ledger_extend(const struct ledger_more *m, struct ledger_state *out)
 	struct sv p[] = {sv_of(m->id), sv_of(m->account), ledger_put(&n[0], m->amount),
 	    ledger_put(&n[1], hour_ago_us()), sv_of(token), sv_of(m->group->name),
 	    ledger_put(&n[2], m->group->max_hour), ledger_put(&n[3], m->used_s), ledger_put(&n[4], m->used)};
-	int st = ledger_transact(*m->group->name ? sql_extend_group : sql_extend, p, 9, &rows);
+	int st = ledger_sql(*m->group->name ? sql_extend_group : sql_extend, p, 9, &rows);
 	if (!st)
 		state_read(&rows, out);
 	store_rows_fini(&rows);
@@ -143,7 +143,7 @@ int ledger_settle(const char *id, const char *account, int64_t seconds, int64_t 
 	uuid_make(token);
 	struct sv p[] = {sv_of(id), sv_of(account), ledger_put(&n[0], cost), ledger_put(&n[1], clock_wall_us()),
 	    sv_of(token), ledger_put(&n[2], seconds)};
-	int st = ledger_transact(is_unsure ? sql_settle_unsure : sql_settle, p, 6, &rows);
+	int st = ledger_sql(is_unsure ? sql_settle_unsure : sql_settle, p, 6, &rows);
 	store_rows_fini(&rows);
 	return st;
 }

@@ -1,7 +1,6 @@
 /* The connections to the ledger's database. Where it answers several at a time (PostgreSQL) there are a few, and a
  * statement goes to the one that has the least to do: a transaction that waits for an account's row, or for its way
- * there and back, holds up no other account's. What belongs together takes one line and goes through that. At the end
- * each store writes what it was given. */
+ * there and back, holds up no other account's. At the end each store writes what it was given. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "billing/billing_i.h"
@@ -67,16 +66,13 @@ void line_give(struct ledger_line l)
 		lines[l.at].busy--;
 }
 
-bool line_is_open(struct ledger_line l)
-{
-	return l.store && l.generation == generation;
-}
-
-int line_sql(struct ledger_line l, const char *text, const struct sv *params, size_t count, struct store_rows *rows)
+int ledger_sql(const char *text, const struct sv *params, size_t count, struct store_rows *rows)
 {
 	static bool is_failing;
+	struct ledger_line l = line_take();
 	*rows = (struct store_rows){0};
-	int st = line_is_open(l) ? store_sql_run(l.store, text, params, count, rows) : ST_UNSUPPORTED;
+	int st = l.store ? store_sql_run(l.store, text, params, count, rows) : ST_UNSUPPORTED;
+	line_give(l);
 	if (st) {
 		billing_counts.failed++;
 		if (!is_failing && st != ST_CANCELLED)
@@ -86,26 +82,5 @@ int line_sql(struct ledger_line l, const char *text, const struct sv *params, si
 		log_notice("billing: the database answers again");
 	}
 	is_failing = st != ST_OK;
-	return st;
-}
-
-int ledger_sql(const char *text, const struct sv *params, size_t count, struct store_rows *rows)
-{
-	struct ledger_line l = line_take();
-	int st = line_sql(l, text, params, count, rows);
-	line_give(l);
-	return st;
-}
-
-int ledger_transact(const char *text, const struct sv *params, size_t count, struct store_rows *rows)
-{
-	struct ledger_line l = line_take();
-	struct store_rows none;
-	int st = line_sql(l, text, params, count, rows);
-	if (st && st != ST_CANCELLED && line_is_open(l)) {
-		(void)store_sql_run(l.store, "ROLLBACK", NULL, 0, &none);
-		store_rows_fini(&none);
-	}
-	line_give(l);
 	return st;
 }

@@ -1,6 +1,7 @@
 /* mod_billing: on-line charging. Accounts, decks and a ledger in a database; calls that reserve before they ring
  * (docs/billing.md). The rating is pure (rate.h), the ledger is SQL (ledger.c), a call is call.c. */
 #include "core/registry/module.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "billing/billing_i.h"
 #include "core/conf/config.h"
@@ -12,10 +13,16 @@
 
 #include <string.h>
 
-enum { START_PAUSE_US = 2 * 1000 * 1000 };
+enum { START_PAUSE_US = 2 * 1000 * 1000, START_WAIT_US = 5 * 1000 * 1000 };
 
 struct billing_counts billing_counts;
 static unsigned generation; /* of loads: a coroutine of an older one goes */
+static bool is_starting;
+static struct list starting_waits; /* of struct waiter */
+struct waiter {
+	struct lnode link;
+	struct co_wait wait;
+};
 
 static const struct conf_desc confs[] = {
     {"billing.conf", "dsn", "text", NULL, "billing", "the database of accounts, calls, entries, rates and vouchers"},
@@ -62,6 +69,26 @@ void billing_event(
 	buf_fini(&money);
 }
 
+void billing_wait_ready(void)
+{
+	struct waiter w = {0};
+	if (!is_starting)
+		return;
+	list_push(&starting_waits, &w.link);
+	(void)co_wait(&w.wait, START_WAIT_US);
+	list_remove(&w.link);
+}
+
+static ON_CTL void starting_end(void)
+{
+	struct lnode *it, *tmp;
+	is_starting = false;
+	list_each (&starting_waits, it, tmp) {
+		list_remove(it);
+		co_signal(&list_entry(it, struct waiter, link)->wait, ST_OK);
+	}
+}
+
 /* The tables, the decks, the calls of a process that died: again until the database answers. */
 static void co_start(void *arg)
 {
@@ -69,11 +96,14 @@ static void co_start(void *arg)
 	int st = ST_AGAIN;
 	role_assert_co();
 	while (lines_are_open() && mine == generation && st && st != ST_UNSUPPORTED) {
+		is_starting = true;
 		st = ledger_open();
 		if (!st)
 			st = decks_load();
 		if (!st)
 			st = calls_recover();
+		if (mine == generation)
+			starting_end();
 		if (st && co_sleep(START_PAUSE_US))
 			break;
 	}
@@ -84,6 +114,7 @@ static void co_start(void *arg)
 static int load(void)
 {
 	role_assert_ctl();
+	list_init(&starting_waits);
 	int st = calls_load();
 	if (!st)
 		st = groups_load();
@@ -98,6 +129,7 @@ static int unload(void)
 	if (calls_are_up())
 		return ST_BUSY;
 	generation++;
+	starting_end();
 	fees_stop();
 	recover_stop();
 	calls_unload();

@@ -28,7 +28,7 @@ int ledger_topup(const char *account, const char *ref, int64_t amount, const cha
 	uuid_make(token);
 	struct sv p[] = {sv_of(ref), sv_of(account), ledger_put(&n[0], amount), ledger_put(&n[1], clock_wall_us()),
 	    sv_of(token), sv_of(kind)};
-	return balance_read(ledger_transact(sql_topup, p, 6, &rows), &rows, balance);
+	return balance_read(ledger_sql(sql_topup, p, 6, &rows), &rows, balance);
 }
 
 int ledger_voucher(const char *account, const char *code, int64_t *balance)
@@ -38,7 +38,7 @@ int ledger_voucher(const char *account, const char *code, int64_t *balance)
 	struct store_rows rows;
 	uuid_make(token);
 	struct sv p[] = {sv_of(code), sv_of(account), ledger_put(&n, clock_wall_us()), sv_of(token)};
-	int st = balance_read(ledger_transact(sql_voucher, p, 4, &rows), &rows, balance);
+	int st = balance_read(ledger_sql(sql_voucher, p, 4, &rows), &rows, balance);
 	return st == ST_EXISTS ? ST_NOTFOUND : st;
 }
 
@@ -50,7 +50,7 @@ int ledger_fee(const struct ledger_fee *f, const char *entry, int64_t *balance)
 	uuid_make(token);
 	struct sv p[] = {sv_of(entry), sv_of(f->account), ledger_put(&n[0], f->amount),
 	    ledger_put(&n[1], clock_wall_us()), sv_of(token), sv_of(f->name), ledger_put(&n[2], f->period)};
-	return balance_read(ledger_transact(sql_fee, p, 7, &rows), &rows, balance);
+	return balance_read(ledger_sql(sql_fee, p, 7, &rows), &rows, balance);
 }
 
 int ledger_rerate(const char *id, const char *account, int64_t old, int64_t cost, const struct rate_found *found)
@@ -64,7 +64,7 @@ int ledger_rerate(const char *id, const char *account, int64_t old, int64_t cost
 	    sv_of(token), ledger_put(&n[2], cost), sv_of(found->prefix), ledger_put(&n[3], r->per_minute),
 	    ledger_put(&n[4], r->connect), ledger_put(&n[5], r->minimum_s), ledger_put(&n[6], r->increment_s),
 	    ledger_put(&n[7], r->free_s), ledger_put(&n[8], r->tax_ppm)};
-	int st = ledger_transact(sql_rerate, p, 13, &rows);
+	int st = ledger_sql(sql_rerate, p, 13, &rows);
 	store_rows_fini(&rows);
 	return st;
 }

@@ -67,7 +67,7 @@ int ledger_open(void)
 		buf_init(&text);
 		buf_printf(&text, "BEGIN;%s;INSERT INTO billing_schema VALUES (%lld);COMMIT", migrations[version],
 		    (long long)version + 1);
-		st = text.failed ? ST_NOMEM : ledger_transact(text.p, NULL, 0, &rows);
+		st = text.failed ? ST_NOMEM : ledger_sql(text.p, NULL, 0, &rows);
 		if (!text.failed)
 			store_rows_fini(&rows);
 		buf_fini(&text);

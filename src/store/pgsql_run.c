@@ -422,6 +422,18 @@ static ON_CTL bool sql_result(struct pg_link *l, PGresult *r)
 
 /* ---- in general ---- */
 
+/* A text that was to be a transaction, and failed, leaves nothing open for the next one. */
+static ON_CTL void sql_end(struct pg_link *l)
+{
+	bool is_open = l->status && !l->is_in_transaction && sql_is_transaction(first_op(l)->text) &&
+	               PQtransactionStatus(l->pg) == PQTRANS_INERROR;
+	l->rest = SV_NONE;
+	if (is_open && PQsendQuery(l->pg, "ROLLBACK"))
+		pg_link_watch(l);
+	else
+		pg_run_done(l, l->status);
+}
+
 /* What came is at its end: the next step. */
 static ON_CTL void results_end(struct pg_link *l)
 {
@@ -432,7 +444,7 @@ static ON_CTL void results_end(struct pg_link *l)
 	else if (!l->status && sql_send(l))
 		pg_link_watch(l);
 	else
-		pg_run_done(l, l->status);
+		sql_end(l);
 }
 
 /* Of a transaction that went out at once. */
@@ -445,7 +457,7 @@ static ON_CTL bool text_result(struct pg_link *l, PGresult *r)
 		if (l->status && l->is_renewed)
 			pg_link_fail(l, l->status, "the prepared statements are gone");
 		else
-			pg_run_done(l, l->status);
+			sql_end(l);
 		return false;
 	case PGRES_PIPELINE_ABORTED:
 		PQclear(r);

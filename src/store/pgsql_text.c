@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 enum { TEXTS_MAX = 64, TEXT_MAX_BYTES = 16384, STATEMENTS_MAX = 32, VALUES_BYTES_MAX = 65536, SEEN = 256 };
 struct pg_text {
@@ -41,7 +40,7 @@ bool pg_text_is_one_go(const struct store_op *op)
 		n++;
 	for (size_t i = 0; i < op->value_count; i++)
 		bytes += op->values[i].n;
-	if (n != 1 && strncasecmp(op->text, "BEGIN;", 6) != 0)
+	if (n != 1 && !sql_is_transaction(op->text))
 		return false;
 	return n <= STATEMENTS_MAX && bytes < VALUES_BYTES_MAX; /* more would fill the socket before anybody reads */
 }

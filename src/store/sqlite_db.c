@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/sql_text.h"
 #include "store/sqlite_i.h"
 
 #include <sqlite3.h>
@@ -421,10 +422,13 @@ static int sql_run(struct sqlite_db *db, struct store_op *op)
 		buf_printf(&op->rows.error, "%s: %s", db->path, sqlite3_errstr(rc));
 		return ST_IO;
 	}
+	bool is_own = sqlite3_get_autocommit(db->handle) && sql_is_transaction(op->text);
 	sqlite3_progress_handler(db->handle, PROGRESS_STEPS, is_too_late, op);
 	struct sqlite_text *kept = op->value_count ? sqlite_texts_take(db->texts, op->text) : NULL;
 	rc = kept ? kept_run(db, op, kept) : text_run(db, op);
 	sqlite3_progress_handler(db->handle, 0, NULL, NULL);
+	if (rc && is_own && !sqlite3_get_autocommit(db->handle))
+		sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
 	return rc;
 }
 

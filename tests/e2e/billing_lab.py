@@ -49,7 +49,6 @@ def until(fn, seconds=20):
 
 def start(s, deck=True):
     s.start()
-    until(lambda: s.api("billing reload").startswith("+OK"))
     if deck:
         path = s.root / "deck.csv"
         path.write_text(DECK)

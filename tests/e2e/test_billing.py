@@ -43,7 +43,6 @@ def sw(tmp_path_factory):
     s.start()
     deck = s.root / "deck.csv"
     deck.write_text(DECK)
-    until(lambda: s.api("billing reload").startswith("+OK"))
     assert s.api(f"billing import retail {deck}") == "+OK 4 rates imported, 1 lines are bad\nline 5: prefix is no value of that kind\n"
     yield s
     s.stop()
