@@ -111,6 +111,10 @@ ON_CTL void fees_stop(void);
 CO int fees_command(struct api_call *c, int n, const char *const *words); /* billing fee ... */
 CO int fees_show(struct api_call *c, const char *account);                /* NULL: all */
 
+/* ---- audit.c ---- */
+CO int reconcile_command(struct api_call *c);
+CO int rerate_command(struct api_call *c, const char *day); /* YYYY-MM-DD, UTC */
+
 /* ---- hold.c: the money that a call holds ---- */
 struct hold {
 	char id[UUID_CHARS + 1];
