@@ -1,5 +1,8 @@
 """Calls that are charged while they run, on PostgreSQL: the most a second on one core, the database and the load on the other."""
-from switch import LOAD_CORE, Switch, note, pinned
+import json
+import threading
+
+from switch import LOAD_CORE, Switch, free_port, note, pinned
 from billing_lab import DECK
 from database_servers import Postgres
 
@@ -48,3 +51,35 @@ class PrepaidSwitch(Switch):
         assert reply.endswith(" 0 differences\n"), reply
         super().end()
         self.pg.end()
+
+
+OTHERS_RATE, PREPAID_RATE, FAULT_S = 200, 20, 6
+
+
+def faults():
+    """What calls that nobody charges notice of a PostgreSQL that prepaid ones wait for: by what happens to it, what the generator saw."""
+    s, seen = PrepaidSwitch().start(), {}
+
+    def both(what):
+        p = s.load_begin("call", rate=PREPAID_RATE, seconds=FAULT_S, number="7400", hold_ms=500, uas_port=free_port())
+        seen[what] = s.load("call", rate=OTHERS_RATE, seconds=FAULT_S, number="5000", hold_ms=500)
+        prepaid = json.loads(p.communicate(timeout=120)[0])
+        r = seen[what]
+        note(f"  {what}: {r['failed']} of {r['started']} failed {r['codes'] or ''}, p50 {r['setup_p50_ms']:.1f} p99 {r['setup_p99_ms']:.1f} ms; "
+             f"prepaid: {prepaid['ok']} taken, {prepaid['codes'] or ''}")
+    try:
+        s.load("call", rate=50, seconds=1, number="7400", hold_ms=500)
+        both("well")
+        s.pg.stall()
+        both("silent")
+        s.pg.go_on()
+        s.pg.kill()
+        both("killed")
+        back = threading.Timer(FAULT_S / 3, s.pg.start)
+        back.start()
+        both("back")
+        back.join()
+        s.settle()
+    finally:
+        s.end()
+    return seen

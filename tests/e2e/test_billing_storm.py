@@ -88,8 +88,9 @@ class Storm:
         db.many("billing_entries (id,account,at_us,kind,amount,balance)", [(f"topup:{i}", f"a{i}", 1, "topup", money[i], money[i]) for i in range(accounts) if money[i]])
 
     def start(self, calls):
-        return subprocess.Popen([STORM, self.db.dsn, self.folder, "node", self.file, str(self.r.randrange(1 << 60)), str(calls), str(PARALLEL), str(self.accounts)],
+        self.p = subprocess.Popen([STORM, self.db.dsn, self.folder, "node", self.file, str(self.r.randrange(1 << 60)), str(calls), str(PARALLEL), str(self.accounts)],
                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        return self.p
 
     def run(self, calls):
         out, _ = (p := self.start(calls)).communicate(timeout=1200)
@@ -187,7 +188,10 @@ def check(db, file):
 
 def storm(db, folder, calls, accounts, kills, seed=11):
     s = Storm(db, folder, calls, accounts, seed)
-    s.crash(kills)
+    try:
+        s.crash(kills)
+    finally:
+        s.p.kill()
     below = db.run("SELECT id FROM billing_accounts WHERE balance+credit_limit-reserved<0")
     assert not below
     count, lost = check(db, s.file)
