@@ -89,7 +89,7 @@ class Storm:
 
     def start(self, calls):
         self.p = subprocess.Popen([STORM, self.db.dsn, self.folder, "node", self.file, str(self.r.randrange(1 << 60)), str(calls), str(PARALLEL), str(self.accounts)],
-                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         return self.p
 
     def run(self, calls):
