@@ -49,9 +49,9 @@ static ON_CTL void fail_sending(struct pg_link *l)
 void pg_value_add(struct pg_values *v, struct sv value, bool may_be_null)
 {
 	v->offsets[v->count++] = may_be_null && !value.p ? SIZE_MAX : v->text.n;
-	if (sql_is_utf8(value))
+	if (value.p && sql_is_utf8(value))
 		buf_addv(&v->text, value);
-	else
+	else if (value.p)
 		sql_utf8_put(&v->text, value);
 	buf_addc(&v->text, 0);
 }

@@ -368,7 +368,7 @@ static int statement_run(struct sqlite_db *db, struct store_op *op, sqlite3_stmt
 }
 
 /* A text for the first time: what has values comes again, and stays prepared when all of it was good. */
-static int text_run(struct sqlite_db *db, struct store_op *op)
+static ON_WORK int text_run(struct sqlite_db *db, struct store_op *op)
 {
 	struct sqlite_text *kept = op->value_count ? mem_zalloc(sizeof(*kept)) : NULL;
 	const char *rest = op->text;
@@ -397,7 +397,7 @@ static int text_run(struct sqlite_db *db, struct store_op *op)
 	return status;
 }
 
-static int kept_run(struct sqlite_db *db, struct store_op *op, struct sqlite_text *kept)
+static ON_WORK int kept_run(struct sqlite_db *db, struct store_op *op, struct sqlite_text *kept)
 {
 	int status = ST_OK;
 	for (size_t i = 0; !status && i < kept->count; i++) {
@@ -412,7 +412,7 @@ static int kept_run(struct sqlite_db *db, struct store_op *op, struct sqlite_tex
 	return status;
 }
 
-static int sql_run(struct sqlite_db *db, struct store_op *op)
+static ON_WORK int sql_run(struct sqlite_db *db, struct store_op *op)
 {
 	int rc;
 
