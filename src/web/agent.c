@@ -124,7 +124,7 @@ static ON_CTL void status_set(struct http_exchange *x, const struct agent_ask *a
 static void list_done(struct http_exchange *x, int status, struct sv reply, void *arg)
 {
 	static const char *const shown[] = {"name", "status", "state", "contact", "calls_answered", "no_answer_count",
-	    "talk_time", "last_status_change", "wrap_up_time", "pause_reason"};
+	    "talk_time", "last_status_change", "wrap_up_time"};
 	struct agent_ask *a = arg;
 	struct sv names, row;
 	struct json_writer w;

@@ -110,7 +110,7 @@ const struct web_route web_routes[] = {
         PARAM_TEXT("queue") "," PARAM_TEXT("format"), NULL, "One row a queue.", REF("Rows"), "application/json", 200},
     {"GET", "/v1/callcenter/agents", WEB_READ, 0, web_callcenter_agents, "callcenter",
         "Agents now and today: status, reason, state, skills, screen_pop of the call (format: json, csv)",
-        PARAM_TEXT("queue") "," PARAM_TEXT("format"), NULL, "One row an agent.", REF("Rows"), "application/json", 200},
+        PARAM_TEXT("queue") "," PARAM_TEXT("agent") "," PARAM_TEXT("format"), NULL, "One row an agent.", REF("Rows"), "application/json", 200},
     {"POST", "/v1/callcenter/agents/{name}", WEB_OPERATOR, WEB_TAKES_BODY | WEB_NEEDS_BODY, web_callcenter_agent_set, "callcenter",
         "Send an agent: action is available, break (with a reason) or logout",
         PARAM_AGENT, "{\"type\":\"object\"}", "It is so.", NULL, NULL, 204},

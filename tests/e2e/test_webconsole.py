@@ -34,7 +34,7 @@ def sw(tmp_path_factory):
     web_console.roles_write(s)
     web_console.console_dir_write(s, folder)
     (s.root / "conf/autoload_configs/callcenter.conf.xml").write_text(
-        '<configuration name="callcenter.conf"><settings/><queues><queue name="support@default"><param name="strategy" value="longest-idle-agent"/></queue></queues>'
+        '<configuration name="callcenter.conf"><settings/><queues><queue name="support@default"><param name="strategy" value="longest-idle-agent"/><param name="screen-pop" value="https://crm.example/?tel={number}&amp;who={name}"/></queue></queues>'
         '<agents><agent name="ann" type="callback" contact="user/1005" status="Logged Out"/><agent name="bob" type="callback" contact="{a=b}user/1002" status="Logged Out"/></agents>'
         '<tiers><tier agent="ann" queue="support@default" level="1" position="1"/><tier agent="bob" queue="support@default" level="2" position="1"/></tiers></configuration>')
     write_extensions(s, [extension("9800", "answer", "callcenter support@default")])
@@ -371,6 +371,11 @@ def test_the_wallboard_follows(sw, page, phone, callcenter):
     page.wait(at=f"{card}[data-mood=warn] [data-what=waiting]:text-is('1')")
     assert page.axe() == []
     page.shot_keep("wallboard")
+    page.select(at="select[name=language]", value="zh")
+    page.wait(at="nav >> text=语音信箱", state="detached")  # a read-only user has none
+    page.wait(at=f"{card} [data-what=waiting]:text-is('1')")
+    page.shot_keep("wallboard-chinese")
+    page.select(at="select[name=language]", value="en")
     assert sw.api("callcenter_config agent set status ann Available").startswith("+OK")
     accept(b, b.expect(method="INVITE"))
     talks(a)
@@ -398,12 +403,14 @@ def test_an_agent_at_his_page(sw, page, phone, callcenter):
     talks(a)
     is_pair(a, b)
     page.wait(at="[data-status=Available]:has-text('in a call')")
+    page.wait(at="a[target=_blank][href^='https://crm.example/?tel=1004&who=']")
     assert page.axe() == []
     page.shot_keep("agent")
     a.bye()
     ended(b)
+    page.fill(at="input[name=reason]", text="lunch <b>")
     page.click(at="button[name=break]")
-    page.wait(at="[data-status='On Break']")
+    page.wait(at="[data-status='On Break']:has-text('lunch <b>')")
     assert "bob|" in sw.api("callcenter_config agent list") and "|On Break|" in sw.api("callcenter_config agent list")
     page.click(at="button[name=logout]")
     page.wait(at="[data-status='Logged Out']")

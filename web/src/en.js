@@ -30,7 +30,7 @@ export default {
       agents_available: 'Ready', agents_paused: 'Paused', agents_logged_out: 'Out', calls: 'Calls', answered: 'Answered', abandoned: 'Given up', offers: 'Offers', missed: 'Missed', service_level: 'Service level, %', service_level_hour: 'Of the last hour', service_level_seconds: 'Level, s',
       wait_mean: 'Mean wait', wait_max: 'Longest', talk_mean: 'Mean talk', talk: 'Talked', status: 'Status', reason: 'Reason', status_seconds: 'Since', state: 'State', skills: 'Skills', number: 'Number', name: 'Name', asked: 'Asked', tries: 'Tries', place: 'Place' } },
   wave: { none: 'The outline of this sound cannot be shown.' },
-  agent: { none: 'You are no agent of the call centre.', available: 'Ready', break: 'Pause', logout: 'Log out of the queues', reason: 'Reason', since: 'in this status', talked: 'talked', code: 'Code', note: 'Note', wrapup: 'Wrap up',
+  agent: { pop: "Open the caller's page", none: 'You are no agent of the call centre.', available: 'Ready', break: 'Pause', logout: 'Log out of the queues', reason: 'Reason', since: 'in this status', talked: 'talked', code: 'Code', note: 'Note', wrapup: 'Wrap up',
     statuses: { Available: 'Ready', AvailableOnDemand: 'Ready, one call', OnBreak: 'Paused', LoggedOut: 'Logged out' }, states: { Idle: 'idle', Waiting: 'waits for calls', Receiving: 'rings', Inaqueuecall: 'in a call' },
     reasons: { lunch: 'Lunch', short: 'Short break', training: 'Training', meeting: 'Meeting' } },
   campaigns: { notLoaded: 'The dialler is not loaded in this switch (mod_dialler).', name: 'Campaign', mode: 'Mode', lines: 'Ring / wait / talk', agents: 'Free / busy / wrap', numbers: 'New / retry / done', day: 'Answered today', abandoned: 'Abandoned',

@@ -30,7 +30,7 @@ export default {
       agents_available: '就绪', agents_paused: '暂停', agents_logged_out: '退出', calls: '来电', answered: '已接', abandoned: '放弃', offers: '分配', missed: '未接', service_level: '服务水平，%', service_level_hour: '近一小时', service_level_seconds: '标准秒数',
       wait_mean: '平均等待', wait_max: '最长', talk_mean: '平均通话', talk: '通话', status: '状态', reason: '原因', status_seconds: '时长', state: '当前', skills: '技能', number: '号码', name: '名称', asked: '申请时间', tries: '次数', place: '位置' } },
   wave: { none: '无法显示此声音的波形。' },
-  agent: { none: '您不是呼叫中心的坐席。', available: '就绪', break: '暂停', logout: '退出队列', reason: '原因', since: '当前状态时长', talked: '通话时长', code: '代码', note: '备注', wrapup: '话后处理',
+  agent: { pop: '打开主叫资料页', none: '您不是呼叫中心的坐席。', available: '就绪', break: '暂停', logout: '退出队列', reason: '原因', since: '当前状态时长', talked: '通话时长', code: '代码', note: '备注', wrapup: '话后处理',
     statuses: { Available: '就绪', AvailableOnDemand: '就绪（一通）', OnBreak: '暂停', LoggedOut: '已退出' }, states: { Idle: '空闲', Waiting: '等待来电', Receiving: '振铃', Inaqueuecall: '通话中' },
     reasons: { lunch: '午餐', short: '小休', training: '培训', meeting: '会议' } },
   campaigns: { notLoaded: '此交换机未加载外呼模块（mod_dialler）。', name: '活动', mode: '模式', lines: '振铃 / 等待 / 通话', agents: '空闲 / 忙 / 话后', numbers: '新 / 重试 / 完成', day: '今日接通', abandoned: '放弃率',
