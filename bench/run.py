@@ -38,7 +38,7 @@ WATCHERS_DELAY_MAX_MS = 5
 # FreeSWITCH 1.11.3-dev, one core, measured 2026-11-20 on the kind of machine docs/performance.md names
 FREESWITCH = {"a": "700/s", "b": "275/s", "c": "110 to 120/s", "d": "-", "e": "18 / 50 ms at 200 calls",
               "f": "760 kB", "g": "2.2 s, 43 MB, 1.6 %", "h": "-", "i": "-", "j": "-", "k": "-", "l": "-", "r": "-",
-              "tls": "-", "tls-calls": "-", "tls-memory": "-", "tls-return": "-", "p": "-", "codecs": "-", "srtp": "-", "dtls": "-", "kernel": "-",
+              "tls": "-", "tls-calls": "-", "tls-memory": "-", "tls-return": "-", "p": "-", "codecs": "-", "deck": "-", "srtp": "-", "dtls": "-", "kernel": "-",
               "http-directory": "-", "conf": "74 to 104 us, two threads a member", "services": "-", "conf-load": "-", "cc": "-"}
 
 
@@ -485,6 +485,14 @@ def row_codecs():
             "goal": f"1.25 x (worst: {worst})", "met": with_bare[worst]["ratio"] <= 1.25, "data": r}
 
 
+def row_deck():
+    """carriers' prices of a number, from a deck in memory"""
+    r = json.loads(pinned(SWITCH_CORE, lambda: subprocess.run([BUILD / "bench/deck/bench_deck"], check=True, capture_output=True, text=True).stdout))
+    return {"key": "deck", "what": f"{r['rates']} rates of {r['carriers']} carriers in memory: one look-up",
+            "value": f"{r['look_up_us']:.2f} us for {r['found']:.1f} rates; the deck is made in {r['made_ms']} ms",
+            "goal": "10 us", "met": r["look_up_us"] <= 10, "data": r}
+
+
 def row_dtls():
     """handshakes of DTLS-SRTP, and what an association holds"""
     r = json.loads(pinned(SWITCH_CORE, lambda: subprocess.run([BUILD / "bench/dtls/bench_dtls"], check=True, capture_output=True, text=True).stdout))
@@ -574,7 +582,7 @@ def quit_switch(s):
 
 
 ROWS = {"a": row_a, "http-directory": row_http_directory, "b": row_b, "c": row_c, "d": row_d, "e": row_e, "f": row_f, "g": row_g, "h": row_h, "i": row_i, "j": row_j, "k": row_k, "l": row_l, "r": row_r,
-        "tls": row_tls, "tls-calls": row_tls_calls, "tls-memory": row_tls_memory, "tls-return": row_tls_return, "p": row_p, "codecs": row_codecs, "srtp": row_srtp, "dtls": row_dtls, "kernel": row_kernel, "conf": row_conf, "services": row_services,
+        "tls": row_tls, "tls-calls": row_tls_calls, "tls-memory": row_tls_memory, "tls-return": row_tls_return, "p": row_p, "codecs": row_codecs, "deck": row_deck, "srtp": row_srtp, "dtls": row_dtls, "kernel": row_kernel, "conf": row_conf, "services": row_services,
         "conf-load": row_conf_load, "cc": row_cc}
 
 

@@ -27,6 +27,7 @@ static void profile_free(struct lcr_profile *p)
 {
 	mem_free(p->name);
 	mem_free(p->order_by);
+	mem_free(p->order);
 	mem_free(p->custom_sql);
 	mem_free(p->export_fields);
 	mem_free(p->limit_type);
@@ -87,13 +88,17 @@ static ON_CTL void profile_read(const struct xml_node *x)
 		    "%s:%u: profile %s: id \"%s\" is no number", x->file ? x->file : "lcr.conf", x->line, name, id);
 	p->name = mem_strdup(name);
 	p->order_by = order_of(config_param(x, "order_by", ""));
+	p->order = mem_strdup(config_param(x, "order_by", "rate"));
+	p->is_memory = !strcasecmp(config_param(x, "source", "sql"), "memory");
+	if (!p->is_memory && strcasecmp(config_param(x, "source", "sql"), "sql") != 0)
+		log_error("%s:%u: profile %s: source is sql or memory", x->file ? x->file : "lcr.conf", x->line, name);
 	p->custom_sql = text_of(x, "custom_sql");
 	p->export_fields = text_of(x, "export_fields");
 	p->limit_type = mem_strdup(!strcasecmp(config_param(x, "limit_type", ""), "hash") ? "hash" : "db");
 	p->is_reordered = is_on(x, "reorder_by_rate"), p->is_quoted = is_on(x, "quote_in_list");
 	p->is_single = is_on(x, "single_bridge"), p->has_info_headers = is_on(x, "info_in_headers");
 	p->is_redirect = is_on(x, "enable_sip_redir");
-	if (!p->name || !p->order_by || !p->limit_type) {
+	if (!p->name || !p->order_by || !p->order || !p->limit_type) {
 		profile_free(p);
 		return;
 	}
@@ -302,13 +307,16 @@ static int load(void)
 	conf_read(NULL);
 	routing_store_open(&lcr_db.store, "lcr.conf", "odbc-dsn",
 	    config_param(xml_child(config_conf("lcr.conf"), "settings"), "odbc-dsn", ""));
-	return config_on_swap(conf_read, NULL);
+	int st = lcr_quality_start();
+	return st ? st : config_on_swap(conf_read, NULL);
 }
 
 static int unload(void)
 {
 	role_assert_ctl();
 	config_on_swap_del(conf_read, NULL);
+	lcr_quality_stop();
+	lcr_deck_stop();
 	store_close(lcr_db.store);
 	lcr_db = (struct lcr_database){0};
 	profiles_free();
@@ -319,12 +327,16 @@ static const struct app_desc apps[] = {
     {"lcr", "Perform an LCR lookup", "<number>", APP_NO_MEDIA | APP_ROUTING_EXEC, app_lcr},
     {NULL},
 };
-static const char *const complete_admin[] = {"lcr_admin show profiles", NULL};
+static const char *const complete_admin[] = {
+    "lcr_admin show profiles", "lcr_admin show quality", "lcr_admin reload", NULL};
+static const char *const complete_route[] = {"route explain", NULL};
 static const struct api_desc apis[] = {
     {"lcr", "Least Cost Routing Module", "lcr <digits> [<lcr profile>] [caller_id] [intrastate] [as xml]", API_MAY_WAIT,
         api_lcr, NULL},
     {"lcr_admin", "Least Cost Routing Module Admin", "lcr_admin show profiles", API_MAY_WAIT, api_lcr_admin,
         complete_admin},
+    {"route", "how a number is routed, and why", "explain <number> [<lcr profile>] [<caller_id>]", API_MAY_WAIT,
+        api_route, complete_route},
     {NULL},
 };
 static const struct dialplan_desc dialplans[] = {{"lcr", hunt}, {NULL}};
@@ -338,7 +350,10 @@ static const struct var_desc vars[] = {
     {"intrastate", "bool", "rates of lcr are those of one state", true, false},
     {"lcr_auto_route", "text", "all routes in turn, for bridge", false, true},
     {"lcr_carrier_N", "text", "carrier of the route N, from 1", false, true},
+    {"lcr_carrier", "text", "the carrier that this leg was dialled by: its calls count for the carrier's quality", true,
+        false},
     {"lcr_codec_N", "text", "its codecs", false, true},
+    {"lcr_digits", "text", "the prefix that this leg was dialled by, of decks in memory", true, false},
     {"lcr_lrn", "text", "the ported number that lcr looked for", false, true},
     {"lcr_query_digits", "text", "the number's digits", false, true},
     {"lcr_query_expanded_digits", "text", "all its prefixes, as a list for IN ()", false, true},
@@ -354,6 +369,7 @@ static const struct var_desc vars[] = {
     {NULL},
 };
 static const struct conf_desc confs[] = {
+    {"lcr.conf", "deck-reload", "number", "s", "300", "decks in memory are read again; 0: by lcr_admin reload only"},
     {"lcr.conf", "odbc-dsn", "text", NULL, "", "the database"},
     {"lcr.conf", "profiles/profile", "name", "", "",
         "an order of carriers; the dialplan lcr takes that of the context"},
@@ -368,6 +384,8 @@ static const struct conf_desc confs[] = {
     {"lcr.conf", "profiles/profile/order_by", "names", NULL, "rate", "rate, quality, reliability, or columns"},
     {"lcr.conf", "profiles/profile/quote_in_list", "bool", NULL, "false", "the prefixes stand in quotes"},
     {"lcr.conf", "profiles/profile/reorder_by_rate", "bool", NULL, "false", "cheapest first, whatever the query says"},
+    {"lcr.conf", "profiles/profile/source", "sql or memory", NULL, "sql",
+        "memory: by the tables as they were read last; order_by may be asr, acd, pdd too"},
     {"lcr.conf", "profiles/profile/single_bridge", "bool", NULL, "false", "each carrier once"},
     {NULL},
 };

@@ -96,39 +96,36 @@ static CO void place_ask(struct lcr_ask *a, const char *to, const char *from)
 
 /* ---- a row becomes a route ----------------------------------------------------------------------------------- */
 
-struct columns { /* of one row */
-	struct sv digits, carrier, rate, gw_prefix, gw_suffix, lead_strip, trail_strip, prefix, suffix, codec, cid,
-	    user_rate, limit_realm, limit_id, limit_max;
-};
-
-static void columns_read(struct columns *c, const struct routing_row *row, struct event *fields)
+static size_t strip_of(struct sv text)
 {
+	uint32_t n;
+	return sv_u32(text, &n) ? 0 : n;
+}
+
+static void row_read(struct lcr_offer *o, const struct routing_row *row)
+{
+	struct sv rate = SV_NONE, lead = SV_NONE, trail = SV_NONE, max = SV_NONE;
 	const struct {
 		const char *name;
 		struct sv *to;
-	} names[] = {{"lcr_digits", &c->digits}, {"lcr_carrier_name", &c->carrier}, {"lcr_rate_field", &c->rate},
-	    {"lcr_gw_prefix", &c->gw_prefix}, {"lcr_gw_suffix", &c->gw_suffix}, {"lcr_lead_strip", &c->lead_strip},
-	    {"lcr_trail_strip", &c->trail_strip}, {"lcr_prefix", &c->prefix}, {"lcr_suffix", &c->suffix},
-	    {"lcr_codec", &c->codec}, {"lcr_cid", &c->cid}, {"lcr_user_rate", &c->user_rate},
-	    {"lcr_limit_realm", &c->limit_realm}, {"lcr_limit_id", &c->limit_id}, {"lcr_limit_max", &c->limit_max}};
-	*c = (struct columns){0};
+	} names[] = {{"lcr_digits", &o->digits}, {"lcr_carrier_name", &o->carrier}, {"lcr_rate_field", &rate},
+	    {"lcr_gw_prefix", &o->gw_prefix}, {"lcr_gw_suffix", &o->gw_suffix}, {"lcr_lead_strip", &lead},
+	    {"lcr_trail_strip", &trail}, {"lcr_prefix", &o->prefix}, {"lcr_suffix", &o->suffix},
+	    {"lcr_codec", &o->codec}, {"lcr_cid", &o->cid}, {"lcr_user_rate", &o->user_rate},
+	    {"lcr_limit_realm", &o->limit_realm}, {"lcr_limit_id", &o->limit_id}, {"lcr_limit_max", &max}};
 	for (size_t i = 0; i < row->rows->column_count && i < STORE_COLUMNS_MAX; i++) {
 		struct sv name = routing_row_name(row, i);
 		for (size_t k = 0; k < sizeof(names) / sizeof(*names); k++)
 			if (sv_is(name, names[k].name))
 				*names[k].to = row->cells[i];
 		char *key = sv_dup(name), *value = sv_dup(row->cells[i]);
-		if (fields && key && value && *value)
-			event_add(fields, key, value);
+		if (o->fields && key && value && *value)
+			event_add(o->fields, key, value);
 		mem_free(key);
 		mem_free(value);
 	}
-}
-
-static size_t strip_of(struct sv text)
-{
-	uint32_t n;
-	return sv_u32(text, &n) ? 0 : n;
+	o->price = rate.n ? strtod(rate.p, NULL) : -1;
+	o->lead_strip = strip_of(lead), o->trail_strip = strip_of(trail), o->limit_max = (int)strip_of(max);
 }
 
 /* "/pattern/replacement/": the caller's number as the carrier wants it; what is no pattern leaves it as it is. */
@@ -172,15 +169,17 @@ static ON_CTL void exported_put(struct buf *out, const struct lcr_profile *p, co
 	}
 }
 
-static ON_CTL char *dialstring_make(const struct lcr_ask *a, const struct lcr_route *r, const struct columns *c)
+static ON_CTL char *dialstring_make(const struct lcr_ask *a, const struct lcr_route *r, const struct lcr_offer *c)
 {
-	size_t length = mark_length(sv_of(a->number)), lead = strip_of(c->lead_strip), trail = strip_of(c->trail_strip);
+	size_t length = mark_length(sv_of(a->number)), lead = c->lead_strip, trail = c->trail_strip;
 	struct sv number = lead + trail < length ? mark_sub(sv_of(a->number), lead, length - lead - trail) : SV_NONE;
 	struct buf b;
 	char *text = NULL;
 	buf_init(&b);
 	if (!a->profile->is_redirect) {
 		buf_printf(&b, "[lcr_carrier=%s,lcr_rate=%s", r->carrier, r->rate);
+		if (c->is_measured)
+			buf_printf(&b, ",lcr_digits=%s", r->digits);
 		if (c->user_rate.n)
 			buf_printf(&b, ",lcr_user_rate=%.5f", strtod(c->user_rate.p, NULL));
 		if (*r->codec)
@@ -222,13 +221,21 @@ static void route_fini(struct lcr_route *r)
 	mem_unref(r->fields);
 }
 
-static bool is_new(const struct lcr_ask *a, const struct lcr_route *r)
+/* Why it is left out; NULL: it is not. */
+static const char *why_not(
+    const struct lcr_ask *a, const struct lcr_route *r, const struct lcr_offer *o, double max_rate)
 {
-	for (size_t i = 0; i < a->count; i++)
-		if (!strcmp(a->routes[i].key, r->key) ||
-		    (a->profile->is_single && !strcmp(a->routes[i].carrier, r->carrier)))
-			return false;
-	return true;
+	if (o->price < 0)
+		return "it has no price of this kind";
+	if (max_rate > 0 && o->price > max_rate)
+		return "dearer than max_rate";
+	for (size_t i = 0; i < a->count; i++) {
+		if (!strcmp(a->routes[i].key, r->key))
+			return "the same gateway stands above";
+		if (a->profile->is_single && !strcmp(a->routes[i].carrier, r->carrier))
+			return "the same carrier stands above (single_bridge)";
+	}
+	return a->count < LCR_ROUTES_MAX ? NULL : "there are too many";
 }
 
 static int route_put(struct lcr_ask *a, const struct lcr_route *r)
@@ -246,34 +253,51 @@ static int route_put(struct lcr_ask *a, const struct lcr_route *r)
 	return ST_OK;
 }
 
-static ON_CTL int row_use(struct lcr_ask *a, const struct routing_row *row, double max_rate)
+int lcr_offer_use(struct lcr_ask *a, const struct lcr_offer *o, double max_rate)
 {
-	struct lcr_route r = {.fields = event_new(EVENT_REQUEST_PARAMS, NULL)};
-	struct columns c;
+	struct lcr_route r = {.fields = o->fields ? mem_ref(o->fields) : event_new(EVENT_REQUEST_PARAMS, NULL)};
 	struct buf key;
 	char rate[40];
-	columns_read(&c, row, r.fields);
-	r.rate_value = c.rate.n ? strtod(c.rate.p, NULL) : 0;
-	snprintf(rate, sizeof(rate), "%.5f", r.rate_value);
+	snprintf(rate, sizeof(rate), "%.5f", o->price < 0 ? 0 : o->price);
 	buf_init(&key);
-	buf_addv(&key, c.gw_prefix);
+	buf_addv(&key, o->gw_prefix);
 	buf_addc(&key, ':');
-	buf_addv(&key, c.gw_suffix);
-	r.digits = sv_dup(c.digits), r.carrier = sv_dup(c.carrier), r.rate = mem_strdup(rate),
-	r.codec = sv_dup(c.codec);
-	r.cid = sv_dup(c.cid), r.key = buf_take(&key), r.limit_max = (int)strip_of(c.limit_max);
-	r.limit_realm = c.limit_realm.n ? sv_dup(c.limit_realm) : NULL;
-	r.limit_id = c.limit_id.n ? sv_dup(c.limit_id) : NULL;
+	buf_addv(&key, o->gw_suffix);
+	r.rate_value = o->price, r.limit_max = o->limit_max;
+	r.digits = sv_dup(o->digits), r.carrier = sv_dup(o->carrier), r.rate = mem_strdup(rate);
+	r.codec = sv_dup(o->codec), r.cid = sv_dup(o->cid), r.key = buf_take(&key);
+	r.limit_realm = o->limit_realm.n ? sv_dup(o->limit_realm) : NULL;
+	r.limit_id = o->limit_id.n ? sv_dup(o->limit_id) : NULL;
+	if (o->quality)
+		r.quality = *o->quality;
 	bool is_whole = r.fields && r.digits && r.carrier && r.rate && r.codec && r.cid && r.key;
+	if (is_whole && !o->fields) {
+		event_add(r.fields, "lcr_digits", r.digits);
+		event_add(r.fields, "lcr_carrier_name", r.carrier);
+		event_add(r.fields, "lcr_rate_field", r.rate);
+	}
+	const char *why = is_whole ? why_not(a, &r, o, max_rate) : NULL;
 	int st = is_whole ? ST_OK : ST_NOMEM;
-	bool is_wanted = is_whole && c.rate.n && (max_rate <= 0 || r.rate_value <= max_rate) && is_new(a, &r);
-	if (is_wanted && a->count < LCR_ROUTES_MAX) {
-		r.dialstring = dialstring_make(a, &r, &c);
+	if (why && a->why)
+		buf_printf(a->why, "left out: %s %s %s: %s\n", r.digits, r.carrier, r.rate, why);
+	if (is_whole && !why) {
+		r.dialstring = dialstring_make(a, &r, o);
 		st = r.dialstring ? route_put(a, &r) : ST_NOMEM;
 		if (!st)
 			return ST_OK;
 	}
 	route_fini(&r);
+	return st;
+}
+
+static ON_CTL int row_use(struct lcr_ask *a, const struct routing_row *row, double max_rate)
+{
+	struct lcr_offer o = {.fields = event_new(EVENT_REQUEST_PARAMS, NULL)};
+	if (!o.fields)
+		return ST_NOMEM;
+	row_read(&o, row);
+	int st = lcr_offer_use(a, &o, max_rate);
+	mem_unref(o.fields);
 	return st;
 }
 
@@ -315,10 +339,15 @@ static int percent_fill(const struct buf *template, const char *digits, struct b
 	return out->failed ? ST_NOMEM : ST_OK;
 }
 
-static CO int rows_use(struct lcr_ask *a, const char *sql)
+static ON_CTL double max_rate_of(const struct lcr_ask *a)
 {
 	const char *limit = a->leg ? leg_var(a->leg, "max_rate") : NULL;
-	double max_rate = limit ? strtod(limit, NULL) : 0;
+	return limit ? strtod(limit, NULL) : 0;
+}
+
+static CO int rows_use(struct lcr_ask *a, const char *sql)
+{
+	double max_rate = max_rate_of(a);
 	struct store_rows rows;
 	struct routing_row row;
 	int st = routing_ask(lcr_db.store, "lcr", sql, &rows);
@@ -363,12 +392,19 @@ int lcr_look(struct lcr_ask *a)
 	    {"lcr_query_expanded_lrn_digits", ported.p}, {*lrn ? "lcr_lrn" : NULL, lrn}, {NULL, NULL}};
 	if (!st)
 		st = percent_fill(&template, digits, &filled);
-	if (!st) {
-		words_set(a, words);
-		st = routing_sql(a->leg, "lcr", filled.p, words, &sql);
-	}
 	if (!st)
-		st = rows_use(a, sql.p);
+		words_set(a, words);
+	if (!st && a->profile->is_memory) {
+		st = lcr_deck_look(a, digits, lrn,
+		    is_lata    ? LCR_INTRALATA
+		    : is_state ? LCR_INTRASTATE
+		               : LCR_RATE,
+		    max_rate_of(a));
+	} else if (!st) {
+		st = routing_sql(a->leg, "lcr", filled.p, words, &sql);
+		if (!st)
+			st = rows_use(a, sql.p);
+	}
 	buf_fini(&own);
 	buf_fini(&ported);
 	buf_fini(&template);

@@ -3,6 +3,7 @@
 #include "core/event/event.h"
 #include "core/registry/api.h"
 #include "core/registry/app_words.h"
+#include "routing/deck.h"
 #include "routing/lcr_i.h"
 #include "text/mark.h"
 #include "text/xml.h"
@@ -152,18 +153,85 @@ static ON_CTL void profile_print(const struct lcr_profile *p, struct buf *out)
 	buf_fini(&sql);
 }
 
+static CO void reload(struct api_call *c)
+{
+	int st = lcr_deck_reload();
+	int64_t age_s;
+	const struct deck *d = st ? NULL : lcr_deck(&age_s);
+	if (d)
+		buf_printf(c->out, "+OK %zu rates of %zu carriers\n", deck_rate_count(d), deck_carrier_count(d));
+	else
+		buf_printf(c->out, "-ERR %s\n", status_text(st));
+}
+
 int api_lcr_admin(struct api_call *c)
 {
 	struct app_words w;
 	role_assert_co();
 	int st = app_words_init(&w, c->text, 3);
-	if (!st && (w.n < 2 || strcasecmp(w.w[0], "show") != 0 || strcasecmp(w.w[1], "profiles") != 0)) {
-		buf_adds(c->out, "-ERR lcr_admin show profiles\n");
-	} else if (!st) {
+	const char *verb = w.n > 0 ? w.w[0] : "", *what = w.n > 1 ? w.w[1] : "";
+	if (!st && !strcasecmp(verb, "reload")) {
+		reload(c);
+	} else if (!st && !strcasecmp(verb, "show") && !strcasecmp(what, "quality")) {
+		lcr_quality_print(c->out);
+	} else if (!st && !strcasecmp(verb, "show") && !strcasecmp(what, "profiles")) {
 		lcr_probe();
 		for (const struct lcr_profile *p = lcr_profiles; p; p = p->next)
 			profile_print(p, c->out);
+	} else if (!st) {
+		buf_adds(c->out, "-ERR lcr_admin show profiles\n");
 	}
+	app_words_fini(&w);
+	return st;
+}
+
+static ON_CTL void route_print(const struct lcr_ask *a, size_t i, struct buf *out)
+{
+	const struct lcr_route *r = &a->routes[i];
+	buf_printf(out, "%zu. %s %s %s", i + 1, r->digits, r->carrier, r->rate);
+	if (r->quality.calls)
+		buf_printf(out, " (answered %.0f %%, %.0f s, rings after %.1f s, %llu calls)", r->quality.asr * 100,
+		    r->quality.acd_s, r->quality.pdd_s, (unsigned long long)r->quality.calls);
+	if (r->limit_realm && r->limit_id)
+		buf_printf(out, " at most %d calls (%s %s)", r->limit_max, r->limit_realm, r->limit_id);
+	buf_printf(out, "\n   %s\n", r->dialstring);
+}
+
+int api_route(struct api_call *c)
+{
+	struct app_words w;
+	struct buf why;
+	struct lcr_ask a = {.leg = c->leg, .cid = "18005551212", .why = &why};
+	role_assert_co();
+	buf_init(&why);
+	int st = app_words_init(&w, c->text, 4);
+	c->is_reply_text = true;
+	a.number = w.n > 1 ? w.m[1] : "";
+	a.profile = lcr_profile_find(w.n > 2 ? w.w[2] : NULL);
+	if (w.n > 3)
+		a.cid = w.m[3];
+	if (!st && (w.n < 2 || strcasecmp(w.w[0], "explain") != 0)) {
+		buf_adds(c->out, "-USAGE: route explain <number> [<lcr profile>] [<caller_id>]\n");
+	} else if (!st && !a.profile) {
+		buf_adds(c->out, "-ERR there is no such profile (lcr_admin show profiles)\n");
+	} else if (!st && lcr_look(&a)) {
+		buf_adds(c->out, "-ERR the database did not answer, or there is no number (see the log)\n");
+	} else if (!st) {
+		int64_t age_s = 0;
+		const struct deck *d = a.profile->is_memory ? lcr_deck(&age_s) : NULL;
+		buf_printf(c->out, "profile %s, the longest prefix first, then by %s%s\n", a.profile->name,
+		    a.profile->order, a.profile->is_reordered ? "; all by rate (reorder_by_rate)" : "");
+		if (d)
+			buf_printf(c->out, "%zu rates of %zu carriers in memory, %lld s old\n", deck_rate_count(d),
+			    deck_carrier_count(d), (long long)age_s);
+		for (size_t i = 0; i < a.count; i++)
+			route_print(&a, i, c->out);
+		buf_addv(c->out, buf_sv(&why));
+		if (!a.count)
+			buf_adds(c->out, "no carrier takes this number\n");
+	}
+	buf_fini(&why);
+	lcr_ask_fini(&a);
 	app_words_fini(&w);
 	return st;
 }

@@ -9,13 +9,13 @@ import tandem as t
 
 LCR = """
 CREATE TABLE carriers (id integer primary key, carrier_name varchar(255), enabled boolean default '1');
-CREATE TABLE carrier_gateway (id integer primary key, carrier_id integer, prefix varchar(128), suffix varchar(128), codec varchar(128), enabled boolean default '1');
+CREATE TABLE carrier_gateway (id integer primary key, carrier_id integer, prefix varchar(128), suffix varchar(128), codec varchar(128), enabled boolean default '1', max_calls int default 0);
 CREATE TABLE lcr (id integer primary key, digits varchar(15), rate numeric(11,5), intrastate_rate numeric(11,5), intralata_rate numeric(11,5),
  carrier_id integer, lead_strip int default 0, trail_strip int default 0, prefix varchar(16) default '', suffix varchar(16) default '', lcr_profile int default 0,
  date_start timestamp default '1970-01-01', date_end timestamp default '2999-12-31', quality numeric(10,6) default 0, reliability numeric(10,6) default 0,
  cid varchar(32) default '', enabled boolean default '1', lrn boolean default '0', lcr_limit text);
 INSERT INTO carriers VALUES (1,'carrierA','1'),(2,'carrierB','1');
-INSERT INTO carrier_gateway VALUES (1,1,'sofia/external/','@127.0.0.1:%d','','1'),(2,2,'sofia/external/','@127.0.0.1:%d','PCMA','1');
+INSERT INTO carrier_gateway VALUES (1,1,'sofia/external/','@127.0.0.1:%d','','1',0),(2,2,'sofia/external/','@127.0.0.1:%d','PCMA','1',3);
 INSERT INTO lcr (digits,rate,intrastate_rate,intralata_rate,carrier_id,lead_strip,prefix,quality,reliability,cid) VALUES
  ('1',0.05,0.04,0.03,1,0,'',1,1,''),('1555',0.02,0.03,0.04,2,1,'9',2,2,''),('1555',0.03,0.03,0.04,1,0,'',3,3,'1800$1'),('44',0.10,0.1,0.1,1,0,'011',1,1,''),
  ('77',0.01,0.01,0.01,1,0,'',1,1,'/^\\+?(\\d+)$/0$1/');
@@ -80,6 +80,8 @@ def make(root, names, dns_rules, a_port=7000, b_port=7001, cache="false"):
  <param name="info_in_headers" value="true"/><param name="export_fields" value="lcr_digits"/></profile>
 <profile name="own"><param name="custom_sql" value="SELECT '%q' AS lcr_digits, 'own' AS lcr_carrier_name, 1 AS lcr_rate_field, 'loopback/' AS lcr_gw_prefix,
  '' AS lcr_gw_suffix, 2 AS lcr_limit_max, 'r' AS lcr_limit_realm, 'x' AS lcr_limit_id WHERE '${{caller_id_name}}' != 'nobody'"/></profile>
+<profile name="memory"><param name="source" value="memory"/><param name="order_by" value="rate,quality,reliability"/></profile>
+<profile name="best"><param name="source" value="memory"/><param name="order_by" value="asr,rate"/></profile>
 </profiles></configuration>""")
     (conf / "cidlookup.conf.xml").write_text(f"""<configuration name="cidlookup.conf"><settings>
 <param name="url" value="http://{names.where}/cnam?number=${{caller_id_number}}"/><param name="cache" value="{cache}"/><param name="cache-expire" value="86400"/>

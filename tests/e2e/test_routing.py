@@ -7,6 +7,7 @@ import pytest
 import routing_lab
 from calls import extension, uuid_of, write_extensions
 from test_gateway_params import Peer
+from wire import sdp
 
 pytestmark = pytest.mark.leaks
 
@@ -41,6 +42,7 @@ def sw(tmp_path_factory, names):
         extension("(852\\d{8})", "answer", "park"),
         extension("89", "cidlookup", "answer", "park"),
         extension("90", "cidlookup 666", "answer", "park"),
+        extension("93(\\d+)", "lcr $1 best", "set continue_on_fail=true", "bridge ${lcr_auto_route}"),
         extension("91(.*)", "lcr $1", "answer", "park"),
     ])
     s.start()
@@ -109,7 +111,7 @@ def test_lcr_profiles_and_options(sw):
     assert "sofia/external/881234#@" in sw.api("lcr 88123456")
     assert "0.50000" in sw.api("lcr 15559998877 default 1 lrn 493012") and "0.50000" not in sw.api("lcr 15559998877")
     assert sw.api("lcr abc") == "-ERR Error looking up routes\n"
-    assert sw.api("lcr_admin show profiles").count("Name:\t\t") == 5
+    assert sw.api("lcr_admin show profiles").count("Name:\t\t") == 7
 
 
 def test_a_dead_database_costs_only_its_look_ups(sw, phone, tmp_path):
@@ -210,3 +212,54 @@ def test_numbers_are_data(sw, parked, number):
     for v in values(sw, uuid, "lcr_").values():
         assert "DROP" not in v or "@" in v
     assert "carrier" in sw.api("lcr 15551234567") and uuid in sw.api("show channels")
+
+
+# ---- decks in memory
+def test_a_deck_is_chosen_from_as_the_tables_are(sw):
+    for number in ("15551234567", "447700900123", "88123456", "99"):
+        plain, deck = ([[c.strip() for c in row.split("|")[1:5]] for row in sw.api(f"lcr {number} {profile}").split("\n")]
+                       for profile in ("default", "memory"))
+        assert plain == deck, number
+    assert sw.api("lcr 15551234567 memory 1 intrastate").count("0.03000  ") == 2
+    text = sw.api("route explain 15551234567 memory")
+    assert "1. 1555 carrierB 0.02000" in text and "left out: 1 carrierA 0.05000: the same gateway stands above" in text
+    assert "at most 3 calls (lcr carrierB)" in text
+
+
+def test_a_deck_is_read_again(sw):
+    before = sw.api("lcr_admin reload")
+    db = sqlite3.connect(sw.root / "db/lcr.db")
+    db.executemany("INSERT INTO lcr (digits,rate,carrier_id) VALUES (?,?,?)", [(str(990000 + i), 0.5, 1) for i in range(2500)])
+    db.execute("INSERT INTO lcr (digits,rate,carrier_id) VALUES ('x9',1,1)")
+    db.commit()
+    assert "No Routes" in sw.api("lcr 9900011 memory")
+    assert int(sw.api("lcr_admin reload").split()[1]) == int(before.split()[1]) + 2500
+    assert "carrierA" in sw.api("lcr 9900011 memory") and 'digits "x9"' in sw.log_text
+    db.execute("DELETE FROM lcr WHERE rate=0.5 OR digits='x9'")
+    db.commit()
+    db.close()
+    sw.api("lcr_admin reload")
+
+
+def test_who_answers_less_comes_later(sw, phone, trunks):
+    """carrierB is cheaper and takes no call, carrierA does: by the share of answers carrierA is asked first from then on."""
+    a, b = trunks
+    sw.api("lcr_admin reload")
+    for first in ("carrierB", "carrierA"):
+        assert f"1. 1555 {first} " in sw.api("route explain 15551234567 best")
+        p = phone("1000")
+        p.invite("9315551234567")
+        if first == "carrierB":
+            b.reply(b.expect(method="INVITE"), 503, "Service Unavailable")
+            b.expect(method="ACK")
+        invite = a.expect(method="INVITE")
+        a.reply(invite, 200, "OK", sdp(a.rtp_port))
+        a.expect(method="ACK")
+        a.enter(invite)
+        p.answered()
+        p.bye()
+        bye = a.expect(method="BYE")
+        a.reply(bye, 200)
+        sw.wait_calls(0)
+    rows = dict((r.split(",")[0], r.split(",")[2:4]) for r in sw.api("lcr_admin show quality").split("\n")[1:] if ",1555," in r)
+    assert rows["carrierA"] == ["2", "1.0000"] and rows["carrierB"][1] == "0.0000"
