@@ -161,10 +161,11 @@ static ON_CTL void caller_ids_read(struct dl_conf *o, const struct xml_node *roo
 /* ---- a campaign ---- */
 
 static const struct {
-	const char *result, *after;
+	const char *result;
+	int64_t after_s;
 	unsigned tries;
-} stock_retries[] = {{"busy", "300", 5}, {"congestion", "60", 10}, {"no-answer", "3600", 3}, {"machine", "7200", 3},
-    {"abandoned", "86400", 2}, {"default", "3600", 3}};
+} stock_retries[] = {{"busy", 300, 5}, {"congestion", 60, 10}, {"no-answer", 3600, 3}, {"machine", 7200, 3},
+    {"abandoned", 86400, 2}, {"default", 3600, 3}}; /* of a campaign that says nothing of it */
 
 static ON_CTL bool retries_read(struct dl_settings *s, const struct xml_node *c)
 {
@@ -172,9 +173,9 @@ static ON_CTL bool retries_read(struct dl_settings *s, const struct xml_node *c)
 	xml_each (c, "retry", n) {
 		const char *result = xml_attr_or(n, "result", "");
 		uint32_t after = 0;
-		if (!*result || strlen(result) > RULE_RESULT_MAX || s->retry_count == DL_RETRIES_MAX - 6 ||
+		if (!*result || strlen(result) > RULE_RESULT_MAX || s->retry_count == DL_RETRIES_MAX ||
 		    sv_u32(sv_of(xml_attr_or(n, "after", "x")), &after) || after > 31536000) {
-			is_good = wrong(n, "a retry needs a result and after (seconds); at most 26 of them");
+			is_good = wrong(n, "a retry needs a result and after (seconds); at most 32 of them");
 			continue;
 		}
 		struct rule_retry *r = &s->retries[s->retry_count++];
@@ -182,16 +183,11 @@ static ON_CTL bool retries_read(struct dl_settings *s, const struct xml_node *c)
 		r->after_s = after;
 		r->tries = number_or(n, "tries", 3);
 	}
-	for (size_t i = 0; i < sizeof(stock_retries) / sizeof(stock_retries[0]); i++) {
-		bool is_there = false;
-		for (size_t k = 0; k < s->retry_count; k++)
-			is_there |= !strcasecmp(s->retries[k].result, stock_retries[i].result);
-		if (!is_there) {
-			struct rule_retry *r = &s->retries[s->retry_count++];
-			snprintf(r->result, sizeof(r->result), "%s", stock_retries[i].result);
-			r->after_s = atoi(stock_retries[i].after);
-			r->tries = stock_retries[i].tries;
-		}
+	for (size_t i = 0; !xml_child(c, "retry") && i < sizeof(stock_retries) / sizeof(stock_retries[0]); i++) {
+		struct rule_retry *r = &s->retries[s->retry_count++];
+		snprintf(r->result, sizeof(r->result), "%s", stock_retries[i].result);
+		r->after_s = stock_retries[i].after_s;
+		r->tries = stock_retries[i].tries;
 	}
 	return is_good;
 }
