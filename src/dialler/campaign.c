@@ -165,7 +165,9 @@ static void campaign_main(void *arg)
 		int64_t wait_us = -1;
 		if (!c->is_recovered) {
 			c->is_recovered = dl_keep_is_ready() && dl_keep_recover(c) == ST_OK;
-			wait_us = c->is_recovered ? 0 : LOOK_US;
+			wait_us = c->is_recovered ? 0 : dl_keep_is_ready() ? REST_US : -1; /* keep.c tells */
+			if (c->is_recovered)
+				dl_recovered();
 		} else if (c->state == DL_RUNNING) {
 			dl_hopper_fill(c);
 			if (!c->is_gone && c->state == DL_RUNNING && c->s.mode != DL_PREVIEW)

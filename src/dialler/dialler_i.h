@@ -271,4 +271,5 @@ ON_CTL void dl_explain(struct dl_campaign *c, struct buf *out);
 int api_dialler(struct api_call *c);
 /* NULL: nobody wants it. */
 ON_CTL struct event *dl_event(const struct dl_campaign *c, const char *action);
+ON_CTL void dl_recovered(void); /* a campaign is back from the database */
 ON_CTL void dl_tell_call(const struct dl_call *k, const char *action);

@@ -51,7 +51,10 @@ static bool is_ready;
 static void migrated(int status, void *arg)
 {
 	role_assert_ctl();
+	struct lnode *it, *tmp;
 	is_ready = !status && dl_store == arg;
+	list_each (dl_campaigns(), it, tmp)
+		dl_campaign_kick(list_entry(it, struct dl_campaign, link));
 }
 
 int dl_keep_open(void)

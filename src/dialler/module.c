@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "core/conf/config.h"
 #include "core/event/event.h"
+#include "core/registry/ready.h"
 #include "dialler/dialler_i.h"
 #include "loop/co.h"
 
@@ -81,11 +82,42 @@ void dl_tell_call(const struct dl_call *k, const char *action)
 
 /* ---- start and stop ---- */
 
+/* /readyz waits for what is read back, but not for a database that is away. */
+enum { READY_US = 5000000 };
+static struct ltimer ready_timer;
+static bool is_held, is_read;
+
+static ON_CTL void ready_release(void)
+{
+	loop_timer_cancel(&ready_timer);
+	if (is_held)
+		core_ready_release("campaigns");
+	is_held = false;
+}
+
+static void ready_late(void *arg)
+{
+	role_assert_ctl();
+	ready_release();
+}
+
+void dl_recovered(void)
+{
+	struct lnode *it, *tmp;
+	bool is_all = is_read;
+	list_each (dl_campaigns(), it, tmp)
+		is_all &= list_entry(it, struct dl_campaign, link)->is_recovered;
+	if (is_all)
+		ready_release();
+}
+
 static void co_start(void *arg)
 {
 	role_assert_co();
 	if (dl_store && dl_conf_load() == ST_NOTFOUND)
 		log_warning("dialler: there is no dialler.conf: no campaigns");
+	is_read = true;
+	dl_recovered();
 }
 
 static int load(void)
@@ -94,6 +126,12 @@ static int load(void)
 	int st = dl_calls_start();
 	if (!st)
 		st = dl_keep_open();
+	if (!st) {
+		core_ready_hold("campaigns");
+		is_held = true;
+		is_read = false;
+		loop_timer_set(&ready_timer, READY_US, "dialler start", ready_late, NULL);
+	}
 	return st ? st : co_spawn("dialler start", co_start, NULL, NULL);
 }
 
@@ -102,6 +140,7 @@ static int unload(void)
 	role_assert_ctl();
 	if (dl_campaigns_are_up())
 		return ST_BUSY;
+	ready_release();
 	dl_campaigns_stop();
 	dl_calls_stop();
 	dl_keep_close();
