@@ -314,3 +314,41 @@ def test_do_not_call(sw, events, run):
     assert report(sw, "dnc list 8611101")["rows"][0]["reason"] == "asked us to"
     dialler(sw, "dnc del 8611101")
     assert sw.api("dialler dnc del 8611101").startswith("-ERR no such number")
+
+
+def test_http(sw, phone):
+    """The console's routes: what commands say, by roles."""
+    from http_client import Door
+    door = Door(sw)
+    rows = door.get("/v1/campaigns")["rows"]
+    assert {"prog", "prev", "ask"} <= {r["name"] for r in rows} and rows[0]["numbers"]["new"] >= 0
+    assert door.post("/v1/campaigns/lists/list", {"csv": "number,name\n1234,\"x\ny\"\n5678,\u738b\n5678,\n", "list": "spring.csv"}) == {
+        "imported": 1, "duplicates": 1, "bad": 1,
+        "errors": [{"line": 2, "why": "a control character in a value"}, {"line": 5, "why": "the number is in line 4 too"}]}
+    for action, state_of in (("start", "running"), ("pause", "paused"), ("resume", "running"), ("stop", "stopped")):
+        assert door.post("/v1/campaigns/prev", {"action": action})["status"] == "ok"
+        one = door.get("/v1/campaigns/prev")
+        assert one["state"] == state_of and one["agent_rows"][0]["name"] == "ann" and one["explain"].startswith("campaign prev")
+    assert door.post("/v1/campaigns/prev", {"action": "recycle", "results": ["answered"]})["reply"].endswith("numbers")
+    assert [r["name"] for r in door.get("/v1/campaigns/prev/agents")["rows"]] == ["ann", "bob"]
+    assert door.get("/v1/campaigns/again/results?limit=2")["row_count"] == 2
+    assert door.get("/v1/campaigns/ask/answers")["row_count"] >= 0
+    assert door.post("/v1/dnc", {"number": "777777", "reason": "asked <b>us</b>"})["status"] == "ok"
+    assert door.get("/v1/dnc?number=777777")["rows"][0]["reason"] == "asked <b>us</b>"
+    assert door.call("DELETE", "/v1/dnc/777777")[0] == 204
+    assert door.call("DELETE", "/v1/dnc/777777")[0] == 404
+    for method, path, body, status in [
+            ("GET", "/v1/campaigns/nosuch", None, 404), ("POST", "/v1/campaigns/prev", {"action": "import /etc/passwd"}, 400),
+            ("POST", "/v1/campaigns/prev", {"action": "resume"}, 422), ("POST", "/v1/campaigns/prev/list", {"csv": 1}, 400),
+            ("POST", "/v1/campaigns/prev/list", {"csv": "x"}, 422), ("POST", "/v1/campaigns/prev/list", {"csv": "number\n1", "list": "a b"}, 400),
+            ("POST", "/v1/campaigns/prev%20x/list", {"csv": "number\n1"}, 404), ("POST", "/v1/dnc", {"number": "1 2"}, 400),
+            ("POST", "/v1/dnc", {"number": "777777", "campaign": "nosuch"}, 404),
+            ("POST", "/v1/campaigns/prev/agents", {"agent": "ann\nx", "action": "login"}, 400),
+            ("POST", "/v1/campaigns/prev/agents", {"agent": "nobody", "action": "login"}, 404)]:
+        assert door.call(method, path, body)[0] == status, (method, path, body)
+    reader, helper = (Door(sw, sw.api(f"http token add {r}1 {r}").split()[1]) for r in ("read", "agent"))
+    assert reader.call("GET", "/v1/campaigns")[0] == 403
+    assert helper.call("POST", "/v1/campaigns/prev", {"action": "start"})[0] == 403
+    assert helper.call("GET", "/v1/campaigns/prev/agents")[0] == 200
+    assert helper.call("POST", "/v1/campaigns/prev/agents", {"agent": "ann", "action": "login"})[0] == 403
+    assert Door(sw, "").call("GET", "/v1/campaigns")[0] == 401
