@@ -1,30 +1,47 @@
-/* What the dialler asks: how many agents a queue has for calls that it would start, and where one is called. */
-#include "base/mem.h"
-#include "base/status.h"
-#include "callcenter/callcenter.h"
-#include "callcenter/callcenter_i.h"
-#include "core/registry/module.h"
+/* Sums, and what is read from them. */
+#include "callcenter/figures.h"
 
-int callcenter_figures_get(const char *queue, struct callcenter_figures *out)
+const char *cc_outcome_name(enum cc_outcome o)
 {
-	struct cc_queue *q = module_is_loaded("mod_callcenter") ? cc_queue_find(queue) : NULL;
-	struct lnode *it, *tmp;
-	if (!q)
-		return ST_NOTFOUND;
-	*out = (struct callcenter_figures){.free = (unsigned)q->ready.count, .waiting = q->waiting_count};
-	list_each (&q->tiers, it, tmp) {
-		const struct cc_agent *a = list_entry(it, struct cc_tier, in_queue)->agent;
-		if (a->status != CC_AVAILABLE && a->status != CC_ON_DEMAND)
-			continue;
-		out->busy += a->state == CC_RECEIVING || a->state == CC_IN_CALL;
-		out->resting += a->state == CC_WAITING && a->rest.is_in;
-	}
-	return ST_OK;
+	static const char *const names[CC_OUTCOME_COUNT] = {
+	    "answered", "abandoned", "timeout", "key", "overflow", "callback", "callback_failed", "closed", "full"};
+	return names[o];
 }
 
-char *callcenter_contact_dup(const char *queue, const char *agent)
+void cc_figures_left(struct cc_figures *f, enum cc_outcome o, int64_t waited_s, int64_t level_s)
 {
-	struct cc_queue *q = module_is_loaded("mod_callcenter") ? cc_queue_find(queue) : NULL;
-	struct cc_agent *a = q ? cc_agent_find(agent) : NULL;
-	return a && a->contact && cc_tier_find(q, a) ? mem_strdup(a->contact) : NULL;
+	f->outcomes[o]++;
+	if (o == CC_OUTCOME_ANSWERED) {
+		f->in_level += waited_s <= level_s;
+		f->wait_s += waited_s;
+		if (waited_s > f->wait_max_s)
+			f->wait_max_s = waited_s;
+	} else if ((o == CC_OUTCOME_ABANDONED || o == CC_OUTCOME_TIMEOUT) && waited_s > level_s) {
+		f->abandoned_late++;
+	}
+}
+
+void cc_figures_talked(struct cc_figures *f, int64_t talked_s)
+{
+	f->talk_s += talked_s;
+	f->ended++;
+}
+
+uint64_t cc_figures_calls(const struct cc_figures *f)
+{
+	uint64_t n = 0;
+	for (int i = 0; i < CC_OUTCOME_COUNT; i++)
+		n += i == CC_OUTCOME_CALLBACK ? 0 : f->outcomes[i]; /* who is called back ends once more */
+	return n;
+}
+
+int cc_level_of(uint64_t in_level, uint64_t answered, uint64_t late)
+{
+	const uint64_t whole = 1000;
+	return answered + late ? (int)(in_level * whole / (answered + late)) : -1;
+}
+
+int cc_figures_level(const struct cc_figures *f)
+{
+	return cc_level_of(f->in_level, f->outcomes[CC_OUTCOME_ANSWERED], f->abandoned_late);
 }
