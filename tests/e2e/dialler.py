@@ -1,5 +1,6 @@
 """What tests of the dialler share: its configuration, lists, what its commands and events say."""
 import json
+import re
 import time
 from xml.sax.saxutils import quoteattr
 
@@ -26,7 +27,8 @@ def configure(sw, campaigns, shared="", settings="", modules=("mod_amd", "mod_di
     write(sw, campaigns, shared, settings)
     conf = sw.root / "conf/autoload_configs/modules.conf.xml"
     text = conf.read_text()
-    conf.write_text(text.replace("</modules>", "".join(f'<load module="{m}"/>' for m in modules if f'"{m}"/>' not in text) + "</modules>"))
+    is_loaded = re.sub("<!--.*?-->", "", text, flags=re.S)
+    conf.write_text(text.replace("</modules>", "".join(f'<load module="{m}"/>' for m in modules if f'"{m}"/>' not in is_loaded) + "</modules>"))
 
 
 def lab(sw, *extensions):
