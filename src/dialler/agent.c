@@ -146,8 +146,7 @@ static CO void talk(struct dl_agent *a)
 	struct dl_call *k = mem_ref(a->call);
 	struct leg *customer = mem_ref(k->leg);
 	k->is_joined = true;
-	if (*a->c->s.agent_sound)
-		(void)leg_play(a->leg, a->c->s.agent_sound, "none", NULL);
+	(void)dl_play(a->c, a->leg, a->c->s.agent_sound);
 	int st = leg_is_up(a->leg) && leg_is_ready(customer) ? leg_exec_adopt(customer) : ST_HANGUP;
 	if (!st) {
 		leg_var_set(customer, "dialler_agent", a->name);
@@ -184,6 +183,15 @@ static bool goes_on(struct leg *leg, void *arg)
 	return a->state != DL_TALKS && !a->is_going;
 }
 
+static CO int music(struct dl_agent *a)
+{
+	const struct leg_watch watch = {.goes_on = goes_on, .arg = a};
+	struct xml_doc *held = mem_ref(a->c->s.doc); /* a reload may take its name */
+	int st = leg_play_watched(a->leg, a->c->s.agent_music, &watch);
+	mem_unref(held);
+	return st;
+}
+
 /* The leg is this coroutine's until he goes. */
 static CO void serve(struct dl_agent *a)
 {
@@ -199,7 +207,7 @@ static CO void serve(struct dl_agent *a)
 			talk_over(a); /* the call ended before it was his */
 		else if (!*a->c->s.agent_music)
 			st = leg_wait(a->leg, -1);
-		else if ((st = leg_play_watched(a->leg, a->c->s.agent_music, &(struct leg_watch){.goes_on = goes_on, .arg = a})))
+		else if ((st = music(a)))
 			st = st == ST_HANGUP || st == ST_CANCELLED ? st : leg_wait(a->leg, clock_us_of_s(1));
 	}
 }

@@ -24,7 +24,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { SAMPLES = 100, END_TRIES = 30, END_PAUSE_US = 2000000, AGENT_WAIT_US = 60000000 };
+enum { END_TRIES = 43200, END_PAUSE_US = 2000000 /* a day: nothing new begins meanwhile */, AGENT_WAIT_US = 60000000 };
 static struct hash *by_leg; /* uuid -> call, borrowed */
 
 struct dl_call *dl_call_of(const struct leg *leg)
@@ -34,17 +34,10 @@ struct dl_call *dl_call_of(const struct leg *leg)
 
 void dl_call_state_set(struct dl_call *k, enum dl_call_state s)
 {
+	dl_talk_pass(k->c);
 	k->c->counts[k->state]--;
 	k->c->counts[s]++;
 	k->state = s;
-}
-
-/* A mean over the last hundred. */
-static void mean_add(double *mean, unsigned *samples, double v)
-{
-	if (*samples < SAMPLES)
-		++*samples;
-	*mean += (v - *mean) / *samples;
 }
 
 /* ---- dialling ---- */
@@ -155,6 +148,7 @@ static CO void dial(struct dl_call *k)
 	k->cause = CAUSE_SWITCH_CONGESTION;
 	dl_call_state_set(k, DL_RINGING);
 	k->dialled_mono_us = clock_mono_us();
+	pace_answers_begin(&k->c->answers, k->dialled_mono_us);
 	dl_hour_of(k->c, k->started_us)->dialled++;
 	dl_tell_call(k, "call-start");
 	if (text && !k->is_cancelled && !vars_new(&v) && !vars_of(k, v)) {
@@ -183,9 +177,18 @@ void dl_call_abandoned(struct dl_call *k)
 	dl_tell_call(k, "call-abandoned");
 }
 
+/* Once a call; the first counts. */
+static ON_CTL void answer_count(struct dl_call *k, enum pace_end end)
+{
+	if (!k->is_counted)
+		pace_answers_end(&k->c->answers, k->dialled_mono_us, clock_mono_us(), end);
+	k->is_counted = true;
+}
+
 static ON_CTL void live(struct dl_call *k)
 {
 	k->is_live = true;
+	answer_count(k, PACE_ANSWERED);
 	dl_hour_of(k->c, k->started_us)->answered++;
 }
 
@@ -226,7 +229,7 @@ static CO bool machine_met(struct dl_call *k)
 				st = leg_wait(k->leg, 100000);
 		}
 		if (is_up(k))
-			(void)leg_play(k->leg, k->c->s.machine_sound, "none", NULL);
+			(void)dl_play(k->c, k->leg, k->c->s.machine_sound);
 	}
 	leg_exec_release(k->leg);
 	if (is_machine) {
@@ -261,15 +264,15 @@ static CO void wait_end(struct dl_call *k)
 	if (*k->c->s.queue) { /* out of the queue first */
 		struct buf b;
 		buf_init(&b);
+		buf_adds(&b, "m:^:");
 		if (*sound)
-			buf_printf(&b, "playback:%s,", sound);
+			buf_printf(&b, "playback:%s^", sound);
 		buf_adds(&b, "hangup");
-		if (b.failed || strchr(sound, ',') || leg_transfer(k->leg, b.p, "inline", NULL))
+		if (b.failed || strchr(sound, '^') || leg_transfer(k->leg, b.p, "inline", NULL))
 			leg_hangup(k->leg, CAUSE_NORMAL_CLEARING);
 		buf_fini(&b);
 	} else if (!leg_exec_adopt(k->leg)) {
-		if (*sound)
-			(void)leg_play(k->leg, sound, "none", NULL);
+		(void)dl_play(k->c, k->leg, sound);
 		leg_exec_release(k->leg);
 		leg_hangup(k->leg, CAUSE_NORMAL_CLEARING);
 	} else {
@@ -293,7 +296,7 @@ static CO void answered(struct dl_call *k)
 	k->answered_us = clock_wall_us();
 	k->answered_mono_us = clock_mono_us();
 	snprintf(k->uuid, sizeof(k->uuid), "%s", k->leg->uuid);
-	mean_add(&k->c->ring_ms, &k->c->ring_samples, (double)(k->answered_mono_us - k->dialled_mono_us) / 1000);
+	pace_mean_add(&k->c->ring_ms, &k->c->ring_samples, (double)(k->answered_mono_us - k->dialled_mono_us) / 1000);
 	if (!by_leg || hash_set(by_leg, sv_of(k->uuid), k)) {
 		leg_hangup(k->leg, CAUSE_SWITCH_CONGESTION);
 		return;
@@ -301,6 +304,8 @@ static CO void answered(struct dl_call *k)
 	k->is_over = !leg_is_up(k->leg);
 	dl_tell_call(k, "call-answered");
 	bool is_machine = is_up(k) && machine_met(k);
+	if (is_machine)
+		answer_count(k, PACE_NOT_ANSWERED);
 	if (!is_machine && is_up(k)) {
 		live(k);
 		if (k->c->s.mode == DL_SURVEY) {
@@ -331,9 +336,10 @@ static CO void answered(struct dl_call *k)
 		k->cause = k->leg->cause;
 	hash_del(by_leg, sv_of(k->uuid));
 	list_remove(&k->in_waiting);
-	if (k->connected_mono_us)
-		mean_add(&k->c->talk_ms, &k->c->talk_samples,
-		    (double)((k->talk_end_mono_us ? k->talk_end_mono_us : clock_mono_us()) - k->connected_mono_us) / 1000);
+	if (k->connected_mono_us) {
+		dl_talk_pass(k->c);
+		pace_talks_end(&k->c->talks);
+	}
 	if (k->is_live && !k->connected_us && k->c->s.mode != DL_SURVEY)
 		dl_call_abandoned(k);
 	if (!k->result)
@@ -362,8 +368,9 @@ static CO void end_write(struct dl_call *k)
 	for (int i = 0; i < END_TRIES; i++) {
 		int st = dl_keep_end(k, is_done ? "done" : "retry", next_s);
 		if (!st || st == ST_UNSUPPORTED || st == ST_CANCELLED || co_sleep(END_PAUSE_US))
-			break; /* the next start finds it as it was claimed */
+			return; /* the next start finds it as it was claimed */
 	}
+	k->c->is_unsure = true;
 }
 
 /* The agent who was held for it is free again, unless he talks to somebody. */
@@ -384,6 +391,8 @@ static CO bool claim(struct dl_call *k)
 	if (st == ST_DENIED) {
 		k->result = "dnc";
 		dl_tell_call(k, "call-end");
+	} else if (st && st != ST_EXISTS) {
+		k->c->is_unsure = true; /* it may be claimed all the same */
 	}
 	return st == ST_OK;
 }
@@ -417,10 +426,10 @@ static void call_main(void *arg)
 		else
 			k->result = result_of(number_cause(k));
 		k->ended_us = clock_wall_us();
-		if (!k->is_cancelled)
-			mean_add(&c->answer_share, &c->answer_samples, k->is_live);
+		answer_count(k, k->is_cancelled ? PACE_CANCELLED : PACE_NOT_ANSWERED);
 		agent_release(k);
 		dl_load_add(k->trunk, k->n->number, false);
+		dl_talk_pass(c);
 		c->counts[k->state]--; /* no line any more, while its end is written */
 		dl_campaign_kick(c);
 		end_write(k);
@@ -486,7 +495,7 @@ int dl_call_start(struct dl_campaign *c, struct dl_number *n, struct dl_trunk *t
 	uuid_make(k->id);
 	list_push(&c->calls, &k->link);
 	c->counts[DL_BEGINS]++;
-	t->begun++;
+	rule_rate_add(&t->rate, clock_mono_us());
 	dl_load_add(t->name, n->number, true);
 	int st = co_spawn("dialler call", call_main, k, NULL);
 	if (!st)
@@ -529,14 +538,6 @@ static void on_bridged(struct leg *leg, void *arg)
 	co_signal(&k->change, ST_OK);
 }
 
-static void on_unbridged(struct leg *leg, void *arg)
-{
-	struct dl_call *k = dl_call_of(leg);
-	role_assert_ctl();
-	if (k && k->connected_us && !k->talk_end_mono_us)
-		k->talk_end_mono_us = clock_mono_us();
-}
-
 static void on_reported(struct leg *leg, void *arg)
 {
 	struct dl_call *k = dl_call_of(leg);
@@ -552,15 +553,12 @@ int dl_calls_start(void)
 	int st = hash_new(&by_leg, 0, NULL);
 	if (!st)
 		st = leg_hook_add(LEG_HOOK_BRIDGED, on_bridged, NULL);
-	if (!st)
-		st = leg_hook_add(LEG_HOOK_UNBRIDGED, on_unbridged, NULL);
 	return st ? st : leg_hook_add(LEG_HOOK_REPORTED, on_reported, NULL);
 }
 
 void dl_calls_stop(void)
 {
 	leg_hook_del(LEG_HOOK_BRIDGED, on_bridged, NULL);
-	leg_hook_del(LEG_HOOK_UNBRIDGED, on_unbridged, NULL);
 	leg_hook_del(LEG_HOOK_REPORTED, on_reported, NULL);
 	hash_free(by_leg);
 	by_leg = NULL;

@@ -16,7 +16,7 @@
 #include <string.h>
 
 enum { LOOK_US = 250000, REST_US = 5000000 };
-static struct list campaigns;
+static struct list campaigns, leaving; /* leaving: gone, while their last calls and agents are up */
 static bool is_open;
 
 static const char *const state_names[] = {"stopped", "running", "paused"};
@@ -27,8 +27,10 @@ const char *dl_state_name(enum dl_state s)
 
 struct list *dl_campaigns(void)
 {
-	if (!is_open)
+	if (!is_open) {
 		list_init(&campaigns);
+		list_init(&leaving);
+	}
 	is_open = true;
 	return &campaigns;
 }
@@ -69,22 +71,31 @@ void dl_day(const struct dl_campaign *c, struct dl_hour *sum)
 	}
 }
 
+void dl_talk_pass(struct dl_campaign *c)
+{
+	int64_t now_us = clock_mono_us();
+	pace_talks_pass(&c->talks, c->counts[DL_TALKING], now_us - c->talked_us);
+	c->talked_us = now_us;
+}
+
 void dl_look(struct dl_campaign *c)
 {
 	struct dl_hour day;
 	struct pace_in *in = &c->in;
+	dl_talk_pass(c);
 	dl_day(c, &day);
 	*in = (struct pace_in){.mode = c->s.mode == DL_PREVIEW      ? PACE_PREVIEW
 	                               : c->s.mode == DL_PREDICTIVE ? PACE_PREDICTIVE
 	                                                            : PACE_PROGRESSIVE,
 	    .ringing = c->counts[DL_BEGINS] + c->counts[DL_RINGING] + c->counts[DL_SCREENED],
 	    .waiting = c->counts[DL_WAITING],
-	    .answer_ppm = (unsigned)((c->answer_samples ? c->answer_share : 0.5) * PACE_MILLION),
+	    .answer_ppm = (unsigned)((c->answers.samples ? c->answers.share : 0.5) * PACE_MILLION),
+	    .answer_samples = c->answers.samples ? c->answers.samples : 1,
 	    .abandon_max_ppm = c->s.abandon_max_ppm,
 	    .answered = day.answered,
 	    .abandoned = day.abandoned,
 	    .ring_ms = (unsigned)c->ring_ms,
-	    .talk_ms = (unsigned)c->talk_ms,
+	    .talk_ms = pace_talks_ms(&c->talks),
 	    .wrap_ms = (unsigned)c->wrap_ms};
 	unsigned up = in->ringing + in->waiting + c->counts[DL_TALKING];
 	in->lines_max = c->s.lines_max > c->counts[DL_TALKING] ? c->s.lines_max - c->counts[DL_TALKING] : 0;
@@ -111,6 +122,16 @@ void dl_look(struct dl_campaign *c)
 }
 
 /* ---- running ---- */
+
+/* One of that name is gone, and its calls are not over. */
+static ON_CTL bool is_leaving(const char *name)
+{
+	struct lnode *it, *tmp;
+	list_each (&leaving, it, tmp)
+		if (!strcmp(list_entry(it, struct dl_campaign, link)->name, name))
+			return true;
+	return false;
+}
 
 void dl_campaign_kick(struct dl_campaign *c)
 {
@@ -163,16 +184,25 @@ static void campaign_main(void *arg)
 	role_assert_co();
 	while (!c->is_gone) {
 		int64_t wait_us = -1;
-		if (!c->is_recovered) {
+		if (!c->is_recovered && is_leaving(c->name)) {
+			wait_us = 4 * LOOK_US; /* what is begun of it in the database is not interrupted yet */
+		} else if (!c->is_recovered) {
 			c->is_recovered = dl_keep_is_ready() && dl_keep_recover(c) == ST_OK;
 			wait_us = c->is_recovered ? 0 : dl_keep_is_ready() ? REST_US : -1; /* keep.c tells */
 			if (c->is_recovered)
 				dl_recovered();
+		} else if (c->is_unsure && clock_mono_us() - c->swept_us >= REST_US) {
+			c->swept_us = clock_mono_us();
+			c->is_unsure = false;
+			c->is_unsure |= dl_keep_sweep(c) != ST_OK;
+			wait_us = 0;
 		} else if (c->state == DL_RUNNING) {
 			dl_hopper_fill(c);
 			if (!c->is_gone && c->state == DL_RUNNING && c->s.mode != DL_PREVIEW)
 				begin_some(c);
 			wait_us = c->hopper_count && c->s.mode != DL_PREVIEW ? LOOK_US : 4 * LOOK_US;
+		} else if (c->is_unsure) {
+			wait_us = REST_US;
 		}
 		if (!c->is_gone && co_wait_or_stop(&c->change, wait_us) == ST_CANCELLED)
 			break;
@@ -192,6 +222,8 @@ int dl_campaign_state_set(struct dl_campaign *c, enum dl_state state)
 	}
 	if (state != DL_RUNNING)
 		dl_hopper_clear(c);
+	if (state == DL_RUNNING && before == DL_STOPPED)
+		c->refused = 0;
 	if (state == DL_STOPPED)
 		dl_calls_cancel(c);
 	struct event *e = dl_event(c, told[state]);
@@ -209,6 +241,7 @@ static void campaign_free(void *obj)
 {
 	struct dl_campaign *c = obj;
 	role_assert_ctl();
+	list_remove(&c->link);
 	dl_hopper_clear(c);
 	dl_settings_fini(&c->s);
 	hash_free(c->taken);
@@ -225,7 +258,7 @@ static ON_CTL int campaign_new(const char *name, struct dl_campaign **out)
 	list_init(&c->hopper);
 	snprintf(c->name, sizeof(c->name), "%s", name);
 	c->ring_ms = 10000;
-	c->talk_ms = 120000;
+	c->talked_us = clock_mono_us();
 	int st = hash_new(&c->taken, 0, NULL);
 	if (!st) {
 		*out = c;
@@ -279,6 +312,7 @@ static ON_CTL void campaign_del(struct dl_campaign *c)
 	c->is_gone = true;
 	c->state = DL_STOPPED;
 	list_remove(&c->link);
+	list_push(&leaving, &c->link);
 	dl_hopper_clear(c);
 	dl_calls_cancel(c);
 	list_each (&c->agents, it, tmp)
@@ -310,7 +344,7 @@ bool dl_campaigns_are_up(void)
 			if (list_entry(it2, struct dl_agent, link)->is_up)
 				return true;
 	}
-	return false;
+	return !list_empty(&leaving);
 }
 
 void dl_campaigns_stop(void)
@@ -318,5 +352,4 @@ void dl_campaigns_stop(void)
 	struct lnode *n;
 	while ((n = list_first(dl_campaigns())))
 		campaign_del(list_entry(n, struct dl_campaign, link));
-	is_open = false;
 }

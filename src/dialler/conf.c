@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/zone.h"
+#include "core/sound/play.h"
 #include "dialler/dialler_i.h"
 
 #include <stdio.h>
@@ -119,6 +120,9 @@ static ON_CTL void trunks_read(struct dl_conf *o, const struct xml_node *root)
 		t->dial = dial;
 		t->calls_max = number_or(n, "max-calls", 0);
 		t->per_second = number_or(n, "calls-per-second", 0);
+		const struct dl_trunk *before = dl_trunk_find(name);
+		if (before)
+			t->rate = before->rate;
 		o->trunk_count++;
 	}
 }
@@ -286,6 +290,14 @@ static ON_CTL bool settings_read(struct dl_settings *s, const struct xml_node *c
 	if (s->machine == DL_MACHINE_MESSAGE && !*s->machine_sound)
 		is_good = wrong(c, "answering-machine=\"message\" needs machine-sound");
 	return is_good;
+}
+
+int dl_play(const struct dl_campaign *c, struct leg *leg, const char *sound)
+{
+	struct xml_doc *held = mem_ref(c->s.doc);
+	int st = *sound ? leg_play(leg, sound, "none", NULL) : ST_OK;
+	mem_unref(held);
+	return st;
 }
 
 void dl_settings_fini(struct dl_settings *s)

@@ -29,13 +29,14 @@ enum {
 	DL_QUESTION_MAX = 32
 };
 
+struct dl_campaign;
 /* ---- conf.c: dialler.conf; texts are the configuration's, kept by a reference to its document ---- */
 struct dl_trunk {
 	char name[DL_NAME_MAX + 1];
 	const char *dial; /* a dial string; ${number} stands for the number */
 	unsigned calls_max, per_second;
-	unsigned calls, begun; /* now; begun in second_s */
-	int64_t second_s;
+	unsigned calls; /* now */
+	struct rule_rate rate;
 };
 struct dl_limit {
 	char prefix[RULE_PREFIX_MAX + 1];
@@ -84,6 +85,8 @@ struct dl_settings {
  * by file and line, and left out. */
 CO int dl_conf_load(void);
 ON_CTL void dl_conf_free(void);
+/* Plays one of the campaign's sounds (a text of its settings, which a reload may replace meanwhile); "": nothing. */
+CO int dl_play(const struct dl_campaign *c, struct leg *leg, const char *sound);
 ON_CTL const char *dl_param(const char *name); /* of <settings> */
 ON_CTL void dl_settings_fini(struct dl_settings *s);
 ON_CTL const char *dl_mode_name(enum dl_mode m);
@@ -110,11 +113,12 @@ CO int dl_sql(const char *text, const struct sv *params, size_t count, struct st
 /* The same, nothing is wanted back but how many rows changed (may be NULL). */
 CO int dl_run(const char *text, const struct sv *params, size_t count, int64_t *changed);
 
-struct dl_campaign;
 struct dl_call;
 struct dl_agent;
 CO int dl_keep_state(const struct dl_campaign *c);          /* writes running, paused, stopped */
 CO int dl_keep_recover(struct dl_campaign *c);              /* reads its state and figures; ends what a dead process had */
+/* Ends what the database says this switch dials and no call of c has. */
+CO int dl_keep_sweep(struct dl_campaign *c);
 /* The number is this call's now, and not to be called again before next_s. ST_DENIED: it is on a do-not-call list (and
  * done), ST_EXISTS: somebody else has it, or it is done. */
 CO int dl_keep_claim(const struct dl_call *k, int64_t next_s);
@@ -145,12 +149,19 @@ struct dl_campaign { /* counted */
 	struct hash *taken; /* numbers in the hopper, shown, or in a call */
 	unsigned agent_count, hopper_count, counts[DL_CALL_STATES], turn;
 	struct dl_hour hours[DL_HOURS];
-	double answer_share, ring_ms, talk_ms, wrap_ms; /* means that follow */
-	unsigned answer_samples, ring_samples, talk_samples;
+	struct pace_answers answers;
+	struct pace_talks talks;
+	double ring_ms, wrap_ms; /* means */
+	unsigned ring_samples;
+	int64_t talked_us; /* monotonic: until when talks has what was talked */
 	struct pace_in in;
 	struct pace_out out;
 	int64_t looked_us; /* monotonic: when the hopper was filled last */
+	int64_t swept_us;  /* monotonic: when the database was looked through last */
 	bool is_more;      /* the last look found as many as it asked for */
+	bool is_unsure;    /* a claim or an end may have failed half-way: the database is looked through */
+	bool is_stuck;     /* nothing of the hopper had room, and a trunk had */
+	unsigned refused;  /* put off since it began: nobody may call their prefix */
 	bool is_gone, is_seen, is_recovered;
 	struct co_wait change;
 };
@@ -166,6 +177,7 @@ CO int dl_campaign_state_set(struct dl_campaign *c, enum dl_state state);
 ON_CTL const char *dl_state_name(enum dl_state s);
 ON_CTL struct dl_hour *dl_hour_of(struct dl_campaign *c, int64_t wall_us);
 ON_CTL void dl_day(const struct dl_campaign *c, struct dl_hour *sum); /* the last 24 hours */
+ON_CTL void dl_talk_pass(struct dl_campaign *c); /* before the count of calls that talk changes */
 ON_CTL void dl_look(struct dl_campaign *c); /* what pace.h is told, and says */
 /* Gives answered calls to free agents. */
 ON_CTL void dl_campaign_give(struct dl_campaign *c);
@@ -194,11 +206,11 @@ struct dl_call { /* counted */
 	struct co_wait change;
 	enum dl_call_state state;
 	int64_t started_us, answered_us, connected_us, ended_us; /* wall clock; 0: never */
-	int64_t answered_mono_us, dialled_mono_us, connected_mono_us, talk_end_mono_us;
+	int64_t answered_mono_us, dialled_mono_us, connected_mono_us;
 	const char *result;
 	enum cause cause;
 	unsigned attempt;
-	bool is_live, is_abandoned, is_over, is_joined, is_cancelled;
+	bool is_live, is_counted, is_abandoned, is_over, is_joined, is_cancelled;
 };
 ON_CTL int dl_calls_start(void);
 ON_CTL void dl_calls_stop(void);

@@ -1,6 +1,6 @@
 /* What may be called next: the due numbers of a campaign, some hundred at a time, read from the database in the order of
- * priority and time. Whose window is closed is put off to its opening there and then; who is taken out is looked at
- * again, since he may have stood here for long. Which trunk has room, and whether the prefix's limit has, is decided at
+ * priority and time. Whose window is closed is put off to its opening there and then, whose prefix nobody may call for an
+ * hour; who is taken out is looked at again, since he may have stood here for long. Which trunk has room, and whether the prefix's limit has, is decided at
  * the moment of taking. */
 #include "base/clock.h"
 #include "base/hash.h"
@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ASK = 200, LOW = 50, LOOK_EVERY_US = 1000000 };
+enum { ASK = 200, LOW = 50, MOST = 5000, LOOK_EVERY_US = 1000000, REFUSED_S = 3600 };
 
 static ON_CTL void number_free(struct dl_number *n)
 {
@@ -65,7 +65,12 @@ static CO void add(struct dl_campaign *c, struct dl_number *n)
 {
 	const struct tz *zone = *n->zone_name ? dl_zone_get(n->zone_name) : NULL;
 	n->zone = zone ? zone : dl_zone_of(n->number);
+	const struct dl_limit *l = rule_prefix_find(dl_conf.limits, dl_conf.limit_count, sizeof(*l), n->number);
 	int64_t now_s = clock_wall_us() / 1000000, next_s = rule_windows_next(&c->s.windows, n->zone, now_s);
+	if (next_s <= now_s && l && !l->calls_max) {
+		next_s = now_s + REFUSED_S;
+		c->refused++;
+	}
 	if (next_s > now_s) {
 		(void)dl_keep_later(c, n->number, next_s);
 		number_free(n);
@@ -85,10 +90,12 @@ void dl_hopper_fill(struct dl_campaign *c)
 	          v[6] = {{0}};
 	struct store_rows rows;
 	size_t at = 0, before = c->hopper_count, seen = 0;
-	if (c->hopper_count > LOW || (!c->is_more && clock_mono_us() - c->looked_us < LOOK_EVERY_US && c->looked_us))
+	/* what has no room must not keep those behind it from being called */
+	bool is_enough = c->hopper_count > LOW && !(c->is_stuck && c->hopper_count < MOST);
+	if (is_enough || (!c->is_more && clock_mono_us() - c->looked_us < LOOK_EVERY_US && c->looked_us))
 		return;
 	c->looked_us = clock_mono_us();
-	c->is_more = false;
+	c->is_more = c->is_stuck = false;
 	/* what is in a call or shown is still due there until it is claimed: so many more are asked for */
 	int st = dl_sql("SELECT number,name,zone,fields,tries,result FROM dialler_numbers WHERE campaign=$1 AND state IN "
 	                "('new','retry') AND next_s<=CAST($2 AS BIGINT) ORDER BY priority DESC,next_s,number LIMIT CAST($3 AS "
@@ -120,20 +127,19 @@ void dl_load_add(const char *trunk, const char *number, bool begins)
 
 static ON_CTL bool has_room(struct dl_trunk *t)
 {
-	int64_t now_s = clock_mono_us() / 1000000;
-	if (t->second_s != now_s) {
-		t->second_s = now_s;
-		t->begun = 0;
-	}
-	return (!t->calls_max || t->calls < t->calls_max) && (!t->per_second || t->begun < t->per_second);
+	return (!t->calls_max || t->calls < t->calls_max) &&
+	       (!t->per_second || rule_rate_get(&t->rate, clock_mono_us()) < t->per_second);
 }
 
-struct dl_trunk *dl_trunk_for(const struct dl_campaign *c, const char *number)
+static ON_CTL bool prefix_has_room(const char *number)
 {
 	const struct dl_limit *l = rule_prefix_find(dl_conf.limits, dl_conf.limit_count, sizeof(*l), number);
+	return !l || l->calls < l->calls_max;
+}
+
+static ON_CTL struct dl_trunk *trunk_with_room(const struct dl_campaign *c)
+{
 	struct sv rest = sv_of(c->s.trunks), name;
-	if (l && l->calls >= l->calls_max)
-		return NULL;
 	if (!rest.n) { /* none named: all, in their order */
 		for (size_t i = 0; i < dl_conf.trunk_count; i++)
 			if (has_room(&dl_conf.trunks[i]))
@@ -152,39 +158,37 @@ struct dl_trunk *dl_trunk_for(const struct dl_campaign *c, const char *number)
 	return NULL;
 }
 
-/* The first whose window has closed meanwhile, taken out. */
-static ON_CTL struct dl_number *late_take(struct dl_campaign *c, int64_t *next_s)
+struct dl_trunk *dl_trunk_for(const struct dl_campaign *c, const char *number)
 {
-	int64_t now_s = clock_wall_us() / 1000000;
+	return prefix_has_room(number) ? trunk_with_room(c) : NULL;
+}
+
+static ON_CTL struct dl_number *first_with_room(struct dl_campaign *c, struct dl_trunk **trunk)
+{
 	struct lnode *it, *tmp;
+	if (!(*trunk = trunk_with_room(c)))
+		return NULL;
 	list_each (&c->hopper, it, tmp) {
 		struct dl_number *n = list_entry(it, struct dl_number, link);
-		*next_s = rule_windows_next(&c->s.windows, n->zone, now_s);
-		if (*next_s > now_s) {
-			list_remove(it);
-			c->hopper_count--;
-			return n;
-		}
+		if (!prefix_has_room(n->number))
+			continue;
+		list_remove(it);
+		c->hopper_count--;
+		return n;
 	}
+	c->is_stuck = c->hopper_count > 0;
 	return NULL;
 }
 
 struct dl_number *dl_hopper_take(struct dl_campaign *c, struct dl_trunk **trunk)
 {
-	struct lnode *it, *tmp;
 	struct dl_number *n;
-	int64_t next_s;
-	while ((n = late_take(c, &next_s))) {
-		(void)dl_keep_later(c, n->number, next_s);
+	while ((n = first_with_room(c, trunk))) {
+		int64_t now_s = clock_wall_us() / 1000000, next_s = rule_windows_next(&c->s.windows, n->zone, now_s);
+		if (next_s <= now_s)
+			return n;
+		(void)dl_keep_later(c, n->number, next_s); /* its window has closed while it stood here */
 		dl_number_drop(c, n);
-	}
-	list_each (&c->hopper, it, tmp) {
-		n = list_entry(it, struct dl_number, link);
-		if (!(*trunk = dl_trunk_for(c, n->number)))
-			continue;
-		list_remove(it);
-		c->hopper_count--;
-		return n;
 	}
 	return NULL;
 }

@@ -9,6 +9,7 @@
  * they wait until next_s. So no number is called twice because of a restart. A claim takes the row by one UPDATE, which
  * also looks into the do-not-call lists: several switches may share a campaign. */
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/dsn.h"
@@ -158,6 +159,27 @@ static CO int interrupted_end(const struct dl_campaign *c)
 	                (struct sv[]){p[0], p[1], p[3]}, 3, NULL);
 }
 
+int dl_keep_sweep(struct dl_campaign *c)
+{
+	struct dl_digits d[2];
+	struct sv p[] = {sv_of(core_switchname()), sv_of(c->name)}, v[2] = {{0}};
+	struct store_rows rows;
+	size_t at = 0;
+	int st = dl_sql("SELECT number,call_id FROM dialler_numbers WHERE node=$1 AND campaign=$2 AND state='dialling'", p, 2, &rows);
+	while (!st && dl_row(&rows, &at, v, 2)) {
+		/* of a call that ends right now the row is not `dialling` any more when the statement runs */
+		struct sv q[] = {v[1], p[1], dl_put(&d[0], c->s.tries_max), dl_put(&d[1], clock_wall_us())};
+		if (!hash_get(c->taken, v[0]))
+			st = dl_run("UPDATE dialler_calls SET result='interrupted',ended_us=" NUM(
+			                "$4") " WHERE id=$1 AND ended_us=0;UPDATE dialler_numbers SET state=CASE WHEN tries>=" NUM(
+			                          "$3") " THEN 'done' ELSE 'retry' END,result='interrupted' WHERE campaign=$2 AND "
+			                                "call_id=$1 AND state='dialling'",
+			    q, 4, NULL);
+	}
+	store_rows_fini(&rows);
+	return st;
+}
+
 /* The figures of the last day, hour by hour. */
 static CO int figures_read(struct dl_campaign *c)
 {
@@ -179,8 +201,8 @@ static CO int figures_read(struct dl_campaign *c)
 	}
 	store_rows_fini(&rows);
 	if (!st && dialled) {
-		c->answer_share = (double)answered / dialled;
-		c->answer_samples = dialled < 100 ? dialled : 100;
+		c->answers.share = (double)answered / dialled;
+		c->answers.samples = dialled;
 	}
 	return st;
 }

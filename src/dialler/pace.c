@@ -8,11 +8,12 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { LINES_LIMIT = 1000000 };
+enum { LINES_LIMIT = 1000000, TIMES = 100, ANSWERS_MAX = 1000, TALKS = 200, TALK_MS = 120000, CHANGE_SDS = 3 };
 
 static double lost(double lines, double p, const struct pace_in *in, double freed, double freed_var)
 {
-	double sd = sqrt(lines * p * (1 - p) + freed_var);
+	double unsure = in->answer_samples ? lines / in->answer_samples : 0; /* p itself is a guess */
+	double sd = sqrt(lines * p * (1 - p) * (1 + unsure) + freed_var);
 	double over = lines * p + in->waiting - in->agents_free - freed;
 	if (sd < 1e-9)
 		return over > 0 ? over : 0;
@@ -44,6 +45,89 @@ static unsigned predict(const struct pace_in *in, double share, double *expected
 	}
 	*expected = low ? lost(low, p, in, freed, var) / (low * p) : 0;
 	return low;
+}
+
+void pace_mean_add(double *mean, unsigned *samples, double v)
+{
+	*samples = *samples < TIMES ? *samples + 1 : TIMES;
+	*mean += (v - *mean) / *samples;
+}
+
+void pace_talks_pass(struct pace_talks *t, unsigned talking, int64_t us)
+{
+	t->ms += (double)talking * (double)us / 1000;
+}
+
+void pace_talks_end(struct pace_talks *t)
+{
+	if (++t->ends >= 2 * TALKS) {
+		t->ends /= 2;
+		t->ms /= 2;
+	}
+}
+
+unsigned pace_talks_ms(const struct pace_talks *t)
+{
+	return (unsigned)((t->ms + TALK_MS) / (t->ends + 1)); /* one talk of that length is believed before any was seen */
+}
+
+/* ---- the answer rate ---- */
+
+/* So many answers of n calls are no chance: another time of day, another part of the list. What was before is forgotten. */
+static void change_look(struct pace_answers *a, unsigned answered, unsigned n)
+{
+	double p = a->share > 1.0 / (a->samples + 1) ? a->share : 1.0 / (a->samples + 1);
+	double sd = sqrt(p * (1 - p) * n * (1 + (double)n / (a->samples + 1)));
+	if (a->samples && answered > p * n + CHANGE_SDS * sd + 1) {
+		a->share = (double)answered / n;
+		a->samples = n;
+	}
+}
+
+static void cohort_count(struct pace_answers *a)
+{
+	struct pace_cohort *c = &a->cohorts[a->first];
+	unsigned ended = c->begun - c->open, n = a->samples + ended;
+	if (ended) {
+		a->share += ((double)c->answered - ended * a->share) / n;
+		a->samples = n < ANSWERS_MAX ? n : ended < ANSWERS_MAX ? ANSWERS_MAX : ended;
+		a->recent_answered = a->recent_answered / 2 + c->answered;
+		a->recent = a->recent / 2 + ended;
+		change_look(a, a->recent_answered, a->recent);
+	}
+	a->first = (a->first + 1) % PACE_COHORTS;
+	a->count--;
+}
+
+void pace_answers_begin(struct pace_answers *a, int64_t begun_us)
+{
+	int64_t at = begun_us / PACE_COHORT_US;
+	struct pace_cohort *last = a->count ? &a->cohorts[(a->first + a->count - 1) % PACE_COHORTS] : NULL;
+	if (!last || last->at < at) {
+		if (a->count == PACE_COHORTS)
+			cohort_count(a); /* somebody rings for ever */
+		last = &a->cohorts[(a->first + a->count++) % PACE_COHORTS];
+		*last = (struct pace_cohort){.at = at};
+	}
+	last->begun++;
+	last->open++;
+}
+
+void pace_answers_end(struct pace_answers *a, int64_t begun_us, int64_t now_us, enum pace_end end)
+{
+	int64_t at = begun_us / PACE_COHORT_US;
+	for (unsigned i = 0; i < a->count; i++) {
+		struct pace_cohort *c = &a->cohorts[(a->first + i) % PACE_COHORTS];
+		if (c->at != at)
+			continue;
+		c->open--;
+		c->begun -= end == PACE_CANCELLED;
+		c->answered += end == PACE_ANSWERED;
+		change_look(a, c->answered, c->begun); /* more of it may be answered yet, not fewer */
+		break;
+	}
+	while (a->count && !a->cohorts[a->first].open && a->cohorts[a->first].at < now_us / PACE_COHORT_US)
+		cohort_count(a);
 }
 
 struct pace_out pace_decide(const struct pace_in *in)

@@ -92,7 +92,7 @@ void dl_explain(struct dl_campaign *c, struct buf *out)
 		buf_printf(out, "%s\n", text);
 	if (c->s.mode != DL_SURVEY)
 		buf_printf(out, "means: %.1f s until an answer, %.0f s of a talk, %.0f s of wrap-up; answered: the last %u calls\n",
-		    c->ring_ms / 1000, c->talk_ms / 1000, c->wrap_ms / 1000, c->answer_samples);
+		    c->ring_ms / 1000, pace_talks_ms(&c->talks) / 1000.0, c->wrap_ms / 1000, c->answers.samples);
 	buf_printf(out, "lines: %u of %u talk; at hand: %u numbers\n", c->counts[DL_TALKING], c->s.lines_max, c->hopper_count);
 	if (c->state != DL_RUNNING)
 		buf_printf(out, "nobody is called: the campaign is %s\n", dl_state_name(c->state));
@@ -102,6 +102,8 @@ void dl_explain(struct dl_campaign *c, struct buf *out)
 		buf_adds(out, "nobody is called: no number is due (or its window is closed)\n");
 	else if (!dl_trunk_for(c, list_entry(list_first(&c->hopper), struct dl_number, link)->number))
 		buf_adds(out, "the first number waits: its trunk or prefix has no room\n");
+	if (c->refused)
+		buf_printf(out, "no room for %u numbers: nobody may call their prefix (max-calls 0); put off for an hour\n", c->refused);
 	for (size_t i = 0; i < dl_conf.trunk_count; i++) {
 		const struct dl_trunk *t = &dl_conf.trunks[i];
 		buf_printf(out, "trunk %s: %u calls", t->name, t->calls);

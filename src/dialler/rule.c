@@ -185,6 +185,26 @@ int64_t rule_retry_longest_s(const struct rule_retry *rules, size_t count)
 	return longest;
 }
 
+/* ---- how many a second ---- */
+
+unsigned rule_rate_get(struct rule_rate *r, int64_t mono_us)
+{
+	int64_t part = mono_us / 250000;
+	unsigned sum = 0;
+	for (int64_t p = r->part + 1; p <= part && p <= r->part + RULE_RATE_PARTS; p++)
+		r->count[p % RULE_RATE_PARTS] = 0;
+	r->part = part;
+	for (int i = 0; i < RULE_RATE_PARTS; i++)
+		sum += r->count[i];
+	return sum;
+}
+
+void rule_rate_add(struct rule_rate *r, int64_t mono_us)
+{
+	(void)rule_rate_get(r, mono_us);
+	r->count[r->part % RULE_RATE_PARTS]++;
+}
+
 const void *rule_prefix_find(const void *entries, size_t count, size_t each_bytes, const char *number)
 {
 	const void *best = NULL;

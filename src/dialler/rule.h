@@ -37,5 +37,14 @@ ANY const struct rule_retry *rule_retry_find(
 /* The longest of all: nobody is called again before, whatever became of a call. */
 ANY int64_t rule_retry_longest_s(const struct rule_retry *rules, size_t count);
 
+enum { RULE_RATE_PARTS = 5 };
+struct rule_rate { /* how many began lately: by quarters of a second, a whole second and the one that runs */
+	int64_t part;
+	unsigned count[RULE_RATE_PARTS];
+};
+/* How many began in the last second (up to a quarter more is counted, so that no second has more than is allowed). */
+ANY unsigned rule_rate_get(struct rule_rate *r, int64_t mono_us);
+ANY void rule_rate_add(struct rule_rate *r, int64_t mono_us);
+
 /* The entry with the longest prefix of number; NULL: none. Each entry begins with its prefix as char[]. */
 ANY const void *rule_prefix_find(const void *entries, size_t count, size_t each_bytes, const char *number);

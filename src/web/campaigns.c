@@ -263,7 +263,11 @@ void web_dnc_del(struct web_call *c)
 	buf_init(&args);
 	buf_init(&campaign);
 	bool has_one = !http_query_get(c->q, "campaign", &campaign) && campaign.n;
-	buf_printf(&args, "json dnc del %s %s", c->param, has_one && is_word(campaign.p) ? campaign.p : "all");
-	ask(c, done_empty, &args);
+	if (has_one && !is_word(campaign.p)) {
+		web_problem(c->x, 404, "no such campaign");
+	} else {
+		buf_printf(&args, "json dnc del %s %s", c->param, has_one ? campaign.p : "all");
+		ask(c, done_empty, &args);
+	}
 	buf_fini(&campaign);
 }

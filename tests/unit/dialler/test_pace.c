@@ -1,109 +1,22 @@
-/* The pacing against virtual agents and customers, of fixed seeds: the share of abandoned calls stays within the set
- * one, and agents are less idle than with one call each. No telephony; a step is 100 ms. */
+/* The pacing against virtual agents and customers (sim.h): the share of abandoned calls stays within the set one, and
+ * agents are less idle than with one call each. */
 #include "dialler/pace.h"
 #include "harness.h"
+#include "sim.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { HOUR = 36000, CALLS = 20000, PATIENCE = 20, WARM = HOUR };
-enum kind { FREE, RINGS, WAITS };
-static struct {
-	enum kind kind;
-	int left, is_answered;
-} calls[CALLS];
-static struct {
-	int talk, wrap;
-} agents[2000];
-static uint64_t seed;
-static double rnd(void)
+static int compare(unsigned people, double rate, double later, unsigned hours)
 {
-	seed = seed * 6364136223846793005u + 1442695040888963407u;
-	return (double)((seed >> 33) + 1) / 2147483649.0;
-}
-struct result {
-	double share, idle;
-	uint64_t answered, abandoned;
-};
-
-static struct result run(enum pace_mode mode, unsigned count, double rate, int steps)
-{
-	struct pace_in in = {
-	    .mode = mode, .abandon_max_ppm = 30000, .ring_ms = 10000, .talk_ms = 120000, .wrap_ms = 10000};
-	uint64_t ended = 0, picked = 0, idle = 0, judged = 0;
-	int top = 0;
-	seed = 42 + count + (uint64_t)(rate * 1000);
-	for (unsigned i = 0; i < count; i++)
-		agents[i].talk = agents[i].wrap = 0;
-	for (int i = 0; i < CALLS; i++)
-		calls[i].kind = FREE;
-	for (int t = 0; t < steps; t++) {
-		in.agents_free = in.agents_busy = in.agents_wrap = in.ringing = in.waiting = 0;
-		for (int i = 0; i < top; i++) {
-			if (calls[i].kind == FREE)
-				continue;
-			if (--calls[i].left <= 0) {
-				if (calls[i].kind == WAITS) {
-					in.abandoned++;
-					calls[i].kind = FREE;
-				} else {
-					ended++;
-					picked += (unsigned)calls[i].is_answered;
-					in.answered += (unsigned)calls[i].is_answered;
-					calls[i].kind = calls[i].is_answered ? WAITS : FREE;
-					calls[i].left = PATIENCE;
-				}
-			}
-		}
-		int next = 0;
-		for (unsigned i = 0; i < count; i++) {
-			if (agents[i].talk > 0) {
-				if (!--agents[i].talk)
-					agents[i].wrap = 1 + (int)(-log(rnd()) * 100);
-			} else if (agents[i].wrap > 0)
-				agents[i].wrap--;
-			if (!agents[i].talk && !agents[i].wrap) {
-				while (next < top && calls[next].kind != WAITS)
-					next++;
-				if (next < top) {
-					calls[next].kind = FREE;
-					agents[i].talk = 1 + (int)(-log(rnd()) * 1200);
-				}
-			}
-			in.agents_busy += agents[i].talk > 0;
-			in.agents_wrap += !agents[i].talk && agents[i].wrap > 0;
-			in.agents_free += !agents[i].talk && !agents[i].wrap;
-		}
-		if (t >= WARM) {
-			idle += in.agents_free;
-			judged += count;
-		}
-		for (int i = 0; i < top; i++) {
-			in.ringing += calls[i].kind == RINGS;
-			in.waiting += calls[i].kind == WAITS;
-		}
-		in.answer_ppm = ended ? (unsigned)(picked * 1000000 / ended) : 500000;
-		struct pace_out o = pace_decide(&in);
-		for (int i = 0; o.dial && i < CALLS; i++)
-			if (calls[i].kind == FREE) {
-				calls[i].kind = RINGS;
-				calls[i].is_answered = rnd() < rate;
-				calls[i].left = calls[i].is_answered ? 30 + (int)(rnd() * 140) : 250;
-				top = i >= top ? i + 1 : top;
-				o.dial--;
-			}
-	}
-	return (struct result){in.answered ? (double)in.abandoned / (double)in.answered : 0,
-	    (double)idle / (double)judged, in.answered, in.abandoned};
-}
-
-static int compare(unsigned people, double rate, int hours)
-{
-	struct result y = run(PACE_PREDICTIVE, people, rate, hours * HOUR),
-	              g = run(PACE_PROGRESSIVE, people, rate, hours * HOUR);
-	printf("# %u agents, %.0f %% answered: abandoned %.2f %%, idle %.1f %%, progressive idle %.1f %%\n", people,
-	    rate * 100, y.share * 100, y.idle * 100, g.idle * 100);
+	struct sim_case s = {PACE_PREDICTIVE, people, hours, 30000, rate, later};
+	struct sim_result y = sim_run(&s), g = {.share = 0};
+	s.mode = PACE_PROGRESSIVE;
+	g = sim_run(&s);
+	printf("# %u agents, %.0f %% answered", people, rate * 100);
+	if (later > 0)
+		printf(", then %.0f %%", later * 100);
+	printf(": abandoned %.2f %%, idle %.1f %%, progressive idle %.1f %%\n", y.share * 100, y.idle * 100, g.idle * 100);
 	EXPECT(y.answered >= 1000);
 	EXPECT(y.share <= 0.03);
 	EXPECT(y.idle < g.idle);
@@ -113,9 +26,9 @@ static int compare(unsigned people, double rate, int hours)
 
 static int each_rate(unsigned people)
 {
-	int bad = compare(people, 0.1, 8);
-	bad = bad ? bad : compare(people, 0.3, 8);
-	return bad ? bad : compare(people, 0.6, 8);
+	int bad = compare(people, 0.1, 0, 8);
+	bad = bad ? bad : compare(people, 0.3, 0, 8);
+	return bad ? bad : compare(people, 0.6, 0, 8);
 }
 
 static int test_10(void)
@@ -135,7 +48,15 @@ static int test_200(void)
 
 static int test_2000(void)
 {
-	return compare(2000, 0.3, 2);
+	return compare(2000, 0.3, 0, 2);
+}
+
+/* People are at home in the evening, and out at noon: what was learned is wrong for a while. */
+static int test_change(void)
+{
+	int bad = compare(50, 0.1, 0.5, 8);
+	bad = bad ? bad : compare(200, 0.1, 0.5, 8);
+	return bad ? bad : compare(200, 0.6, 0.1, 8);
 }
 
 static int test_reasons(void)
@@ -173,4 +94,5 @@ static int test_reasons(void)
 }
 
 TEST_MAIN({"reasons", test_reasons, 0}, {"10 agents", test_10, 0}, {"50 agents", test_50, 0},
-    {"200 agents", test_200, 0}, {"2000 agents", test_2000, 0})
+    {"200 agents", test_200, 0}, {"2000 agents", test_2000, 0},
+    {"the answer rate changes", test_change, 0})
