@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WORDS = 16, REASON_MAX = 200 };
+enum { WORDS = 16, REASON_MAX = 200, NAME_MAX_BYTES = 200 };
 struct request {
 	struct api_call *c;
 	const struct app_words *w;
@@ -33,7 +33,7 @@ static const char *word(const struct request *r, int i)
 
 static ON_CTL int say(struct request *r, int st, const char *text)
 {
-	buf_printf(r->c->out, "%s %s\n", st ? "-ERR" : "+OK", st && !text ? status_text(st) : text ? text : "");
+	buf_printf(r->c->out, "%s %s\n", st ? "-ERR" : "+OK", st && !text ? dl_why(st) : text ? text : "");
 	return ST_OK;
 }
 
@@ -101,7 +101,7 @@ static CO int do_explain(struct request *r)
 static CO int do_start(struct request *r)
 {
 	if (!r->campaign->is_recovered)
-		return say(r, ST_AGAIN, "the database is not there yet");
+		return say(r, ST_AGAIN, NULL);
 	return say(r, dl_campaign_state_set(r->campaign, DL_RUNNING), NULL);
 }
 
@@ -224,6 +224,22 @@ static CO int do_text(struct request *r)
 		import_event(r->campaign, &m);
 	dl_import_fini(&m);
 	return ST_OK;
+}
+
+/* One number, and a name: what is known already is due again ("add" of a survey behind each call). */
+static CO int do_add(struct request *r)
+{
+	char number[RULE_NUMBER_MAX + 1], name[NAME_MAX_BYTES + 1] = "";
+	const char *why = "";
+	int64_t changed = 0;
+	if (rule_number(sv_of(word(r, 2)), &dl_conf.plan, number, &why))
+		return say(r, ST_INVAL, why);
+	for (int i = 3; word(r, i); i++)
+		snprintf(name + strlen(name), sizeof(name) - strlen(name), "%s%s", *name ? " " : "", word(r, i));
+	int st = dl_keep_add(r->campaign, number, name, &changed);
+	r->campaign->looked_us = 0;
+	dl_campaign_kick(r->campaign);
+	return say(r, !st && !changed ? ST_EXISTS : st, st ? NULL : changed ? number : "the campaign has this number already, and it is not done");
 }
 
 static CO int dnc_change(struct request *r, const char *number, const char *campaign, bool is_add)
@@ -448,6 +464,7 @@ static const struct verb verbs[] = {
     {"resume", 1, true, do_resume, "resume <campaign>"},
     {"stop", 1, true, do_stop, "stop <campaign>"},
     {"recycle", 1, true, do_recycle, "recycle <campaign> [<result> ...]"},
+    {"add", 2, true, do_add, "add <campaign> <number> [<name>]"},
     {"import", 2, true, do_import, "import <campaign> <file>"},
     {"text", 2, true, do_text, "text <campaign> <list>, then lines of CSV"},
     {"results", 1, true, do_results, "results <campaign> [<count> [<offset>]]"},

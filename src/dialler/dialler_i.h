@@ -110,6 +110,8 @@ ANY int64_t dl_int(struct sv cell);
 ANY bool dl_row(const struct store_rows *r, size_t *at, struct sv *cells, size_t max);
 /* Waits; store_rows_fini rows whatever comes back. Failures are told once until it answers again. */
 CO int dl_sql(const char *text, const struct sv *params, size_t count, struct store_rows *rows);
+/* Why, for people: a database that is not there yet, or the status. */
+ANY const char *dl_why(int st);
 /* The same, nothing is wanted back but how many rows changed (may be NULL). */
 CO int dl_run(const char *text, const struct sv *params, size_t count, int64_t *changed);
 
@@ -124,6 +126,8 @@ CO int dl_keep_sweep(struct dl_campaign *c);
 CO int dl_keep_claim(const struct dl_call *k, int64_t next_s);
 CO int dl_keep_end(const struct dl_call *k, const char *state, int64_t next_s);
 CO int dl_keep_answer(const struct dl_call *k, const char *question, const char *answer);
+/* A number of no list. One that is done is new again, not before its retry rule says. */
+CO int dl_keep_add(const struct dl_campaign *c, const char *number, const char *name, int64_t *changed);
 CO int dl_keep_later(const struct dl_campaign *c, const char *number, int64_t next_s);
 
 /* ---- campaign.c ---- */

@@ -136,6 +136,8 @@ static CO void zones_check(struct reading *r)
 		return;
 	for (size_t i = 0; i < r->count; i++) {
 		struct row *x = &r->rows[i];
+		if (i % 10000 == 9999)
+			(void)co_sleep(0); /* lists are long */
 		if (!*x->zone)
 			continue;
 		bool is_known = !hash_get(unknown, sv_of(x->zone)) && dl_zone_get(x->zone);
@@ -214,7 +216,7 @@ static CO int write_all(struct reading *r, const char *campaign, const char *lis
 	return st;
 }
 
-static void reading_fini(struct reading *r)
+static ANY void reading_clear(struct reading *r)
 {
 	for (size_t i = 0; i < r->count; i++) {
 		mem_free(r->rows[i].name);
@@ -230,6 +232,22 @@ static void reading_fini(struct reading *r)
 	mem_free(r);
 }
 
+static void work_free(void *arg)
+{
+	struct reading **r = arg;
+	role_assert_work();
+	reading_clear(*r);
+	*r = NULL;
+}
+
+/* Millions of pieces: not the control thread's work. */
+static CO void reading_free(struct reading *r)
+{
+	(void)co_work(WORK_FILE, "dialler import", work_free, &r);
+	if (r)
+		reading_clear(r);
+}
+
 static CO struct reading *reading_new(const char *path, char *csv, struct dl_import *out)
 {
 	struct reading *r = mem_zalloc(sizeof(*r));
@@ -240,9 +258,9 @@ static CO struct reading *reading_new(const char *path, char *csv, struct dl_imp
 	}
 	r->path = path;
 	r->out = out;
-	r->country = mem_strdup(dl_conf.plan.country);
-	r->international = mem_strdup(dl_conf.plan.international);
-	r->national = mem_strdup(dl_conf.plan.national);
+	r->country = mem_strdup(dl_conf.plan.country ? dl_conf.plan.country : "");
+	r->international = mem_strdup(dl_conf.plan.international ? dl_conf.plan.international : "");
+	r->national = mem_strdup(dl_conf.plan.national ? dl_conf.plan.national : "");
 	buf_init(&r->text);
 	if (csv) {
 		buf_adds(&r->text, csv);
@@ -268,9 +286,9 @@ int dl_import(struct dl_campaign *c, const char *list, const char *path, char *c
 	if (r)
 		jw_end_array(&r->w);
 	if (!out->why && st)
-		out->why = st == ST_PARSE ? "the first line is bad" : status_text(st);
+		out->why = st == ST_PARSE ? "the first line is bad" : dl_why(st);
 	if (r)
-		reading_fini(r);
+		reading_free(r);
 	c->looked_us = 0;
 	dl_campaign_kick(c);
 	mem_unref(c);
@@ -309,8 +327,8 @@ int dl_import_dnc(const char *campaign, const char *path, struct dl_import *out)
 	if (r)
 		jw_end_array(&r->w);
 	if (!out->why && st)
-		out->why = st == ST_PARSE ? "the first line is bad" : status_text(st);
+		out->why = st == ST_PARSE ? "the first line is bad" : dl_why(st);
 	if (r)
-		reading_fini(r);
+		reading_free(r);
 	return st;
 }

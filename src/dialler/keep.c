@@ -115,14 +115,19 @@ int dl_sql(const char *text, const struct sv *params, size_t count, struct store
 {
 	static bool is_failing;
 	*rows = (struct store_rows){0};
-	int st = dl_store && is_ready ? store_sql_run(dl_store, text, params, count, rows) : ST_UNSUPPORTED;
-	if (st && !is_failing && st != ST_CANCELLED && st != ST_UNSUPPORTED)
+	int st = !dl_store ? ST_UNSUPPORTED : !is_ready ? ST_AGAIN : store_sql_run(dl_store, text, params, count, rows);
+	if (st && !is_failing && st != ST_CANCELLED && st != ST_UNSUPPORTED && st != ST_AGAIN)
 		log_error("dialler: the database: %s; told once until it answers again",
 		    rows->error.n ? rows->error.p : status_text(st));
 	else if (!st && is_failing)
 		log_notice("dialler: the database answers again");
 	is_failing = st != ST_OK;
 	return st;
+}
+
+const char *dl_why(int st)
+{
+	return st == ST_AGAIN ? "the database is not there yet" : status_text(st);
 }
 
 int dl_run(const char *text, const struct sv *params, size_t count, int64_t *changed)
@@ -276,6 +281,16 @@ int dl_keep_answer(const struct dl_call *k, const char *question, const char *an
 	              "($1,$2,$3,$4,$5," NUM("$6") ") ON CONFLICT (call_id,question) DO UPDATE SET "
 	                                           "answer=excluded.answer,at_us=excluded.at_us",
 	    p, 6, NULL);
+}
+
+int dl_keep_add(const struct dl_campaign *c, const char *number, const char *name, int64_t *changed)
+{
+	struct sv p[] = {sv_of(c->name), sv_of(number), sv_of(name)};
+	return dl_run("INSERT INTO dialler_numbers "
+	              "(campaign,number,list,name,zone,fields,priority,state,result,tries,next_s,node,call_id) VALUES "
+	              "($1,$2,'add',$3,'','{}',0,'new','',0,0,'','') ON CONFLICT (campaign,number) DO UPDATE SET "
+	              "state='new',tries=0,name=excluded.name WHERE dialler_numbers.state='done'",
+	    p, 3, changed);
 }
 
 int dl_keep_later(const struct dl_campaign *c, const char *number, int64_t next_s)

@@ -181,6 +181,39 @@ static int64_t between_ms(int64_t from_us, int64_t to_us)
 	return from_us && to_us > from_us ? (to_us - from_us) / 1000 : 0;
 }
 
+/* What the calls from..to of a campaign have answered: call id -> {question: answer}. */
+static CO int answers_read(const struct dl_campaign *c, const struct sv *p, json_t *out)
+{
+	struct store_rows rows;
+	struct sv v[3] = {{0}};
+	size_t at = 0;
+	int st = dl_sql("SELECT call_id,question,answer FROM dialler_answers WHERE campaign=$1 AND call_id IN (SELECT id FROM "
+	                "dialler_calls WHERE campaign=$1 ORDER BY started_us DESC,id LIMIT CAST($2 AS BIGINT) OFFSET CAST($3 AS "
+	                "BIGINT)) ORDER BY at_us,question",
+	    p, 3, &rows);
+	while (!st && dl_row(&rows, &at, v, 3)) {
+		json_t *one = json_object_getn(out, v[0].p, v[0].n);
+		if (!one && json_object_setn_new(out, v[0].p, v[0].n, one = json_object()))
+			st = ST_NOMEM;
+		else
+			(void)json_object_setn_new(one, v[1].p, v[1].n, json_stringn(v[2].p, v[2].n));
+	}
+	store_rows_fini(&rows);
+	return st;
+}
+
+static ON_CTL void answers_put(struct json_writer *w, const json_t *all, struct sv id)
+{
+	const char *question;
+	json_t *answer, *one = json_object_getn(all, id.p, id.n);
+	jw_key(w, "answers");
+	jw_begin_object(w);
+	json_object_foreach(one, question, answer) {
+		jw_kv_str(w, question, json_string_value(answer) ? json_string_value(answer) : "");
+	}
+	jw_end_object(w);
+}
+
 int dl_report_calls(struct json_writer *w, const struct dl_campaign *c, int64_t limit, int64_t offset, int64_t *count)
 {
 	struct dl_digits d[2];
@@ -191,6 +224,9 @@ int dl_report_calls(struct json_writer *w, const struct dl_campaign *c, int64_t 
 	                "cause,leg FROM dialler_calls WHERE campaign=$1 ORDER BY started_us DESC,id LIMIT CAST($2 AS BIGINT) "
 	                "OFFSET CAST($3 AS BIGINT)",
 	    p, 3, &rows);
+	json_t *answers = json_object();
+	if (!st)
+		st = answers ? answers_read(c, p, answers) : ST_NOMEM;
 	for (*count = 0; !st && dl_row(&rows, &at, v, 13); ++*count) {
 		static const char *const texts[] = {"id", "number", NULL, "agent", "trunk", "caller_id"};
 		int64_t started = dl_int(v[6]), answered = dl_int(v[7]), connected = dl_int(v[8]), ended = dl_int(v[9]);
@@ -211,8 +247,10 @@ int dl_report_calls(struct json_writer *w, const struct dl_campaign *c, int64_t 
 		jw_sv(w, v[11]);
 		jw_key(w, "uuid");
 		jw_sv(w, v[12]);
+		answers_put(w, answers, v[0]);
 		jw_end_object(w);
 	}
+	json_decref(answers);
 	store_rows_fini(&rows);
 	return st;
 }

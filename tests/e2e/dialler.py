@@ -57,14 +57,14 @@ def told(events, action, **more):
     return events.wait_event("CUSTOM", Event_Subclass="dialler::info", Dialler_Action=action, **more)
 
 
-def until(fn, seconds=20):
+def until(fn, seconds=20, every=0.02):
     deadline = time.monotonic() + seconds
     while True:
         got = fn()
         if got:
             return got
         assert time.monotonic() < deadline, got
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 def state(sw, name):
