@@ -24,7 +24,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { END_TRIES = 43200, END_PAUSE_US = 2000000 /* a day: nothing new begins meanwhile */, AGENT_WAIT_US = 60000000 };
+enum { END_TRIES = 43200, END_PAUSE_US = 2000000 /* a day: nothing new begins meanwhile */, AGENT_WAIT_US = 60000000, BEEP_WAIT_US = 20000000, BEEP_US = 800000 };
 static struct hash *by_leg; /* uuid -> call, borrowed */
 
 struct dl_call *dl_call_of(const struct leg *leg)
@@ -201,6 +201,24 @@ static ON_CTL bool app_is_there(const char *name, const struct dl_call *k)
 	return false;
 }
 
+/* Until a machine's beep is over, or when none is heard its greeting surely is. The beep is known by its beginning. */
+static CO void beep_wait(struct dl_call *k)
+{
+	int64_t now_us = clock_mono_us(), until_us = now_us + BEEP_WAIT_US;
+	bool is_heard = false;
+	int st = ST_OK;
+	if (!app_is_there("avmd_start", k) || leg_exec_app(k->leg, "avmd_start", ""))
+		return;
+	while (is_up(k) && (!st || st == ST_TIMEOUT) && now_us < until_us) {
+		if (!is_heard && str_is_true(vars_get(k->leg->vars, "avmd_detect"))) {
+			is_heard = true;
+			until_us = now_us + BEEP_US;
+		}
+		st = leg_wait(k->leg, 100000);
+		now_us = clock_mono_us();
+	}
+}
+
 /* True: a machine, and the call is over. */
 static CO bool machine_met(struct dl_call *k)
 {
@@ -220,14 +238,7 @@ static CO bool machine_met(struct dl_call *k)
 			leg_var_set(k->leg, "dialler_machine", "true");
 	}
 	if (is_machine && s->machine == DL_MACHINE_MESSAGE) {
-		/* behind its beep, or when none is heard behind its greeting */
-		if (app_is_there("avmd_start", k) && !leg_exec_app(k->leg, "avmd_start", "") && is_up(k)) {
-			int64_t until_us = clock_mono_us() + 20 * clock_us_of_s(1);
-			int st = ST_OK;
-			while (is_up(k) && (!st || st == ST_TIMEOUT) && clock_mono_us() < until_us &&
-			       !str_is_true(vars_get(k->leg->vars, "avmd_detect")))
-				st = leg_wait(k->leg, 100000);
-		}
+		beep_wait(k);
 		if (is_up(k))
 			(void)dl_play(k->c, k->leg, k->c->s.machine_sound);
 	}

@@ -59,6 +59,51 @@ static int test_change(void)
 	return bad ? bad : compare(200, 0.6, 0.1, 8);
 }
 
+/* Calls that begin together are counted together: the answered ones end first, and are no jump of the rate. */
+static int test_answers(void)
+{
+	struct pace_answers a = {.samples = 0};
+	for (int wave = 0; wave < 5; wave++) {
+		int64_t begun_us = wave * 40000000LL;
+		for (int i = 0; i < 100; i++)
+			pace_answers_begin(&a, begun_us);
+		for (int i = 0; i < 20; i++)
+			pace_answers_end(&a, begun_us, begun_us + 5000000, PACE_ANSWERED);
+		EXPECT_INT(a.samples, wave * 80);
+		for (int i = 0; i < 60; i++)
+			pace_answers_end(&a, begun_us, begun_us + 25000000, PACE_NOT_ANSWERED);
+		for (int i = 0; i < 20; i++)
+			pace_answers_end(&a, begun_us, begun_us + 26000000, PACE_CANCELLED);
+		EXPECT_INT(a.samples, (wave + 1) * 80);
+		EXPECT(a.share > 0.249 && a.share < 0.251);
+	}
+	/* all of a cohort are answered: what was before is forgotten at once */
+	for (int i = 0; i < 50; i++)
+		pace_answers_begin(&a, 300000000);
+	for (int i = 0; i < 40; i++)
+		pace_answers_end(&a, 300000000, 301000000, PACE_ANSWERED);
+	EXPECT(a.share > 0.5 && a.samples <= 50);
+	/* more moments than there is room for */
+	for (int i = 0; i < 10 * PACE_COHORTS; i++)
+		pace_answers_begin(&a, 400000000 + i * (int64_t)PACE_COHORT_US);
+	EXPECT_INT(a.count, PACE_COHORTS);
+	return 0;
+}
+
+/* Of talks that begin together the short ones end first. */
+static int test_talks(void)
+{
+	struct pace_talks t = {.ends = 0};
+	EXPECT_INT(pace_talks_ms(&t), 120000);
+	for (int i = 0; i < 1000; i++) {
+		pace_talks_pass(&t, 1000 - (unsigned)i, 60000); /* one ends each 60 ms: a thousand of one minute in the mean */
+		pace_talks_end(&t);
+		if (i == 99)
+			EXPECT(pace_talks_ms(&t) > 50000 && pace_talks_ms(&t) < 62000);
+	}
+	return 0;
+}
+
 static int test_reasons(void)
 {
 	struct pace_in in = {.mode = PACE_PREDICTIVE,
@@ -95,4 +140,4 @@ static int test_reasons(void)
 
 TEST_MAIN({"reasons", test_reasons, 0}, {"10 agents", test_10, 0}, {"50 agents", test_50, 0},
     {"200 agents", test_200, 0}, {"2000 agents", test_2000, 0},
-    {"the answer rate changes", test_change, 0})
+    {"the answer rate changes", test_change, 0}, {"the answer rate", test_answers, 0}, {"talks", test_talks, 0})

@@ -113,6 +113,30 @@ static int test_retries(void)
 	return 0;
 }
 
+/* No second has more than are allowed, wherever it begins. */
+static int test_rate(void)
+{
+	enum { TENTHS = 600, ALLOWED = 7 };
+	struct rule_rate r = {.part = 0};
+	unsigned begun[TENTHS] = {0}, all = 0;
+	const int64_t start_us = 987654321;
+	for (int i = 0; i < TENTHS; i++)
+		for (int k = 0; k < 3 && i % 50 < 40; k++)
+			if (rule_rate_get(&r, start_us + i * 100000) < ALLOWED) {
+				rule_rate_add(&r, start_us + i * 100000);
+				begun[i]++;
+				all++;
+			}
+	for (int i = 0; i + 10 <= TENTHS; i++) {
+		unsigned sum = 0;
+		for (int k = 0; k < 10; k++)
+			sum += begun[i + k];
+		EXPECT(sum <= ALLOWED);
+	}
+	EXPECT(all > TENTHS / 10 / 5 * 3 * ALLOWED);
+	return 0;
+}
+
 /* ---- CSV ---- */
 
 static void on_row(const struct list_row *row, void *arg)
@@ -190,4 +214,4 @@ static int test_csv_bounds(void)
 }
 
 TEST_MAIN({"numbers", test_numbers, 0}, {"windows", test_windows_text, 0}, {"next window", test_windows_next, 0},
-    {"retries and prefixes", test_retries, 0}, {"csv", test_csv, 0}, {"csv bounds", test_csv_bounds, 0})
+    {"retries and prefixes", test_retries, 0}, {"rate", test_rate, 0}, {"csv", test_csv, 0}, {"csv bounds", test_csv_bounds, 0})
