@@ -189,6 +189,8 @@ static void campaign_main(void *arg)
 		} else if (!c->is_recovered) {
 			c->is_recovered = dl_keep_is_ready() && dl_keep_recover(c) == ST_OK;
 			wait_us = c->is_recovered ? 0 : dl_keep_is_ready() ? REST_US : -1; /* keep.c tells */
+			if (c->is_recovered && c->wants_start)
+				(void)dl_campaign_state_set(c, DL_RUNNING);
 			if (c->is_recovered)
 				dl_recovered();
 		} else if (c->is_unsure && clock_mono_us() - c->swept_us >= REST_US) {

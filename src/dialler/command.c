@@ -100,8 +100,10 @@ static CO int do_explain(struct request *r)
 
 static CO int do_start(struct request *r)
 {
-	if (!r->campaign->is_recovered)
-		return say(r, ST_AGAIN, NULL);
+	if (!r->campaign->is_recovered) {
+		r->campaign->wants_start = true;
+		return say(r, ST_OK, "as soon as its figures are back from the database");
+	}
 	return say(r, dl_campaign_state_set(r->campaign, DL_RUNNING), NULL);
 }
 
@@ -121,6 +123,7 @@ static CO int do_resume(struct request *r)
 
 static CO int do_stop(struct request *r)
 {
+	r->campaign->wants_start = false;
 	return say(r, dl_campaign_state_set(r->campaign, DL_STOPPED), NULL);
 }
 

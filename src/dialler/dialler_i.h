@@ -166,7 +166,7 @@ struct dl_campaign { /* counted */
 	bool is_unsure;    /* a claim or an end may have failed half-way: the database is looked through */
 	bool is_stuck;     /* nothing of the hopper had room, and a trunk had */
 	unsigned refused;  /* put off since it began: nobody may call their prefix */
-	bool is_gone, is_seen, is_recovered;
+	bool is_gone, is_seen, is_recovered, wants_start;
 	struct co_wait change;
 };
 ON_CTL struct list *dl_campaigns(void);

@@ -148,20 +148,26 @@ int dl_keep_state(const struct dl_campaign *c)
 	    p, 2, NULL);
 }
 
-/* What was begun by a process of this name and has no end. */
+/* What was begun by a process of this name and has no end. The numbers last: who dies in the middle begins again. A claim
+ * is two statements, so a number may have no call. */
 static CO int interrupted_end(const struct dl_campaign *c)
 {
 	struct dl_digits d[2];
-	struct sv p[] = {sv_of(core_switchname()), sv_of(c->name), dl_put(&d[0], c->s.tries_max),
-	    dl_put(&d[1], clock_wall_us())};
-	int st = dl_run("UPDATE dialler_numbers SET state=CASE WHEN tries>=" NUM(
-	                    "$3") " THEN 'done' ELSE 'retry' END,result='interrupted' WHERE node=$1 AND campaign=$2 AND "
-	                          "state='dialling'",
+	struct sv p[] = {sv_of(core_switchname()), sv_of(c->name), dl_put(&d[0], clock_wall_us())},
+	          q[] = {p[0], p[1], dl_put(&d[1], c->s.tries_max)};
+	int st = dl_run("INSERT INTO dialler_calls (id,campaign,number,attempt,node,agent,trunk,caller_id,leg,started_us,"
+	                "answered_us,connected_us,ended_us,live,abandoned,result,cause) SELECT call_id,campaign,number,tries,node,"
+	                "'','','',''," NUM("$3") ",0,0,0,0,0,'','' FROM dialler_numbers WHERE node=$1 AND campaign=$2 AND "
+	                                         "state='dialling' AND NOT EXISTS (SELECT 1 FROM dialler_calls k WHERE "
+	                                         "k.id=dialler_numbers.call_id);"
+	                                         "UPDATE dialler_calls SET result='interrupted',ended_us=" NUM(
+	                                             "$3") " WHERE node=$1 AND campaign=$2 AND ended_us=0",
 	    p, 3, NULL);
 	return st ? st
-	          : dl_run("UPDATE dialler_calls SET result='interrupted',ended_us=" NUM(
-	                       "$3") " WHERE node=$1 AND campaign=$2 AND ended_us=0",
-	                (struct sv[]){p[0], p[1], p[3]}, 3, NULL);
+	          : dl_run("UPDATE dialler_numbers SET state=CASE WHEN tries>=" NUM(
+	                       "$3") " THEN 'done' ELSE 'retry' END,result='interrupted' WHERE node=$1 AND campaign=$2 AND "
+	                             "state='dialling'",
+	                q, 3, NULL);
 }
 
 int dl_keep_sweep(struct dl_campaign *c)
@@ -175,7 +181,11 @@ int dl_keep_sweep(struct dl_campaign *c)
 		/* of a call that ends right now the row is not `dialling` any more when the statement runs */
 		struct sv q[] = {v[1], p[1], dl_put(&d[0], c->s.tries_max), dl_put(&d[1], clock_wall_us())};
 		if (!hash_get(c->taken, v[0]))
-			st = dl_run("UPDATE dialler_calls SET result='interrupted',ended_us=" NUM(
+			st = dl_run("INSERT INTO dialler_calls (id,campaign,number,attempt,node,agent,trunk,caller_id,leg,started_us,"
+			            "answered_us,connected_us,ended_us,live,abandoned,result,cause) SELECT call_id,campaign,number,tries,"
+			            "node,'','','',''," NUM("$4") ",0,0,0,0,0,'','' FROM dialler_numbers WHERE campaign=$2 AND call_id=$1 AND "
+			                                         "state='dialling' AND NOT EXISTS (SELECT 1 FROM dialler_calls k WHERE k.id=$1);"
+			            "UPDATE dialler_calls SET result='interrupted',ended_us=" NUM(
 			                "$4") " WHERE id=$1 AND ended_us=0;UPDATE dialler_numbers SET state=CASE WHEN tries>=" NUM(
 			                          "$3") " THEN 'done' ELSE 'retry' END,result='interrupted' WHERE campaign=$2 AND "
 			                                "call_id=$1 AND state='dialling'",

@@ -84,5 +84,5 @@ def results(sw, name):
 
 
 def ready(sw, name):
-    """Until the campaign can be started: its figures are back from the database."""
-    until(lambda: sw.api(f"dialler start {name}").startswith("+OK"))
+    """Until the campaign runs: its figures are back from the database."""
+    until(lambda: sw.api(f"dialler start {name}") == "+OK \n")
