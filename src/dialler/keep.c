@@ -15,6 +15,7 @@
 #include "core/conf/dsn.h"
 #include "core/value/self.h"
 #include "dialler/dialler_i.h"
+#include "loop/co.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -48,12 +49,21 @@ static const char *const steps[] = {
 
 struct store *dl_store;
 static bool is_ready;
+enum { READY_US = 5000000 };
+struct waiter { /* for the tables, right after the start */
+	struct lnode link;
+	struct co_wait ready;
+};
+static struct list waiters = {{&waiters.head, &waiters.head}};
 
 static void migrated(int status, void *arg)
 {
 	role_assert_ctl();
 	struct lnode *it, *tmp;
 	is_ready = !status && dl_store == arg;
+	list_each (&waiters, it, tmp)
+		co_signal(&list_entry(it, struct waiter, link)->ready, ST_OK);
+	dl_recovered();
 	list_each (dl_campaigns(), it, tmp)
 		dl_campaign_kick(list_entry(it, struct dl_campaign, link));
 }
@@ -111,17 +121,29 @@ bool dl_row(const struct store_rows *r, size_t *at, struct sv *cells, size_t max
 	return r->column_count > 0;
 }
 
+static CO void ready_wait(void)
+{
+	struct waiter w = {.link = {0}};
+	if (!dl_store || is_ready)
+		return;
+	list_push(&waiters, &w.link);
+	(void)co_wait_or_stop(&w.ready, READY_US);
+	list_remove(&w.link);
+}
+
 int dl_sql(const char *text, const struct sv *params, size_t count, struct store_rows *rows)
 {
 	static bool is_failing;
 	*rows = (struct store_rows){0};
+	ready_wait();
 	int st = !dl_store ? ST_UNSUPPORTED : !is_ready ? ST_AGAIN : store_sql_run(dl_store, text, params, count, rows);
 	if (st && !is_failing && st != ST_CANCELLED && st != ST_UNSUPPORTED && st != ST_AGAIN)
 		log_error("dialler: the database: %s; told once until it answers again",
 		    rows->error.n ? rows->error.p : status_text(st));
 	else if (!st && is_failing)
 		log_notice("dialler: the database answers again");
-	is_failing = st != ST_OK;
+	if (st != ST_UNSUPPORTED && st != ST_AGAIN)
+		is_failing = st != ST_OK;
 	return st;
 }
 

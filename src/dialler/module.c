@@ -104,7 +104,7 @@ static void ready_late(void *arg)
 void dl_recovered(void)
 {
 	struct lnode *it, *tmp;
-	bool is_all = is_read;
+	bool is_all = is_read && dl_keep_is_ready();
 	list_each (dl_campaigns(), it, tmp)
 		is_all &= list_entry(it, struct dl_campaign, link)->is_recovered;
 	if (is_all)
