@@ -1,5 +1,6 @@
 /* The pacing's simulator (tests/unit/dialler/sim.h) for many answer rates, as rows for tools/plot-pacing:
- * agents, per mille answered, then of predictive and progressive each: abandoned of the answered (share), idle (share). */
+ * agents, per mille answered, then of predictive and progressive each: abandoned of the answered (share), idle (share).
+ */
 #include "../../tests/unit/dialler/sim.h"
 
 #include <stdio.h>

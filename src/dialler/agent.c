@@ -100,7 +100,8 @@ struct dl_agent *dl_agent_free(struct dl_campaign *c)
 	struct dl_agent *best = NULL;
 	list_each (&c->agents, it, tmp) {
 		struct dl_agent *a = list_entry(it, struct dl_agent, link);
-		if (a->state == DL_FREE && a->leg && leg_is_up(a->leg) && !a->is_going && (!best || a->since_us < best->since_us))
+		if (a->state == DL_FREE && a->leg && leg_is_up(a->leg) && !a->is_going &&
+		    (!best || a->since_us < best->since_us))
 			best = a;
 	}
 	return best;
@@ -158,7 +159,8 @@ static CO void talk(struct dl_agent *a)
 		bool is_over = leg_is_ready(customer);
 		leg_exec_release(customer);
 		if (is_over)
-			leg_hangup(customer, st && st != ST_HANGUP ? CAUSE_INCOMPATIBLE_DESTINATION : CAUSE_NORMAL_CLEARING);
+			leg_hangup(
+			    customer, st && st != ST_HANGUP ? CAUSE_INCOMPATIBLE_DESTINATION : CAUSE_NORMAL_CLEARING);
 	}
 	k->is_joined = false;
 	if (st && !leg_is_up(a->leg) && leg_is_up(customer) && !k->connected_us && a->call == k) {
@@ -269,7 +271,9 @@ int app_dialler_agent(struct leg *leg, const char *data)
 	struct dl_agent *a = c ? dl_agent_find(c, w.w[1]) : NULL;
 	if (!a || a->is_up)
 		leg_log(leg, LOG_ERR, "dialler_agent: %s",
-		    !c ? "no such campaign" : !a ? "the campaign has no such agent" : "he is on line already");
+		    !c   ? "no such campaign"
+		    : !a ? "the campaign has no such agent"
+		         : "he is on line already");
 	else
 		st = leg_answer(leg);
 	if (a && !a->is_up && !st && leg_is_ready(leg)) {

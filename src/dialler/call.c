@@ -5,16 +5,16 @@
  *                                                    -> hung up -> result, retry rule -> written down, told
  *
  * An answered call that no agent has within abandon-after counts as abandoned, once, also when somebody comes later or
- * the customer gives up before. Nobody waits longer than wait-max. Who talks with whom is seen by the bridge's hooks, so
- * that a queue's agents count as own ones do. */
+ * the customer gives up before. Nobody waits longer than wait-max. Who talks with whom is seen by the bridge's hooks,
+ * so that a queue's agents count as own ones do. */
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/event/event.h"
+#include "core/registry/app.h"
 #include "core/run/exec.h"
 #include "core/sound/play.h"
-#include "core/registry/app.h"
 #include "dialler/csv.h"
 #include "dialler/dialler_i.h"
 #include "loop/co.h"
@@ -24,7 +24,13 @@
 #include <string.h>
 #include <strings.h>
 
-enum { END_TRIES = 43200, END_PAUSE_US = 2000000 /* a day: nothing new begins meanwhile */, AGENT_WAIT_US = 60000000, BEEP_WAIT_US = 20000000, BEEP_US = 800000 };
+enum {
+	END_TRIES = 43200,
+	END_PAUSE_US = 2000000 /* a day: nothing new begins meanwhile */,
+	AGENT_WAIT_US = 60000000,
+	BEEP_WAIT_US = 20000000,
+	BEEP_US = 800000
+};
 static struct hash *by_leg; /* uuid -> call, borrowed */
 
 struct dl_call *dl_call_of(const struct leg *leg)
@@ -88,7 +94,8 @@ static ON_CTL int fields_put(struct vars *v, const char *fields)
 	const char *key;
 	int st = json_parse(&o, sv_of(fields), 0, NULL);
 	if (!st && json_is_object(o)) {
-		json_object_foreach(o, key, value) {
+		json_object_foreach(o, key, value)
+		{
 			char name[16 + LIST_NAME_MAX];
 			snprintf(name, sizeof(name), "dialler_field_%s", key);
 			if (!st && json_is_string(value))
@@ -197,7 +204,8 @@ static ON_CTL bool app_is_there(const char *name, const struct dl_call *k)
 {
 	if (app_find(name))
 		return true;
-	leg_log(k->leg, LOG_ERR, "dialler: campaign %s: there is no application %s: its module is not loaded", k->c->name, name);
+	leg_log(k->leg, LOG_ERR, "dialler: campaign %s: there is no application %s: its module is not loaded",
+	    k->c->name, name);
 	return false;
 }
 
@@ -296,7 +304,8 @@ static CO void wait_end(struct dl_call *k)
 static ON_CTL void to_queue(struct dl_call *k)
 {
 	leg_exec_clear(k->leg);
-	if (!app_is_there("callcenter", k) || leg_exec_add(k->leg, "callcenter", k->c->s.queue, NULL) || leg_exec_add(k->leg, "hangup", "", NULL))
+	if (!app_is_there("callcenter", k) || leg_exec_add(k->leg, "callcenter", k->c->s.queue, NULL) ||
+	    leg_exec_add(k->leg, "hangup", "", NULL))
 		leg_hangup(k->leg, CAUSE_SWITCH_CONGESTION);
 	else
 		leg_exec_resume(k->leg, NULL);
@@ -535,8 +544,8 @@ void dl_calls_cancel(struct dl_campaign *c)
 
 static void on_bridged(struct leg *leg, void *arg)
 {
-	struct dl_call *k = dl_call_of(leg);
 	role_assert_ctl();
+	struct dl_call *k = dl_call_of(leg);
 	if (!k || k->connected_us || k->c->s.mode == DL_SURVEY)
 		return;
 	k->connected_us = clock_wall_us();
@@ -551,8 +560,8 @@ static void on_bridged(struct leg *leg, void *arg)
 
 static void on_reported(struct leg *leg, void *arg)
 {
-	struct dl_call *k = dl_call_of(leg);
 	role_assert_ctl();
+	struct dl_call *k = dl_call_of(leg);
 	if (!k)
 		return;
 	k->is_over = true;

@@ -1,7 +1,7 @@
-/* A campaign: a coroutine that fills the hopper, asks pace.h how many calls may begin, and begins them. It is woken when
- * a call or an agent changes, and looks by itself four times a second while it runs. What becomes of a call is the
- * call's affair (call.c). The figures it decides by are means that follow what was seen, and counts of the last 24 hours
- * by the hour, which come back from the database after a restart. */
+/* A campaign: a coroutine that fills the hopper, asks pace.h how many calls may begin, and begins them. It is woken
+ * when a call or an agent changes, and looks by itself four times a second while it runs. What becomes of a call is the
+ * call's affair (call.c). The figures it decides by are means that follow what was seen, and counts of the last 24
+ * hours by the hour, which come back from the database after a restart. */
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -295,7 +295,8 @@ int dl_campaign_put(const char *name, struct dl_settings *s)
 	c->is_seen = true;
 	c->wrap_ms = c->s.wrap_ms;
 	dl_agents_seen(c, true);
-	xml_each (c->s.node, "agent", n) {
+	xml_each(c->s.node, "agent", n)
+	{
 		struct dl_agent *a;
 		const char *agent = xml_attr_or(n, "name", ""), *contact = xml_attr_or(n, "contact", "");
 		if (!*agent || strlen(agent) > DL_NAME_MAX || !*contact || dl_agent_put(c, agent, contact, &a))

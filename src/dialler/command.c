@@ -22,7 +22,7 @@ struct verb {
 	const char *name;
 	int least; /* words behind it */
 	bool names_campaign;
-	CO int (*fn)(struct request *r);
+	int (*fn)(struct request *r); /* CO */
 	const char *usage;
 };
 
@@ -71,9 +71,9 @@ static CO int do_list(struct request *r)
 		if (r->is_json)
 			dl_report_campaign(&w, c, false);
 		else
-			buf_printf(r->c->out, "%s|%s|%s|%u|%u|%u\n", c->name, dl_mode_name(c->s.mode), dl_state_name(c->state),
-			    c->counts[DL_BEGINS] + c->counts[DL_RINGING], c->counts[DL_WAITING] + c->counts[DL_SCREENED],
-			    c->counts[DL_TALKING]);
+			buf_printf(r->c->out, "%s|%s|%s|%u|%u|%u\n", c->name, dl_mode_name(c->s.mode),
+			    dl_state_name(c->state), c->counts[DL_BEGINS] + c->counts[DL_RINGING],
+			    c->counts[DL_WAITING] + c->counts[DL_SCREENED], c->counts[DL_TALKING]);
 		mem_unref(c);
 	}
 	if (r->is_json)
@@ -142,7 +142,8 @@ static CO int do_recycle(struct request *r)
 	for (size_t i = 0; n == 1 + i && !word(r, 2) && i < sizeof(usual) / sizeof(usual[0]); i++)
 		p[n++] = sv_of(usual[i]);
 	buf_init(&text);
-	buf_adds(&text, "UPDATE dialler_numbers SET state='new',tries=0 WHERE campaign=$1 AND state='done' AND result IN (");
+	buf_adds(
+	    &text, "UPDATE dialler_numbers SET state='new',tries=0 WHERE campaign=$1 AND state='done' AND result IN (");
 	for (size_t i = 1; i < n; i++)
 		buf_printf(&text, "%s$%zu", i > 1 ? "," : "", i + 1);
 	buf_adds(&text, ")");
@@ -175,9 +176,9 @@ static ON_CTL void import_tell(struct request *r, int st, const struct dl_import
 	json_t *errors = NULL, *one;
 	size_t i;
 	if (m->errors.n && !json_parse(&errors, buf_sv(&m->errors), 0, NULL))
-		json_array_foreach(errors, i, one)
-			buf_printf(r->c->out, "line %lld: %s\n", (long long)json_integer_value(json_object_get(one, "line")),
-			    json_string_value(json_object_get(one, "why")));
+		json_array_foreach(errors, i, one) buf_printf(r->c->out, "line %lld: %s\n",
+		    (long long)json_integer_value(json_object_get(one, "line")),
+		    json_string_value(json_object_get(one, "why")));
 	json_decref(errors);
 }
 
@@ -242,7 +243,10 @@ static CO int do_add(struct request *r)
 	int st = dl_keep_add(r->campaign, number, name, &changed);
 	r->campaign->looked_us = 0;
 	dl_campaign_kick(r->campaign);
-	return say(r, !st && !changed ? ST_EXISTS : st, st ? NULL : changed ? number : "the campaign has this number already, and it is not done");
+	return say(r, !st && !changed ? ST_EXISTS : st,
+	    st        ? NULL
+	    : changed ? number
+	              : "the campaign has this number already, and it is not done");
 }
 
 static CO int dnc_change(struct request *r, const char *number, const char *campaign, bool is_add)
@@ -250,20 +254,25 @@ static CO int dnc_change(struct request *r, const char *number, const char *camp
 	struct dl_digits d;
 	char reason[REASON_MAX + 1] = "";
 	for (int i = 4; is_add && word(r, i); i++)
-		snprintf(reason + strlen(reason), sizeof(reason) - strlen(reason), "%s%s", *reason ? " " : "", word(r, i));
+		snprintf(
+		    reason + strlen(reason), sizeof(reason) - strlen(reason), "%s%s", *reason ? " " : "", word(r, i));
 	struct sv p[] = {sv_of(number), sv_of(campaign), sv_of(reason), dl_put(&d, clock_wall_us() / 1000000)};
 	int64_t changed = 0;
-	int st = is_add ? dl_run("INSERT INTO dialler_dnc (number,campaign,reason,added_s) VALUES ($1,$2,$3,CAST($4 AS BIGINT)) "
-	                         "ON CONFLICT (number,campaign) DO UPDATE SET reason=excluded.reason",
-	                      p, 4, &changed)
-	                : dl_run("DELETE FROM dialler_dnc WHERE number=$1 AND campaign=$2", p, 2, &changed);
+	int st =
+	    is_add
+	        ? dl_run(
+	              "INSERT INTO dialler_dnc (number,campaign,reason,added_s) VALUES ($1,$2,$3,CAST($4 AS BIGINT)) "
+	              "ON CONFLICT (number,campaign) DO UPDATE SET reason=excluded.reason",
+	              p, 4, &changed)
+	        : dl_run("DELETE FROM dialler_dnc WHERE number=$1 AND campaign=$2", p, 2, &changed);
 	return say(r, !st && !changed ? ST_NOTFOUND : st, st ? NULL : changed ? "" : "no such number");
 }
 
 /* dnc list [NUMBER] | add NUMBER [CAMPAIGN|all [REASON]] | del NUMBER [CAMPAIGN] | import FILE [CAMPAIGN] */
 static CO int do_dnc(struct request *r)
 {
-	const char *what = word(r, 1), *campaign = word(r, 3) && strcmp(word(r, 3), "all") != 0 ? word(r, 3) : "", *why = "";
+	const char *what = word(r, 1), *campaign = word(r, 3) && strcmp(word(r, 3), "all") != 0 ? word(r, 3) : "",
+	           *why = "";
 	char number[RULE_NUMBER_MAX + 1] = "";
 	if (*campaign && !dl_campaign_find(campaign))
 		return say(r, ST_NOTFOUND, "no such campaign");
@@ -289,7 +298,8 @@ static CO int do_dnc(struct request *r)
 	}
 	bool is_add = !strcmp(what, "add");
 	if (!*number || (!is_add && strcmp(what, "del") != 0))
-		return say(r, ST_INVAL, "dnc list [<number>] | add|del <number> [<campaign>|all [<reason>]] | import <file> [<campaign>]");
+		return say(r, ST_INVAL,
+		    "dnc list [<number>] | add|del <number> [<campaign>|all [<reason>]] | import <file> [<campaign>]");
 	return dnc_change(r, number, campaign, is_add);
 }
 
@@ -334,7 +344,9 @@ static CO int do_agents(struct request *r)
 			dl_report_agent(&w, a);
 		else
 			buf_printf(r->c->out, "%s|%s|%u|%s\n", a->name, dl_agent_state_name(a->state), a->calls,
-			    a->call && a->call->n ? a->call->n->number : a->shown ? a->shown->number : "");
+			    a->call && a->call->n ? a->call->n->number
+			    : a->shown            ? a->shown->number
+			                          : "");
 	}
 	if (r->is_json)
 		rows_end(&w, r->campaign->agent_count);

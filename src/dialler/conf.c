@@ -1,5 +1,6 @@
-/* dialler.conf into typed structs. Names of zones are looked up here, once each, since that reads files. What is wrong is
- * told by file and line and left out; a campaign with a wrong parameter is not taken: the one of before stays. */
+/* dialler.conf into typed structs. Names of zones are looked up here, once each, since that reads files. What is wrong
+ * is told by file and line and left out; a campaign with a wrong parameter is not taken: the one of before stays. */
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -26,7 +27,8 @@ const char *dl_mode_name(enum dl_mode m)
 const struct tz *dl_zone_get(const char *name)
 {
 	struct tz found, *z;
-	if (!*name || strlen(name) > 60 || strstr(name, "..") || *name == '/' || (!zones && hash_new(&zones, 0, mem_free)))
+	if (!*name || strlen(name) > 60 || strstr(name, "..") || *name == '/' ||
+	    (!zones && hash_new(&zones, 0, mem_free)))
 		return NULL;
 	z = hash_get(zones, sv_of(name));
 	if (z || hash_count(zones) >= ZONES_MAX || zone_find(name, &found))
@@ -69,8 +71,7 @@ static ON_CTL bool wrong(const struct xml_node *n, const char *what)
 static size_t count_of(const struct xml_node *n, const char *name)
 {
 	size_t count = 0;
-	xml_each (n, name, it)
-		count++;
+	xml_each(n, name, it) count++;
 	return count;
 }
 
@@ -91,7 +92,8 @@ static CO void zones_read(struct dl_conf *o, const struct xml_node *root)
 {
 	const struct xml_node *list = xml_child(root, "zones");
 	o->zones = mem_zalloc((count_of(list, "zone") + 1) * sizeof(*o->zones));
-	xml_each (list, "zone", n) {
+	xml_each(list, "zone", n)
+	{
 		struct dl_zone *z = o->zones ? &o->zones[o->zone_count] : NULL;
 		const char *prefix = xml_attr_or(n, "prefix", "");
 		const struct tz *zone = dl_zone_get(xml_attr_or(n, "name", ""));
@@ -109,7 +111,8 @@ static ON_CTL void trunks_read(struct dl_conf *o, const struct xml_node *root)
 {
 	const struct xml_node *list = xml_child(root, "trunks");
 	o->trunks = mem_zalloc((count_of(list, "trunk") + 1) * sizeof(*o->trunks));
-	xml_each (list, "trunk", n) {
+	xml_each(list, "trunk", n)
+	{
 		struct dl_trunk *t = o->trunks ? &o->trunks[o->trunk_count] : NULL;
 		const char *name = xml_attr_or(n, "name", ""), *dial = xml_attr_or(n, "dial", "");
 		if (!t || !*name || strlen(name) > DL_NAME_MAX || !strstr(dial, "${number}")) {
@@ -131,7 +134,8 @@ static ON_CTL void limits_read(struct dl_conf *o, const struct xml_node *root)
 {
 	const struct xml_node *list = xml_child(root, "limits");
 	o->limits = mem_zalloc((count_of(list, "limit") + 1) * sizeof(*o->limits));
-	xml_each (list, "limit", n) {
+	xml_each(list, "limit", n)
+	{
 		const char *prefix = xml_attr_or(n, "prefix", ""), *calls = xml_attr(n, "max-calls");
 		if (!o->limits || !*prefix || !is_digits(prefix, RULE_PREFIX_MAX) || !calls || !is_digits(calls, 8)) {
 			wrong(n, "a limit needs a prefix of digits and max-calls");
@@ -147,10 +151,12 @@ static ON_CTL void caller_ids_read(struct dl_conf *o, const struct xml_node *roo
 {
 	const struct xml_node *list = xml_child(root, "caller-ids");
 	o->caller_ids = mem_zalloc((count_of(list, "caller-id") + 1) * sizeof(*o->caller_ids));
-	xml_each (list, "caller-id", n) {
+	xml_each(list, "caller-id", n)
+	{
 		const char *prefix = xml_attr_or(n, "prefix", ""), *pool = xml_attr_or(n, "pool", ""),
 		           *number = xml_attr_or(n, "number", "");
-		if (!o->caller_ids || !*pool || !*number || strlen(number) > 32 || !is_digits(prefix, RULE_PREFIX_MAX)) {
+		if (!o->caller_ids || !*pool || !*number || strlen(number) > 32 ||
+		    !is_digits(prefix, RULE_PREFIX_MAX)) {
 			wrong(n, "a caller-id needs a pool and a number; its prefix is digits");
 			continue;
 		}
@@ -174,7 +180,8 @@ static const struct {
 static ON_CTL bool retries_read(struct dl_settings *s, const struct xml_node *c)
 {
 	bool is_good = true;
-	xml_each (c, "retry", n) {
+	xml_each(c, "retry", n)
+	{
 		const char *result = xml_attr_or(n, "result", "");
 		uint32_t after = 0;
 		if (!*result || strlen(result) > RULE_RESULT_MAX || s->retry_count == DL_RETRIES_MAX ||
@@ -199,10 +206,12 @@ static ON_CTL bool retries_read(struct dl_settings *s, const struct xml_node *c)
 static ON_CTL bool questions_read(struct dl_settings *s, const struct xml_node *c)
 {
 	bool is_good = true;
-	xml_each (c, "question", n) {
+	xml_each(c, "question", n)
+	{
 		const char *name = xml_attr_or(n, "name", ""), *sound = xml_attr_or(n, "sound", "");
 		if (!*name || strlen(name) > DL_QUESTION_MAX || !*sound || s->question_count == DL_QUESTIONS_MAX) {
-			is_good = wrong(n, "a question needs a name of at most 32 characters and a sound; at most 32 of them");
+			is_good = wrong(
+			    n, "a question needs a name of at most 32 characters and a sound; at most 32 of them");
 			continue;
 		}
 		struct dl_question *q = &s->questions[s->question_count++];
@@ -212,10 +221,11 @@ static ON_CTL bool questions_read(struct dl_settings *s, const struct xml_node *
 		q->min = number_or(n, "min", 1);
 		q->max = number_or(n, "max", q->min);
 		q->tries = number_or(n, "tries", 3);
-		q->timeout_ms = number_or(n, "timeout", 5) * 1000;
+		q->timeout_ms = (unsigned)clock_ms_of_s(number_or(n, "timeout", 5));
 		if (!q->min || q->max < q->min || q->max > 20 || !q->tries || q->tries > 10 || !q->timeout_ms ||
 		    q->timeout_ms > 60000 || strspn(q->digits, "0123456789*#") != strlen(q->digits))
-			is_good = wrong(n, "min and max are 1 to 20 keys, tries 1 to 10, timeout 1 to 60 s, digits of 0-9*#");
+			is_good =
+			    wrong(n, "min and max are 1 to 20 keys, tries 1 to 10, timeout 1 to 60 s, digits of 0-9*#");
 	}
 	return is_good;
 }
@@ -227,8 +237,8 @@ static ON_CTL bool number_param(const struct xml_node *c, const char *name, cons
 	char *end, at[CONFIG_AT_CHARS];
 	double v = strtod(text, &end);
 	if (end == text || *end || !(v >= least && v <= most)) {
-		log_error("%sdialler: %s=\"%s\" is no number from %g to %g", config_param_at(c, name, at), name, text, least,
-		    most);
+		log_error("%sdialler: %s=\"%s\" is no number from %g to %g", config_param_at(c, name, at), name, text,
+		    least, most);
 		return false;
 	}
 	*out = (unsigned)(v * unit + 0.5);
@@ -278,9 +288,11 @@ static ON_CTL bool settings_read(struct dl_settings *s, const struct xml_node *c
 	is_good &= number_param(c, "wait-max", "10", 0.1, 86400, 1000, &s->wait_max_ms);
 	is_good &= number_param(c, "abandon-max", "3", 0, 100, 10000, &s->abandon_max_ppm);
 	is_good &= number_param(c, "machine-wait", "6", 1, 60, 1000, &s->amd_max_ms);
-	is_good &= retries_read(s, c) & questions_read(s, c);
+	is_good &= retries_read(s, c);
+	is_good &= questions_read(s, c);
 	if (rule_windows_parse(sv_of(config_param(c, "windows", "")), &s->windows)) {
-		log_error("%sdialler: windows are \"mon-fri 09:00-20:00, sat 10:00-14:00\"", config_param_at(c, "windows", at));
+		log_error("%sdialler: windows are \"mon-fri 09:00-20:00, sat 10:00-14:00\"",
+		    config_param_at(c, "windows", at));
 		is_good = false;
 	}
 	if (s->mode == DL_SURVEY && !s->question_count && !*s->extension)
@@ -309,7 +321,8 @@ void dl_settings_fini(struct dl_settings *s)
 static ON_CTL void campaigns_read(const struct xml_node *root)
 {
 	dl_campaigns_seen(true);
-	xml_each (xml_child(root, "campaigns"), "campaign", n) {
+	xml_each(xml_child(root, "campaigns"), "campaign", n)
+	{
 		const char *name = xml_attr_or(n, "name", "");
 		struct dl_campaign *old = dl_campaign_find(name);
 		struct dl_settings s;

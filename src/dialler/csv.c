@@ -59,10 +59,15 @@ static bool is_utf8(struct sv t)
 {
 	const unsigned char *p = (const unsigned char *)t.p, *end = p + t.n;
 	while (p < end) {
-		unsigned c = *p++, more = c < 0x80 ? 0 : c >= 0xc2 && c < 0xe0 ? 1 : c >= 0xe0 && c < 0xf0 ? 2 : c >= 0xf0 && c < 0xf5 ? 3 : 9;
+		unsigned c = *p++, more = c < 0x80                ? 0
+		                          : c >= 0xc2 && c < 0xe0 ? 1
+		                          : c >= 0xe0 && c < 0xf0 ? 2
+		                          : c >= 0xf0 && c < 0xf5 ? 3
+		                                                  : 9;
 		if (more == 9 || (size_t)(end - p) < more)
 			return false;
-		if ((c == 0xe0 && *p < 0xa0) || (c == 0xed && *p > 0x9f) || (c == 0xf0 && *p < 0x90) || (c == 0xf4 && *p > 0x8f))
+		if ((c == 0xe0 && *p < 0xa0) || (c == 0xed && *p > 0x9f) || (c == 0xf0 && *p < 0x90) ||
+		    (c == 0xf4 && *p > 0x8f))
 			return false;
 		for (; more; more--)
 			if ((*p++ & 0xc0) != 0x80)
@@ -110,7 +115,8 @@ static bool row_next(struct reader *r)
 	return true;
 }
 
-static int head_read(struct reader *r, struct sv names[LIST_COLUMNS_MAX], char text[LIST_COLUMNS_MAX][LIST_NAME_MAX + 1])
+static int head_read(
+    struct reader *r, struct sv names[LIST_COLUMNS_MAX], char text[LIST_COLUMNS_MAX][LIST_NAME_MAX + 1])
 {
 	bool has_number = false;
 	if (r->why)
@@ -122,7 +128,9 @@ static int head_read(struct reader *r, struct sv names[LIST_COLUMNS_MAX], char t
 			return ST_PARSE;
 		}
 		for (size_t k = 0; k < v.n; k++) {
-			char c = v.p[k] >= 'A' && v.p[k] <= 'Z' ? (char)(v.p[k] + 32) : v.p[k] == ' ' || v.p[k] == '-' ? '_' : v.p[k];
+			char c = v.p[k] >= 'A' && v.p[k] <= 'Z'   ? (char)(v.p[k] + 32)
+			         : v.p[k] == ' ' || v.p[k] == '-' ? '_'
+			                                          : v.p[k];
 			if (!((c >= 'a' && c <= 'z') || (k && ((c >= '0' && c <= '9') || c == '_')))) {
 				r->why = "the first line names the columns: letters, digits and \"_\", a letter first";
 				return ST_PARSE;

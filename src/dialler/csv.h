@@ -5,9 +5,9 @@
 
 enum { LIST_COLUMNS_MAX = 32, LIST_NAME_MAX = 32, LIST_CELL_MAX_BYTES = 1000, LIST_ROW_MAX_BYTES = 8000 };
 struct list_row {
-	unsigned line;                 /* of the text, the first is 1; of a row of several lines the first of them */
-	size_t count;                  /* as many names as cells */
-	const struct sv *names;        /* of the columns, in lower case: a letter, then letters, digits, "_" */
+	unsigned line;          /* of the text, the first is 1; of a row of several lines the first of them */
+	size_t count;           /* as many names as cells */
+	const struct sv *names; /* of the columns, in lower case: a letter, then letters, digits, "_" */
 	struct sv cells[LIST_COLUMNS_MAX]; /* UTF-8 without control bytes; valid during the call */
 };
 struct list_csv {

@@ -5,9 +5,9 @@
  *                      +----------- claimed before it is dialled, its end written after ----keep.c-----+
  *   call.c: claim, dial, machine or person -> agent.c (own agents) | the queue of mod_callcenter | survey.c
  *
- * The database is the truth of what was called; memory has what is due now, agents and calls. Objects are of the control
- * thread and counted: a campaign or agent that goes is marked gone and lives until its last call is over. Numbers, names
- * and fields of lists are from outside: they become marked variables and bound values, nothing else. */
+ * The database is the truth of what was called; memory has what is due now, agents and calls. Objects are of the
+ * control thread and counted: a campaign or agent that goes is marked gone and lives until its last call is over.
+ * Numbers, names and fields of lists are from outside: they become marked variables and bound values, nothing else. */
 #pragma once
 #include "base/list.h"
 #include "core/conf/config.h"
@@ -73,8 +73,8 @@ struct dl_settings {
 	const struct xml_node *node;
 	enum dl_mode mode;
 	enum dl_machine machine;
-	const char *queue, *trunks, *pool, *greeting, *thanks, *wrong_sound, *abandon_sound, *machine_sound, *agent_music,
-	    *agent_sound, *extension, *context;
+	const char *queue, *trunks, *pool, *greeting, *thanks, *wrong_sound, *abandon_sound, *machine_sound,
+	    *agent_music, *agent_sound, *extension, *context;
 	unsigned lines_max, ring_s, tries_max, wrap_ms, abandon_after_ms, wait_max_ms, abandon_max_ppm, amd_max_ms;
 	struct rule_windows windows;
 	struct rule_retry retries[DL_RETRIES_MAX];
@@ -117,8 +117,8 @@ CO int dl_run(const char *text, const struct sv *params, size_t count, int64_t *
 
 struct dl_call;
 struct dl_agent;
-CO int dl_keep_state(const struct dl_campaign *c);          /* writes running, paused, stopped */
-CO int dl_keep_recover(struct dl_campaign *c);              /* reads its state and figures; ends what a dead process had */
+CO int dl_keep_state(const struct dl_campaign *c); /* writes running, paused, stopped */
+CO int dl_keep_recover(struct dl_campaign *c);     /* reads its state and figures; ends what a dead process had */
 /* Ends what the database says this switch dials and no call of c has. */
 CO int dl_keep_sweep(struct dl_campaign *c);
 /* The number is this call's now, and not to be called again before next_s. ST_DENIED: it is on a do-not-call list (and
@@ -181,14 +181,15 @@ CO int dl_campaign_state_set(struct dl_campaign *c, enum dl_state state);
 ON_CTL const char *dl_state_name(enum dl_state s);
 ON_CTL struct dl_hour *dl_hour_of(struct dl_campaign *c, int64_t wall_us);
 ON_CTL void dl_day(const struct dl_campaign *c, struct dl_hour *sum); /* the last 24 hours */
-ON_CTL void dl_talk_pass(struct dl_campaign *c); /* before the count of calls that talk changes */
-ON_CTL void dl_look(struct dl_campaign *c); /* what pace.h is told, and says */
+ON_CTL void dl_talk_pass(struct dl_campaign *c);                      /* before the count of calls that talk changes */
+ON_CTL void dl_look(struct dl_campaign *c);                           /* what pace.h is told, and says */
 /* Gives answered calls to free agents. */
 ON_CTL void dl_campaign_give(struct dl_campaign *c);
 
 /* ---- hopper.c ---- */
 CO void dl_hopper_fill(struct dl_campaign *c);
-/* The first that may be called now, with a trunk that has room; the caller owns it, its number stays taken. NULL: none. */
+/* The first that may be called now, with a trunk that has room; the caller owns it, its number stays taken. NULL: none.
+ */
 CO struct dl_number *dl_hopper_take(struct dl_campaign *c, struct dl_trunk **trunk);
 ON_CTL void dl_hopper_back(struct dl_campaign *c, struct dl_number *n);
 ON_CTL void dl_hopper_clear(struct dl_campaign *c);
@@ -221,7 +222,7 @@ ON_CTL void dl_calls_stop(void);
 /* Takes n, and a reference to agent (NULL: none). */
 ON_CTL int dl_call_start(struct dl_campaign *c, struct dl_number *n, struct dl_trunk *t, struct dl_agent *agent);
 ON_CTL void dl_call_state_set(struct dl_call *k, enum dl_call_state s);
-ON_CTL void dl_calls_cancel(struct dl_campaign *c); /* those that ring */
+ON_CTL void dl_calls_cancel(struct dl_campaign *c);       /* those that ring */
 ON_CTL struct dl_call *dl_call_of(const struct leg *leg); /* NULL: it is none */
 /* Its end: result and event; abandoned ones count. */
 ON_CTL void dl_call_abandoned(struct dl_call *k);
@@ -242,7 +243,7 @@ struct dl_agent { /* counted */
 	struct originate_ticket ticket;
 	struct dl_call *call;    /* given to him; borrowed */
 	struct dl_number *shown; /* preview; owned */
-	int64_t since_us; /* monotonic */
+	int64_t since_us;        /* monotonic */
 	struct ltimer wrap;
 	unsigned calls;
 	bool is_going, is_gone, is_seen, wants_rest, is_up;
@@ -278,7 +279,8 @@ CO int dl_import_dnc(const char *campaign, const char *path, struct dl_import *o
 CO void dl_report_campaign(struct json_writer *w, struct dl_campaign *c, bool is_whole);
 ON_CTL void dl_report_agent(struct json_writer *w, const struct dl_agent *a);
 ON_CTL void dl_report_number(struct json_writer *w, const struct dl_number *n);
-CO int dl_report_calls(struct json_writer *w, const struct dl_campaign *c, int64_t limit, int64_t offset, int64_t *count);
+CO int dl_report_calls(
+    struct json_writer *w, const struct dl_campaign *c, int64_t limit, int64_t offset, int64_t *count);
 CO int dl_report_answers(struct json_writer *w, const struct dl_campaign *c, int64_t *count);
 CO int dl_report_dnc(struct json_writer *w, const char *number, int64_t *count);
 ON_CTL void dl_explain(struct dl_campaign *c, struct buf *out);

@@ -1,7 +1,7 @@
-/* What may be called next: the due numbers of a campaign, some hundred at a time, read from the database in the order of
- * priority and time. Whose window is closed is put off to its opening there and then, whose prefix nobody may call for an
- * hour; who is taken out is looked at again, since he may have stood here for long. Which trunk has room, and whether the prefix's limit has, is decided at
- * the moment of taking. */
+/* What may be called next: the due numbers of a campaign, some hundred at a time, read from the database in the order
+ * of priority and time. Whose window is closed is put off to its opening there and then, whose prefix nobody may call
+ * for an hour; who is taken out is looked at again, since he may have stood here for long. Which trunk has room, and
+ * whether the prefix's limit has, is decided at the moment of taking. */
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
@@ -97,9 +97,10 @@ void dl_hopper_fill(struct dl_campaign *c)
 	c->looked_us = clock_mono_us();
 	c->is_more = c->is_stuck = false;
 	/* what is in a call or shown is still due there until it is claimed: so many more are asked for */
-	int st = dl_sql("SELECT number,name,zone,fields,tries,result FROM dialler_numbers WHERE campaign=$1 AND state IN "
-	                "('new','retry') AND next_s<=CAST($2 AS BIGINT) ORDER BY priority DESC,next_s,number LIMIT CAST($3 AS "
-	                "BIGINT)",
+	int st = dl_sql(
+	    "SELECT number,name,zone,fields,tries,result FROM dialler_numbers WHERE campaign=$1 AND state IN "
+	    "('new','retry') AND next_s<=CAST($2 AS BIGINT) ORDER BY priority DESC,next_s,number LIMIT CAST($3 AS "
+	    "BIGINT)",
 	    p, 3, &rows);
 	for (; !st && !c->is_gone && dl_row(&rows, &at, v, 6); seen++) {
 		char number[RULE_NUMBER_MAX + 1];

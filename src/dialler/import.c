@@ -1,7 +1,7 @@
 /* Lists into the database. A worker reads the file and the CSV, makes numbers of the texts, and finds what is twice in
- * it; then a coroutine writes the rows, a hundred a statement, and the statement says which were new. Every line that is
- * not taken is told by its number and why. The columns number, name, zone and priority have a meaning; all others are
- * fields, which calls carry as variables. */
+ * it; then a coroutine writes the rows, a hundred a statement, and the statement says which were new. Every line that
+ * is not taken is told by its number and why. The columns number, name, zone and priority have a meaning; all others
+ * are fields, which calls carry as variables. */
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
@@ -60,7 +60,8 @@ static char *fields_dup(const struct list_row *row)
 	jw_begin_object(&w);
 	for (size_t i = 0; i < row->count; i++) {
 		struct sv n = row->names[i];
-		if (sv_is(n, "number") || sv_is(n, "name") || sv_is(n, "zone") || sv_is(n, "priority") || !row->cells[i].n)
+		if (sv_is(n, "number") || sv_is(n, "name") || sv_is(n, "zone") || sv_is(n, "priority") ||
+		    !row->cells[i].n)
 			continue;
 		jw_key_sv(&w, n);
 		jw_sv(&w, row->cells[i]);
@@ -161,8 +162,9 @@ static CO int rows_write(struct reading *r, const char *campaign, const char *li
 	size_t at = 0;
 	buf_init(&text);
 	int st = v && d ? hash_new(&fresh, 0, NULL) : ST_NOMEM;
-	buf_adds(&text, "INSERT INTO dialler_numbers "
-	                "(campaign,list,number,name,zone,fields,priority,state,result,tries,next_s,node,call_id) VALUES ");
+	buf_adds(&text,
+	    "INSERT INTO dialler_numbers "
+	    "(campaign,list,number,name,zone,fields,priority,state,result,tries,next_s,node,call_id) VALUES ");
 	for (size_t i = 0; !st && i < count; i++) {
 		size_t p = 2 + i * EACH;
 		v[p - 0] = sv_of(rows[i]->number);
@@ -171,8 +173,8 @@ static CO int rows_write(struct reading *r, const char *campaign, const char *li
 		v[p + 3] = sv_of(rows[i]->fields);
 		v[p + 4] = dl_put(&d[i], rows[i]->priority);
 		v[p + 5] = SV("new");
-		buf_printf(&text, "%s($1,$2,$%zu,$%zu,$%zu,$%zu,CAST($%zu AS BIGINT),$%zu,'',0,0,'','')", i ? "," : "", p + 1,
-		    p + 2, p + 3, p + 4, p + 5, p + 6);
+		buf_printf(&text, "%s($1,$2,$%zu,$%zu,$%zu,$%zu,CAST($%zu AS BIGINT),$%zu,'',0,0,'','')", i ? "," : "",
+		    p + 1, p + 2, p + 3, p + 4, p + 5, p + 6);
 	}
 	buf_adds(&text, " ON CONFLICT (campaign,number) DO NOTHING RETURNING number");
 	if (!st && text.failed)

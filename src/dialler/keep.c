@@ -27,20 +27,24 @@
 static const char *const steps[] = {
     "CREATE TABLE IF NOT EXISTS dialler_campaigns (name VARCHAR(64) NOT NULL PRIMARY KEY, state VARCHAR(16) NOT NULL)",
     "CREATE TABLE IF NOT EXISTS dialler_numbers (campaign VARCHAR(64) NOT NULL, number VARCHAR(32) NOT NULL, list "
-    "VARCHAR(255) NOT NULL, name VARCHAR(1000) NOT NULL, zone VARCHAR(64) NOT NULL, fields TEXT NOT NULL, priority BIGINT "
+    "VARCHAR(255) NOT NULL, name VARCHAR(1000) NOT NULL, zone VARCHAR(64) NOT NULL, fields TEXT NOT NULL, priority "
+    "BIGINT "
     "NOT NULL, state VARCHAR(16) NOT NULL, result VARCHAR(32) NOT NULL, tries BIGINT NOT NULL, next_s BIGINT NOT NULL, "
     "node VARCHAR(255) NOT NULL, call_id VARCHAR(64) NOT NULL, PRIMARY KEY (campaign, number));"
     "CREATE INDEX IF NOT EXISTS dialler_numbers_due ON dialler_numbers (campaign, state, next_s);"
     "CREATE INDEX IF NOT EXISTS dialler_numbers_node ON dialler_numbers (node, state)",
-    "CREATE TABLE IF NOT EXISTS dialler_calls (id VARCHAR(64) NOT NULL PRIMARY KEY, campaign VARCHAR(64) NOT NULL, number "
+    "CREATE TABLE IF NOT EXISTS dialler_calls (id VARCHAR(64) NOT NULL PRIMARY KEY, campaign VARCHAR(64) NOT NULL, "
+    "number "
     "VARCHAR(32) NOT NULL, attempt BIGINT NOT NULL, node VARCHAR(255) NOT NULL, agent VARCHAR(64) NOT NULL, trunk "
     "VARCHAR(64) NOT NULL, caller_id VARCHAR(64) NOT NULL, leg VARCHAR(64) NOT NULL, started_us BIGINT NOT NULL, "
-    "answered_us BIGINT NOT NULL, connected_us BIGINT NOT NULL, ended_us BIGINT NOT NULL, live BIGINT NOT NULL, abandoned "
+    "answered_us BIGINT NOT NULL, connected_us BIGINT NOT NULL, ended_us BIGINT NOT NULL, live BIGINT NOT NULL, "
+    "abandoned "
     "BIGINT NOT NULL, result VARCHAR(32) NOT NULL, cause VARCHAR(64) NOT NULL);"
     "CREATE INDEX IF NOT EXISTS dialler_calls_time ON dialler_calls (campaign, started_us);"
     "CREATE INDEX IF NOT EXISTS dialler_calls_open ON dialler_calls (node, ended_us)",
     "CREATE TABLE IF NOT EXISTS dialler_answers (call_id VARCHAR(64) NOT NULL, question VARCHAR(64) NOT NULL, campaign "
-    "VARCHAR(64) NOT NULL, number VARCHAR(32) NOT NULL, answer VARCHAR(255) NOT NULL, at_us BIGINT NOT NULL, PRIMARY KEY "
+    "VARCHAR(64) NOT NULL, number VARCHAR(32) NOT NULL, answer VARCHAR(255) NOT NULL, at_us BIGINT NOT NULL, PRIMARY "
+    "KEY "
     "(call_id, question));"
     "CREATE INDEX IF NOT EXISTS dialler_answers_campaign ON dialler_answers (campaign, question, answer)",
     "CREATE TABLE IF NOT EXISTS dialler_dnc (number VARCHAR(32) NOT NULL, campaign VARCHAR(64) NOT NULL, reason "
@@ -170,24 +174,26 @@ int dl_keep_state(const struct dl_campaign *c)
 	    p, 2, NULL);
 }
 
-/* What was begun by a process of this name and has no end. The numbers last: who dies in the middle begins again. A claim
- * is two statements, so a number may have no call. */
+/* What was begun by a process of this name and has no end. The numbers last: who dies in the middle begins again. A
+ * claim is two statements, so a number may have no call. */
 static CO int interrupted_end(const struct dl_campaign *c)
 {
 	struct dl_digits d[2];
 	struct sv p[] = {sv_of(core_switchname()), sv_of(c->name), dl_put(&d[0], clock_wall_us())},
 	          q[] = {p[0], p[1], dl_put(&d[1], c->s.tries_max)};
-	int st = dl_run("INSERT INTO dialler_calls (id,campaign,number,attempt,node,agent,trunk,caller_id,leg,started_us,"
-	                "answered_us,connected_us,ended_us,live,abandoned,result,cause) SELECT call_id,campaign,number,tries,node,"
-	                "'','','',''," NUM("$3") ",0,0,0,0,0,'','' FROM dialler_numbers WHERE node=$1 AND campaign=$2 AND "
-	                                         "state='dialling' AND NOT EXISTS (SELECT 1 FROM dialler_calls k WHERE "
-	                                         "k.id=dialler_numbers.call_id);"
-	                                         "UPDATE dialler_calls SET result='interrupted',ended_us=" NUM(
-	                                             "$3") " WHERE node=$1 AND campaign=$2 AND ended_us=0",
+	int st = dl_run(
+	    "INSERT INTO dialler_calls (id,campaign,number,attempt,node,agent,trunk,caller_id,leg,started_us,"
+	    "answered_us,connected_us,ended_us,live,abandoned,result,cause) SELECT call_id,campaign,number,tries,node,"
+	    "'','','',''," NUM("$3") ",0,0,0,0,0,'','' FROM dialler_numbers WHERE node=$1 AND campaign=$2 AND "
+	                             "state='dialling' AND NOT EXISTS (SELECT 1 FROM dialler_calls k WHERE "
+	                             "k.id=dialler_numbers.call_id);"
+	                             "UPDATE dialler_calls SET result='interrupted',ended_us=" NUM(
+	                                 "$3") " WHERE node=$1 AND campaign=$2 AND ended_us=0",
 	    p, 3, NULL);
 	return st ? st
 	          : dl_run("UPDATE dialler_numbers SET state=CASE WHEN tries>=" NUM(
-	                       "$3") " THEN 'done' ELSE 'retry' END,result='interrupted' WHERE node=$1 AND campaign=$2 AND "
+	                       "$3") " THEN 'done' ELSE 'retry' END,result='interrupted' WHERE node=$1 AND campaign=$2 "
+	                             "AND "
 	                             "state='dialling'",
 	                q, 3, NULL);
 }
@@ -198,19 +204,26 @@ int dl_keep_sweep(struct dl_campaign *c)
 	struct sv p[] = {sv_of(core_switchname()), sv_of(c->name)}, v[2] = {{0}};
 	struct store_rows rows;
 	size_t at = 0;
-	int st = dl_sql("SELECT number,call_id FROM dialler_numbers WHERE node=$1 AND campaign=$2 AND state='dialling'", p, 2, &rows);
+	int st = dl_sql("SELECT number,call_id FROM dialler_numbers WHERE node=$1 AND campaign=$2 AND state='dialling'",
+	    p, 2, &rows);
 	while (!st && dl_row(&rows, &at, v, 2)) {
 		/* of a call that ends right now the row is not `dialling` any more when the statement runs */
 		struct sv q[] = {v[1], p[1], dl_put(&d[0], c->s.tries_max), dl_put(&d[1], clock_wall_us())};
 		if (!hash_get(c->taken, v[0]))
-			st = dl_run("INSERT INTO dialler_calls (id,campaign,number,attempt,node,agent,trunk,caller_id,leg,started_us,"
-			            "answered_us,connected_us,ended_us,live,abandoned,result,cause) SELECT call_id,campaign,number,tries,"
-			            "node,'','','',''," NUM("$4") ",0,0,0,0,0,'','' FROM dialler_numbers WHERE campaign=$2 AND call_id=$1 AND "
-			                                         "state='dialling' AND NOT EXISTS (SELECT 1 FROM dialler_calls k WHERE k.id=$1);"
-			            "UPDATE dialler_calls SET result='interrupted',ended_us=" NUM(
-			                "$4") " WHERE id=$1 AND ended_us=0;UPDATE dialler_numbers SET state=CASE WHEN tries>=" NUM(
-			                          "$3") " THEN 'done' ELSE 'retry' END,result='interrupted' WHERE campaign=$2 AND "
-			                                "call_id=$1 AND state='dialling'",
+			st = dl_run(
+			    "INSERT INTO dialler_calls "
+			    "(id,campaign,number,attempt,node,agent,trunk,caller_id,leg,started_us,"
+			    "answered_us,connected_us,ended_us,live,abandoned,result,cause) SELECT "
+			    "call_id,campaign,number,tries,"
+			    "node,'','','',''," NUM(
+			        "$4") ",0,0,0,0,0,'','' FROM dialler_numbers WHERE campaign=$2 AND call_id=$1 AND "
+			              "state='dialling' AND NOT EXISTS (SELECT 1 FROM dialler_calls k WHERE k.id=$1);"
+			              "UPDATE dialler_calls SET result='interrupted',ended_us=" NUM(
+			                  "$4") " WHERE id=$1 AND ended_us=0;UPDATE dialler_numbers SET state=CASE "
+			                        "WHEN tries>=" NUM("$3") " THEN 'done' ELSE 'retry' "
+			                                                 "END,result='interrupted' WHERE campaign=$2 "
+			                                                 "AND "
+			                                                 "call_id=$1 AND state='dialling'",
 			    q, 4, NULL);
 	}
 	store_rows_fini(&rows);
@@ -224,8 +237,9 @@ static CO int figures_read(struct dl_campaign *c)
 	struct sv p[] = {sv_of(c->name), dl_put(&d, clock_wall_us() - clock_us_of_s(86400))}, v[4] = {{0}};
 	struct store_rows rows;
 	size_t at = 0;
-	int st = dl_sql("SELECT started_us/3600000000,COUNT(*),SUM(live),SUM(abandoned) FROM dialler_calls WHERE campaign=$1 "
-	                "AND started_us>" NUM("$2") " GROUP BY 1 ORDER BY 1",
+	int st = dl_sql(
+	    "SELECT started_us/3600000000,COUNT(*),SUM(live),SUM(abandoned) FROM dialler_calls WHERE campaign=$1 "
+	    "AND started_us>" NUM("$2") " GROUP BY 1 ORDER BY 1",
 	    p, 2, &rows);
 	unsigned dialled = 0, answered = 0;
 	while (!st && dl_row(&rows, &at, v, 4)) {
@@ -270,14 +284,19 @@ int dl_keep_claim(const struct dl_call *k, int64_t next_s)
 	int64_t changed = 0;
 	int st = dl_run(
 	    "UPDATE dialler_numbers SET state='dialling',tries=tries+1,next_s=" NUM(
-	        "$3") ",node=$4,call_id=$5 WHERE campaign=$1 AND number=$2 AND state IN ('new','retry') AND next_s<=" NUM(
-	              "$6") " AND NOT EXISTS (SELECT 1 FROM dialler_dnc d WHERE d.number=dialler_numbers.number AND "
-	                    "(d.campaign='' OR d.campaign=dialler_numbers.campaign));"
-	                    "INSERT INTO dialler_calls (id,campaign,number,attempt,node,agent,trunk,caller_id,leg,started_us,"
-	                    "answered_us,connected_us,ended_us,live,abandoned,result,cause) SELECT " TEXT(
-	                        "$5") ",campaign,number,tries,node," TEXT("$10") "," TEXT("$7") "," TEXT(
-	                                   "$8") ",''," NUM("$9") ",0,0,0,0,0,'','' FROM dialler_numbers WHERE campaign=$1 "
-	                                                          "AND number=$2 AND call_id=$5 AND state='dialling'",
+	        "$3") ",node=$4,call_id=$5 WHERE campaign=$1 AND number=$2 AND state IN ('new','retry') AND "
+	              "next_s<=" NUM("$6") " AND NOT EXISTS (SELECT 1 FROM dialler_dnc d WHERE "
+	                                   "d.number=dialler_numbers.number AND "
+	                                   "(d.campaign='' OR d.campaign=dialler_numbers.campaign));"
+	                                   "INSERT INTO dialler_calls "
+	                                   "(id,campaign,number,attempt,node,agent,trunk,caller_id,leg,started_us,"
+	                                   "answered_us,connected_us,ended_us,live,abandoned,result,cause) "
+	                                   "SELECT " TEXT("$5") ",campaign,number,tries,node," TEXT("$10") "," TEXT(
+	                                       "$7") "," TEXT("$8") ",''," NUM("$9") ",0,0,0,0,0,'','' FROM "
+	                                                                             "dialler_numbers WHERE "
+	                                                                             "campaign=$1 "
+	                                                                             "AND number=$2 AND call_id=$5 AND "
+	                                                                             "state='dialling'",
 	    p, 10, &changed);
 	if (st || changed)
 		return st;
@@ -292,15 +311,16 @@ int dl_keep_end(const struct dl_call *k, const char *state, int64_t next_s)
 {
 	struct dl_digits d[6];
 	struct sv p[] = {sv_of(k->id), sv_of(k->c->name), sv_of(k->n->number), sv_of(state), sv_of(k->result),
-	    dl_put(&d[0], next_s), dl_put(&d[1], k->answered_us), dl_put(&d[2], k->connected_us), dl_put(&d[3], k->ended_us),
-	    dl_put(&d[4], k->is_live), dl_put(&d[5], k->is_abandoned), sv_of(cause_name(k->cause)), sv_of(k->uuid),
-	    sv_of(k->agent ? k->agent->name : "")};
-	return dl_run("UPDATE dialler_calls SET result=$5,answered_us=" NUM("$7") ",connected_us=" NUM("$8") ",ended_us=" NUM(
-	                  "$9") ",live=" NUM("$10") ",abandoned=" NUM("$11") ",cause=$12,leg=$13,agent=$14 WHERE id=$1;"
-	                                                                       "UPDATE dialler_numbers SET "
-	                                                                       "state=$4,result=$5,next_s=" NUM(
-	                                                                           "$6") " WHERE campaign=$2 AND number=$3 AND "
-	                                                                                 "call_id=$1",
+	    dl_put(&d[0], next_s), dl_put(&d[1], k->answered_us), dl_put(&d[2], k->connected_us),
+	    dl_put(&d[3], k->ended_us), dl_put(&d[4], k->is_live), dl_put(&d[5], k->is_abandoned),
+	    sv_of(cause_name(k->cause)), sv_of(k->uuid), sv_of(k->agent ? k->agent->name : "")};
+	return dl_run(
+	    "UPDATE dialler_calls SET result=$5,answered_us=" NUM("$7") ",connected_us=" NUM("$8") ",ended_us=" NUM(
+	        "$9") ",live=" NUM("$10") ",abandoned=" NUM("$11") ",cause=$12,leg=$13,agent=$14 WHERE id=$1;"
+	                                                           "UPDATE dialler_numbers SET "
+	                                                           "state=$4,result=$5,next_s=" NUM(
+	                                                               "$6") " WHERE campaign=$2 AND number=$3 AND "
+	                                                                     "call_id=$1",
 	    p, 14, NULL);
 }
 
@@ -330,6 +350,6 @@ int dl_keep_later(const struct dl_campaign *c, const char *number, int64_t next_
 	struct dl_digits d;
 	struct sv p[] = {sv_of(c->name), sv_of(number), dl_put(&d, next_s)};
 	return dl_run("UPDATE dialler_numbers SET next_s=" NUM("$3") " WHERE campaign=$1 AND number=$2 AND state IN "
-	                                                            "('new','retry')",
+	                                                             "('new','retry')",
 	    p, 3, NULL);
 }

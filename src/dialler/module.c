@@ -177,12 +177,13 @@ static const struct app_desc apps[] = {
     {NULL},
 };
 static const char *const complete[] = {"dialler list", "dialler show", "dialler explain", "dialler start",
-    "dialler pause", "dialler resume", "dialler stop", "dialler recycle", "dialler add", "dialler import", "dialler results",
-    "dialler answers", "dialler agents", "dialler agent", "dialler dnc list", "dialler dnc add", "dialler dnc del",
-    "dialler dnc import", "dialler reload", NULL};
+    "dialler pause", "dialler resume", "dialler stop", "dialler recycle", "dialler add", "dialler import",
+    "dialler results", "dialler answers", "dialler agents", "dialler agent", "dialler dnc list", "dialler dnc add",
+    "dialler dnc del", "dialler dnc import", "dialler reload", NULL};
 static const struct api_desc apis[] = {
     {"dialler", "Campaigns: lists of numbers that are called",
-        "[json] list|show|explain|start|pause|resume|stop|recycle|add|import|text|results|answers|agents|agent|dnc|reload ...",
+        "[json] "
+        "list|show|explain|start|pause|resume|stop|recycle|add|import|text|results|answers|agents|agent|dnc|reload ...",
         API_MAY_WAIT, api_dialler, complete},
     {NULL},
 };

@@ -68,12 +68,14 @@ void pace_talks_end(struct pace_talks *t)
 
 unsigned pace_talks_ms(const struct pace_talks *t)
 {
-	return (unsigned)((t->ms + TALK_MS) / (t->ends + 1)); /* one talk of that length is believed before any was seen */
+	return (
+	    unsigned)((t->ms + TALK_MS) / (t->ends + 1)); /* one talk of that length is believed before any was seen */
 }
 
 /* ---- the answer rate ---- */
 
-/* So many answers of n calls are no chance: another time of day, another part of the list. What was before is forgotten. */
+/* So many answers of n calls are no chance: another time of day, another part of the list. What was before is
+ * forgotten. */
 static void change_look(struct pace_answers *a, unsigned answered, unsigned n)
 {
 	double p = a->share > 1.0 / (a->samples + 1) ? a->share : 1.0 / (a->samples + 1);

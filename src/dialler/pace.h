@@ -43,7 +43,7 @@ ANY void pace_mean_add(double *mean, unsigned *samples, double v);
 enum { PACE_COHORTS = 128, PACE_COHORT_US = 2000000 };
 struct pace_answers { /* {0}: nothing is known */
 	double share;
-	unsigned samples; /* share is of so many, the last ones */
+	unsigned samples;                 /* share is of so many, the last ones */
 	unsigned recent, recent_answered; /* of the last seconds */
 	unsigned first, count;
 	struct pace_cohort {
@@ -55,8 +55,8 @@ enum pace_end { PACE_NOT_ANSWERED, PACE_ANSWERED, PACE_CANCELLED /* does not cou
 ANY void pace_answers_begin(struct pace_answers *a, int64_t begun_us);
 ANY void pace_answers_end(struct pace_answers *a, int64_t begun_us, int64_t now_us, enum pace_end end);
 
-/* How long a talk is in the mean. Of talks that begin together the short ones end first, so what counts is the time that
- * talks have taken, of those that go on too, by how many have ended. */
+/* How long a talk is in the mean. Of talks that begin together the short ones end first, so what counts is the time
+ * that talks have taken, of those that go on too, by how many have ended. */
 struct pace_talks { /* {0}: nothing is known; talk_ms is two minutes then */
 	double ms, ends;
 };

@@ -42,9 +42,10 @@ static CO int states_read(const struct dl_campaign *c, struct states *o)
 	struct sv p[] = {sv_of(c->name), dl_put(&d, clock_wall_us() / 1000000)}, v[3] = {{0}};
 	struct store_rows rows;
 	size_t at = 0;
-	int st = dl_sql("SELECT state,COUNT(*),SUM(CASE WHEN state IN ('new','retry') AND next_s<=CAST($2 AS BIGINT) THEN 1 "
-	                "ELSE 0 END) FROM dialler_numbers WHERE campaign=$1 GROUP BY state",
-	    p, 2, &rows);
+	int st =
+	    dl_sql("SELECT state,COUNT(*),SUM(CASE WHEN state IN ('new','retry') AND next_s<=CAST($2 AS BIGINT) THEN 1 "
+	           "ELSE 0 END) FROM dialler_numbers WHERE campaign=$1 GROUP BY state",
+	        p, 2, &rows);
 	*o = (struct states){0};
 	while (!st && dl_row(&rows, &at, v, 3)) {
 		int64_t n = dl_int(v[1]);
@@ -67,8 +68,9 @@ static CO void results_put(struct json_writer *w, const struct dl_campaign *c)
 	struct sv p[] = {sv_of(c->name)}, v[2] = {{0}};
 	struct store_rows rows;
 	size_t at = 0;
-	int st = dl_sql("SELECT result,COUNT(*) FROM dialler_calls WHERE campaign=$1 AND ended_us>0 GROUP BY result ORDER BY "
-	                "result",
+	int st = dl_sql(
+	    "SELECT result,COUNT(*) FROM dialler_calls WHERE campaign=$1 AND ended_us>0 GROUP BY result ORDER BY "
+	    "result",
 	    p, 1, &rows);
 	jw_key(w, "results");
 	jw_begin_object(w);
@@ -86,14 +88,17 @@ void dl_explain(struct dl_campaign *c, struct buf *out)
 	dl_look(c);
 	buf_printf(out, "campaign %s: %s, %s\n", c->name, dl_mode_name(c->s.mode), dl_state_name(c->state));
 	if (c->s.mode == DL_SURVEY)
-		buf_printf(out, "survey: nobody waits for an agent; as many calls as there are lines: %u of %u are up\n",
+		buf_printf(out,
+		    "survey: nobody waits for an agent; as many calls as there are lines: %u of %u are up\n",
 		    c->in.ringing + c->counts[DL_TALKING], c->s.lines_max);
 	else if (pace_explain(&c->in, &c->out, text, sizeof(text)) > 0)
 		buf_printf(out, "%s\n", text);
 	if (c->s.mode != DL_SURVEY)
-		buf_printf(out, "means: %.1f s until an answer, %.0f s of a talk, %.0f s of wrap-up; answered: the last %u calls\n",
+		buf_printf(out,
+		    "means: %.1f s until an answer, %.0f s of a talk, %.0f s of wrap-up; answered: the last %u calls\n",
 		    c->ring_ms / 1000, pace_talks_ms(&c->talks) / 1000.0, c->wrap_ms / 1000, c->answers.samples);
-	buf_printf(out, "lines: %u of %u talk; at hand: %u numbers\n", c->counts[DL_TALKING], c->s.lines_max, c->hopper_count);
+	buf_printf(
+	    out, "lines: %u of %u talk; at hand: %u numbers\n", c->counts[DL_TALKING], c->s.lines_max, c->hopper_count);
 	if (c->state != DL_RUNNING)
 		buf_printf(out, "nobody is called: the campaign is %s\n", dl_state_name(c->state));
 	else if (!dl_keep_is_ready())
@@ -103,7 +108,9 @@ void dl_explain(struct dl_campaign *c, struct buf *out)
 	else if (!dl_trunk_for(c, list_entry(list_first(&c->hopper), struct dl_number, link)->number))
 		buf_adds(out, "the first number waits: its trunk or prefix has no room\n");
 	if (c->refused)
-		buf_printf(out, "no room for %u numbers: nobody may call their prefix (max-calls 0); put off for an hour\n", c->refused);
+		buf_printf(out,
+		    "no room for %u numbers: nobody may call their prefix (max-calls 0); put off for an hour\n",
+		    c->refused);
 	for (size_t i = 0; i < dl_conf.trunk_count; i++) {
 		const struct dl_trunk *t = &dl_conf.trunks[i];
 		buf_printf(out, "trunk %s: %u calls", t->name, t->calls);
@@ -158,9 +165,9 @@ void dl_report_campaign(struct json_writer *w, struct dl_campaign *c, bool is_wh
 	jw_key(w, "abandon_max_percent");
 	jw_real(w, c->s.abandon_max_ppm / 1e4);
 	jw_kv_str(w, "reason",
-	    c->state != DL_RUNNING     ? dl_state_name(c->state)
-	    : c->s.mode == DL_SURVEY   ? "survey"
-	                               : pace_reason_text(c->out.reason));
+	    c->state != DL_RUNNING   ? dl_state_name(c->state)
+	    : c->s.mode == DL_SURVEY ? "survey"
+	                             : pace_reason_text(c->out.reason));
 	if (is_whole) {
 		buf_init(&text);
 		dl_explain(c, &text);
@@ -187,9 +194,10 @@ static CO int answers_read(const struct dl_campaign *c, const struct sv *p, json
 	struct store_rows rows;
 	struct sv v[3] = {{0}};
 	size_t at = 0;
-	int st = dl_sql("SELECT call_id,question,answer FROM dialler_answers WHERE campaign=$1 AND call_id IN (SELECT id FROM "
-	                "dialler_calls WHERE campaign=$1 ORDER BY started_us DESC,id LIMIT CAST($2 AS BIGINT) OFFSET CAST($3 AS "
-	                "BIGINT)) ORDER BY at_us,question",
+	int st = dl_sql(
+	    "SELECT call_id,question,answer FROM dialler_answers WHERE campaign=$1 AND call_id IN (SELECT id FROM "
+	    "dialler_calls WHERE campaign=$1 ORDER BY started_us DESC,id LIMIT CAST($2 AS BIGINT) OFFSET CAST($3 AS "
+	    "BIGINT)) ORDER BY at_us,question",
 	    p, 3, &rows);
 	while (!st && dl_row(&rows, &at, v, 3)) {
 		json_t *one = json_object_getn(out, v[0].p, v[0].n);
@@ -208,7 +216,8 @@ static ON_CTL void answers_put(struct json_writer *w, const json_t *all, struct 
 	json_t *answer, *one = json_object_getn(all, id.p, id.n);
 	jw_key(w, "answers");
 	jw_begin_object(w);
-	json_object_foreach(one, question, answer) {
+	json_object_foreach(one, question, answer)
+	{
 		jw_kv_str(w, question, json_string_value(answer) ? json_string_value(answer) : "");
 	}
 	jw_end_object(w);
@@ -220,9 +229,10 @@ int dl_report_calls(struct json_writer *w, const struct dl_campaign *c, int64_t 
 	struct sv p[] = {sv_of(c->name), dl_put(&d[0], limit), dl_put(&d[1], offset)}, v[13] = {{0}};
 	struct store_rows rows;
 	size_t at = 0;
-	int st = dl_sql("SELECT id,number,attempt,agent,trunk,caller_id,started_us,answered_us,connected_us,ended_us,result,"
-	                "cause,leg FROM dialler_calls WHERE campaign=$1 ORDER BY started_us DESC,id LIMIT CAST($2 AS BIGINT) "
-	                "OFFSET CAST($3 AS BIGINT)",
+	int st = dl_sql(
+	    "SELECT id,number,attempt,agent,trunk,caller_id,started_us,answered_us,connected_us,ended_us,result,"
+	    "cause,leg FROM dialler_calls WHERE campaign=$1 ORDER BY started_us DESC,id LIMIT CAST($2 AS BIGINT) "
+	    "OFFSET CAST($3 AS BIGINT)",
 	    p, 3, &rows);
 	json_t *answers = json_object();
 	if (!st)
@@ -260,8 +270,9 @@ int dl_report_answers(struct json_writer *w, const struct dl_campaign *c, int64_
 	struct sv p[] = {sv_of(c->name)}, v[3] = {{0}};
 	struct store_rows rows;
 	size_t at = 0;
-	int st = dl_sql("SELECT question,answer,COUNT(*) FROM dialler_answers WHERE campaign=$1 GROUP BY question,answer ORDER "
-	                "BY question,answer LIMIT 10000",
+	int st = dl_sql(
+	    "SELECT question,answer,COUNT(*) FROM dialler_answers WHERE campaign=$1 GROUP BY question,answer ORDER "
+	    "BY question,answer LIMIT 10000",
 	    p, 1, &rows);
 	for (*count = 0; !st && dl_row(&rows, &at, v, 3); ++*count) {
 		jw_begin_object(w);
@@ -281,9 +292,10 @@ int dl_report_dnc(struct json_writer *w, const char *number, int64_t *count)
 	struct sv p[] = {sv_of(number)}, v[4] = {{0}};
 	struct store_rows rows;
 	size_t at = 0;
-	int st = dl_sql("SELECT number,campaign,reason,added_s FROM dialler_dnc WHERE $1='' OR number=$1 ORDER BY added_s "
-	                "DESC,number LIMIT 1000",
-	    p, 1, &rows);
+	int st =
+	    dl_sql("SELECT number,campaign,reason,added_s FROM dialler_dnc WHERE $1='' OR number=$1 ORDER BY added_s "
+	           "DESC,number LIMIT 1000",
+	        p, 1, &rows);
 	for (*count = 0; !st && dl_row(&rows, &at, v, 4); ++*count) {
 		static const char *const texts[] = {"number", "campaign", "reason"};
 		jw_begin_object(w);

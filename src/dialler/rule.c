@@ -89,7 +89,8 @@ static int minute_parse(struct sv t, uint16_t *out)
 {
 	struct sv hour, minute;
 	uint32_t h, m;
-	if (!sv_split(t, ':', &hour, &minute) || sv_u32(hour, &h) || sv_u32(minute, &m) || h > 24 || m > 59 || h * 60 + m > 1440)
+	if (!sv_split(t, ':', &hour, &minute) || sv_u32(hour, &h) || sv_u32(minute, &m) || h > 24 || m > 59 ||
+	    h * 60 + m > 1440)
 		return ST_PARSE;
 	*out = (uint16_t)(h * 60 + m);
 	return ST_OK;
@@ -115,8 +116,9 @@ int rule_windows_parse(struct sv text, struct rule_windows *out)
 		uint16_t begin, end;
 		sv_split(text, ',', &one, &text);
 		one = sv_trim(one);
-		if (!sv_split(one, ' ', &days, &times) || !sv_split(sv_trim(times), '-', &from, &to) || days_parse(days, &d) ||
-		    minute_parse(sv_trim(from), &begin) || minute_parse(sv_trim(to), &end) || begin == end)
+		if (!sv_split(one, ' ', &days, &times) || !sv_split(sv_trim(times), '-', &from, &to) ||
+		    days_parse(days, &d) || minute_parse(sv_trim(from), &begin) || minute_parse(sv_trim(to), &end) ||
+		    begin == end)
 			return ST_PARSE;
 		int st = begin < end ? add(&o, d, begin, end) : add(&o, d, begin, 1440);
 		if (!st && begin > end)
@@ -131,7 +133,8 @@ int rule_windows_parse(struct sv text, struct rule_windows *out)
 /* The moment of a minute of the local day that is days after that of now; where clocks change it is moved with them. */
 static int64_t moment(const struct tz *zone, int64_t now_s, const struct tm *now, int days, int minute)
 {
-	int64_t t = now_s + (int64_t)days * 86400 + (int64_t)minute * 60 - now->tm_hour * 3600 - now->tm_min * 60 - now->tm_sec;
+	int64_t t =
+	    now_s + (int64_t)days * 86400 + (int64_t)minute * 60 - now->tm_hour * 3600 - now->tm_min * 60 - now->tm_sec;
 	struct tm there;
 	tz_local(zone, t, &there);
 	return t + now->tm_gmtoff - there.tm_gmtoff;

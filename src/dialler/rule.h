@@ -6,7 +6,7 @@
 
 enum { RULE_NUMBER_MIN = 3, RULE_NUMBER_MAX = 20, RULE_PREFIX_MAX = 15, RULE_RESULT_MAX = 31, RULE_WINDOWS_MAX = 32 };
 
-struct rule_plan { /* of numbers; NULL or "": none */
+struct rule_plan {                                      /* of numbers; NULL or "": none */
 	const char *country, *international, *national; /* "86", "00", "0" */
 };
 /* The number as digits: separators (blanks . - / parentheses) go; with a country "+" or the international prefix go and

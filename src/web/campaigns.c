@@ -1,5 +1,5 @@
-/* The dialler's routes: each is a command `dialler json ...` of words that are checked first, and its JSON goes out as it
- * is. 503 while mod_dialler is not loaded. */
+/* The dialler's routes: each is a command `dialler json ...` of words that are checked first, and its JSON goes out as
+ * it is. 503 while mod_dialler is not loaded. */
 #include "base/mem.h"
 #include "web/web_i.h"
 

@@ -335,6 +335,8 @@ def test_http(sw, phone):
     assert door.get("/v1/campaigns/ask/answers")["row_count"] >= 0
     assert door.post("/v1/dnc", {"number": "777777", "reason": "asked <b>us</b>"})["status"] == "ok"
     assert door.get("/v1/dnc?number=777777")["rows"][0]["reason"] == "asked <b>us</b>"
+    assert door.call("DELETE", "/v1/dnc/777777?campaign=a%20b")[0] == 404  # not taken for "all"
+    assert door.call("DELETE", "/v1/dnc/777777?campaign=nosuch")[0] == 404
     assert door.call("DELETE", "/v1/dnc/777777")[0] == 204
     assert door.call("DELETE", "/v1/dnc/777777")[0] == 404
     for method, path, body, status in [

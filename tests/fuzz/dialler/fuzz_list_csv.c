@@ -1,5 +1,5 @@
-/* A list of numbers as CSV: whatever it holds, what is handed out keeps the bounds, is text, and its numbers are digits.
- * Parser: dialler/csv.c, dialler/rule.c */
+/* A list of numbers as CSV: whatever it holds, what is handed out keeps the bounds, is text, and its numbers are
+ * digits. Parser: dialler/csv.c, dialler/rule.c */
 #include "base/status.h"
 #include "dialler/csv.h"
 #include "dialler/rule.h"

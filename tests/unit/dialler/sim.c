@@ -42,7 +42,8 @@ static void calls_step(struct pace_in *in, struct means *m, struct sim_result *r
 			calls[i].kind = FREE;
 			continue;
 		}
-		pace_answers_end(&m->answers, calls[i].begun_us, now_us, calls[i].is_answered ? PACE_ANSWERED : PACE_NOT_ANSWERED);
+		pace_answers_end(
+		    &m->answers, calls[i].begun_us, now_us, calls[i].is_answered ? PACE_ANSWERED : PACE_NOT_ANSWERED);
 		if (calls[i].is_answered)
 			pace_mean_add(&m->ring_ms, &m->rings, calls[i].ring * STEP_MS);
 		in->answered += (unsigned)calls[i].is_answered;
@@ -125,7 +126,8 @@ struct sim_result sim_run(const struct sim_case *s)
 		in.answer_samples = m.answers.samples ? m.answers.samples : 1;
 		in.ring_ms = (unsigned)m.ring_ms;
 		in.talk_ms = pace_talks_ms(&m.talks);
-		dial(pace_decide(&in).dial, t >= steps / 2 && s->later_rate > 0 ? s->later_rate : s->rate, &m, now_us, &r);
+		dial(pace_decide(&in).dial, t >= steps / 2 && s->later_rate > 0 ? s->later_rate : s->rate, &m, now_us,
+		    &r);
 	}
 	r.share = r.answered ? (double)r.abandoned / (double)r.answered : 0;
 	r.idle = judged ? (double)idle / (double)judged : 0;

@@ -1,5 +1,5 @@
-/* Virtual agents and customers around pace.h: no telephony, a step is 100 ms, of a fixed seed. What the pacing is told is
- * learned as a campaign learns it. */
+/* Virtual agents and customers around pace.h: no telephony, a step is 100 ms, of a fixed seed. What the pacing is told
+ * is learned as a campaign learns it. */
 #pragma once
 #include "dialler/pace.h"
 

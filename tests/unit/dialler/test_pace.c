@@ -16,7 +16,8 @@ static int compare(unsigned people, double rate, double later, unsigned hours)
 	printf("# %u agents, %.0f %% answered", people, rate * 100);
 	if (later > 0)
 		printf(", then %.0f %%", later * 100);
-	printf(": abandoned %.2f %%, idle %.1f %%, progressive idle %.1f %%\n", y.share * 100, y.idle * 100, g.idle * 100);
+	printf(
+	    ": abandoned %.2f %%, idle %.1f %%, progressive idle %.1f %%\n", y.share * 100, y.idle * 100, g.idle * 100);
 	EXPECT(y.answered >= 1000);
 	EXPECT(y.share <= 0.03);
 	EXPECT(y.idle < g.idle);
@@ -96,7 +97,8 @@ static int test_talks(void)
 	struct pace_talks t = {.ends = 0};
 	EXPECT_INT(pace_talks_ms(&t), 120000);
 	for (int i = 0; i < 1000; i++) {
-		pace_talks_pass(&t, 1000 - (unsigned)i, 60000); /* one ends each 60 ms: a thousand of one minute in the mean */
+		pace_talks_pass(
+		    &t, 1000 - (unsigned)i, 60000); /* one ends each 60 ms: a thousand of one minute in the mean */
 		pace_talks_end(&t);
 		if (i == 99)
 			EXPECT(pace_talks_ms(&t) > 50000 && pace_talks_ms(&t) < 62000);
@@ -139,5 +141,5 @@ static int test_reasons(void)
 }
 
 TEST_MAIN({"reasons", test_reasons, 0}, {"10 agents", test_10, 0}, {"50 agents", test_50, 0},
-    {"200 agents", test_200, 0}, {"2000 agents", test_2000, 0},
-    {"the answer rate changes", test_change, 0}, {"the answer rate", test_answers, 0}, {"talks", test_talks, 0})
+    {"200 agents", test_200, 0}, {"2000 agents", test_2000, 0}, {"the answer rate changes", test_change, 0},
+    {"the answer rate", test_answers, 0}, {"talks", test_talks, 0})

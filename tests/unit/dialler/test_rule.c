@@ -1,7 +1,7 @@
 /* The dialler's rules: numbers, windows by time zones, retries, prefixes; lists out of CSV. */
+#include "base/status.h"
 #include "dialler/csv.h"
 #include "dialler/rule.h"
-#include "base/status.h"
 #include "harness.h"
 
 #include <stdio.h>
@@ -12,12 +12,25 @@ static int test_numbers(void)
 	static const struct {
 		const char *text, *country, *want; /* NULL: bad */
 	} cases[] = {
-	    {"+49 (30) 123-456", "", "4930123456"}, {"0049 30 1", "86", "49301"}, {"010 8888", "86", "86108888"},
-	    {"+8613900", "86", "8613900"}, {"00 49 30", "", "004930"}, {"123", "", "123"}, {"12", "", NULL}, {"", "", NULL},
-	    {"+", "", NULL}, {"123456789012345678901", "", NULL}, {"12345678901234567890", "", "12345678901234567890"},
-	    {"0123456789012345678901234567890123456789012345", "86", NULL}, {"12a4", "", NULL}, {"1+23", "", NULL},
-	    {"1,234", "", NULL}, {"sofia/x/1", "", NULL}, {"1234567890123456789", "86", "1234567890123456789"},
-	    {"01234567890123456789", "86", NULL}, {"++123", "", NULL},
+	    {"+49 (30) 123-456", "", "4930123456"},
+	    {"0049 30 1", "86", "49301"},
+	    {"010 8888", "86", "86108888"},
+	    {"+8613900", "86", "8613900"},
+	    {"00 49 30", "", "004930"},
+	    {"123", "", "123"},
+	    {"12", "", NULL},
+	    {"", "", NULL},
+	    {"+", "", NULL},
+	    {"123456789012345678901", "", NULL},
+	    {"12345678901234567890", "", "12345678901234567890"},
+	    {"0123456789012345678901234567890123456789012345", "86", NULL},
+	    {"12a4", "", NULL},
+	    {"1+23", "", NULL},
+	    {"1,234", "", NULL},
+	    {"sofia/x/1", "", NULL},
+	    {"1234567890123456789", "86", "1234567890123456789"},
+	    {"01234567890123456789", "86", NULL},
+	    {"++123", "", NULL},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char out[RULE_NUMBER_MAX + 1] = "untouched";
@@ -38,8 +51,8 @@ static int test_numbers(void)
 
 static int test_windows_text(void)
 {
-	static const char *const bad[] = {"mon", "mon 9-10", "mon 09:00", "xyz 09:00-10:00", "mon-foo 09:00-10:00", "mon 09:00-25:00",
-	    "mon 09:00-09:00", "mon 24:01-10:00", "mon 09:60-10:00", "09:00-10:00"};
+	static const char *const bad[] = {"mon", "mon 9-10", "mon 09:00", "xyz 09:00-10:00", "mon-foo 09:00-10:00",
+	    "mon 09:00-25:00", "mon 09:00-09:00", "mon 24:01-10:00", "mon 09:60-10:00", "09:00-10:00"};
 	struct rule_windows w = {.count = 77};
 	char many[1000] = "";
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -63,7 +76,8 @@ static int test_windows_next(void)
 {
 	static const char *const zones[] = {"CST-8", "EST5EDT,M3.2.0,M11.1.0", "CET-1CEST,M3.5.0,M10.5.0/3", "IST-5:30",
 	    "AEST-10AEDT,M10.1.0,M4.1.0/3"};
-	static const char *const windows[] = {"mon-fri 09:00-20:00", "sat 10:00-14:00", "sun 22:00-04:00, wed 11:00-12:00", "daily 09:00-17:00"};
+	static const char *const windows[] = {
+	    "mon-fri 09:00-20:00", "sat 10:00-14:00", "sun 22:00-04:00, wed 11:00-12:00", "daily 09:00-17:00"};
 	for (size_t z = 0; z < sizeof(zones) / sizeof(zones[0]); z++)
 		for (size_t k = 0; k < sizeof(windows) / sizeof(windows[0]); k++) {
 			struct tz tz;
@@ -96,7 +110,8 @@ static int test_windows_next(void)
 
 static int test_retries(void)
 {
-	const struct rule_retry r[] = {{"USER_BUSY", 60, 9}, {"busy", 300, 3}, {"no-answer", 7200, 2}, {"default", 100, 1}};
+	const struct rule_retry r[] = {
+	    {"USER_BUSY", 60, 9}, {"busy", 300, 3}, {"no-answer", 7200, 2}, {"default", 100, 1}};
 	EXPECT_INT(rule_retry_find(r, 4, "busy", "USER_BUSY")->after_s, 60);
 	EXPECT_INT(rule_retry_find(r, 4, "busy", "BUSY_EVERYWHERE")->after_s, 300);
 	EXPECT_INT(rule_retry_find(r, 4, "machine", "NORMAL_CLEARING")->after_s, 100);
@@ -177,11 +192,13 @@ static int test_csv(void)
 	    {"number,name\n2,\"y", "2! a quote is not closed\n"},
 	    {"number,name\n1,2,3\n1,\n", "2! more values than columns\n3:1|\n"},
 	    {"number,name\n1,\xff\n2,\xc3\xa4\n3,\xe0\x80\x80\n4,\xed\xa0\x80\n5,\xf4\x90\x80\x80\n",
-	        "2! a value is not UTF-8\n3:2|\xc3\xa4\n4! a value is not UTF-8\n5! a value is not UTF-8\n6! a value is not UTF-8\n"},
+	        "2! a value is not UTF-8\n3:2|\xc3\xa4\n4! a value is not UTF-8\n5! a value is not UTF-8\n6! a value "
+	        "is not UTF-8\n"},
 	    {"", "1! the list is empty\n"},
 	    {"name\n1\n", "1! there is no column \"number\"\n"},
 	    {"number,number\n1\n", "1! a column is there twice\n"},
-	    {"number,na\xc3\xa4me\n1\n", "1! the first line names the columns: letters, digits and \"_\", a letter first\n"},
+	    {"number,na\xc3\xa4me\n1\n",
+	        "1! the first line names the columns: letters, digits and \"_\", a letter first\n"},
 	    {"number,,x\n1\n", "1! the first line names the columns: each of 1 to 32 letters, digits and \"_\"\n"},
 	    {"number,${x}\n1\n", "1! the first line names the columns: letters, digits and \"_\", a letter first\n"},
 	};
@@ -214,4 +231,5 @@ static int test_csv_bounds(void)
 }
 
 TEST_MAIN({"numbers", test_numbers, 0}, {"windows", test_windows_text, 0}, {"next window", test_windows_next, 0},
-    {"retries and prefixes", test_retries, 0}, {"rate", test_rate, 0}, {"csv", test_csv, 0}, {"csv bounds", test_csv_bounds, 0})
+    {"retries and prefixes", test_retries, 0}, {"rate", test_rate, 0}, {"csv", test_csv, 0},
+    {"csv bounds", test_csv_bounds, 0})
