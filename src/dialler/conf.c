@@ -15,6 +15,7 @@
 
 struct dl_conf dl_conf;
 static struct hash *zones; /* name -> struct tz, of the configuration and of lists */
+static unsigned unload_count;
 enum { ZONES_MAX = 2000 };
 static const struct tz utc = {.name = "UTC"};
 
@@ -27,23 +28,23 @@ const char *dl_mode_name(enum dl_mode m)
 const struct tz *dl_zone_get(const char *name)
 {
 	struct tz found, *z;
-	if (!*name || strlen(name) > 60 || strstr(name, "..") || *name == '/' ||
+	unsigned before = unload_count;
+	if (!dl_store || !*name || strlen(name) > 60 || strstr(name, "..") || *name == '/' ||
 	    (!zones && hash_new(&zones, 0, mem_free)))
 		return NULL;
 	z = hash_get(zones, sv_of(name));
-	if (z || hash_count(zones) >= ZONES_MAX || zone_find(name, &found))
+	if (z || hash_count(zones) >= ZONES_MAX)
 		return z;
-	struct tz *known = hash_get(zones, sv_of(name)); /* it waited */
-	if (known)
-		return known;
-	if (!(z = mem_alloc(sizeof(*z))))
+	int st = zone_find(name, &found); /* waits */
+	if (st || before != unload_count)
 		return NULL;
+	if ((z = hash_get(zones, sv_of(name))) || !(z = mem_alloc(sizeof(*z))))
+		return z;
 	*z = found;
-	if (!zones || hash_set(zones, sv_of(name), z)) {
-		mem_free(z);
-		return NULL;
-	}
-	return z;
+	if (!hash_set(zones, sv_of(name), z))
+		return z;
+	mem_free(z);
+	return NULL;
 }
 
 const struct tz *dl_zone_of(const char *number)
@@ -376,9 +377,15 @@ int dl_conf_load(void)
 	const char *zone = config_param(settings, "timezone", "");
 	o.plan = (struct rule_plan){config_param(settings, "country-code", ""),
 	    config_param(settings, "international-prefix", "00"), config_param(settings, "national-prefix", "0")};
+	unsigned before = unload_count;
 	zones_read(&o, root); /* waits */
 	if (*zone && !(o.zone = dl_zone_get(zone)))
 		log_error("dialler.conf: timezone=\"%s\": there is no such zone; UTC counts", zone);
+	if (before != unload_count) { /* the module has gone, its zones with it */
+		conf_fini(&o);
+		mem_unref(held);
+		return ST_CANCELLED;
+	}
 	if (held != config_current()) { /* another one is current: that is read */
 		conf_fini(&o);
 		mem_unref(held);
@@ -397,6 +404,7 @@ int dl_conf_load(void)
 
 void dl_conf_free(void)
 {
+	unload_count++;
 	conf_fini(&dl_conf);
 	hash_free(zones);
 	zones = NULL;
