@@ -1,5 +1,6 @@
 """A scripted phone that speaks any codec: PyAV (FFmpeg's own coders, another maker's than ours) encodes a tone and decodes what comes, in
 its RTP framing; several packet times, payload numbers of its own."""
+import ctypes
 import re
 import socket
 import struct
@@ -26,6 +27,7 @@ CODECS = {
     "AMR-OA": ("AMR/8000", 112, 8000, "amr", "amrnb", "octet-align=1"),
     "AMR-WB": ("AMR-WB/16000", 113, 16000, "amr", "amrwb", ""),
     "L16": ("L16/16000", 118, 16000, None, None, ""),
+    "G729": ("G729/8000", 18, 8000, "bcg729", "g729", "annexb=no"),
     "CODEC2": ("CODEC2/8000", 119, 8000, "libcodec2", "libcodec2", "mode=2400"),
 }
 AMR_BITS = {8000: (95, 103, 118, 134, 148, 159, 204, 244, 39), 16000: (132, 177, 253, 285, 317, 365, 397, 461, 477, 40)}
@@ -58,6 +60,26 @@ def amr_unpack(payload, rate, is_aligned):
     return int(b[:4], 2), frames
 
 
+class Bcg729:
+    """The encoder of G.729 of libbcg729, which FFmpeg has none of. with_dtx: annex B, silence is 2 bytes or nothing."""
+
+    def __init__(self, with_dtx=False):
+        self.lib = ctypes.CDLL("libbcg729.so.0")
+        self.lib.initBcg729EncoderChannel.restype = ctypes.c_void_p
+        self.channel = ctypes.c_void_p(self.lib.initBcg729EncoderChannel(ctypes.c_uint8(with_dtx)))
+
+    def encode(self, x):
+        out, size = b"", ctypes.c_uint8()
+        for i in range(0, len(x), 80):
+            frame, bits = (ctypes.c_int16 * 80)(*x[i:i + 80]), (ctypes.c_uint8 * 10)()
+            self.lib.bcg729Encoder(self.channel, frame, bits, ctypes.byref(size))
+            out += bytes(bits)[:size.value]
+        return out
+
+    def __del__(self):
+        self.lib.closeBcg729EncoderChannel(self.channel)
+
+
 class Coder:
     def __init__(self, name, seconds=0.02):
         self.name = name
@@ -68,7 +90,9 @@ class Coder:
         self.modes, self.cmr = [], 15
         if self.dec_name:
             self.dec = self._context(self.dec_name, "r")
-        if self.enc_name and self.enc_name != "amr":
+        if self.enc_name == "bcg729":
+            self.enc = Bcg729()
+        elif self.enc_name and self.enc_name != "amr":
             self.enc = self._context(self.enc_name, "w")
         self.fifo = b""
 
@@ -97,6 +121,8 @@ class Coder:
             return [x.astype(">i2").tobytes()]
         if self.enc_name == "amr":  # no encoder there: silence, and what it asks for
             return [bytes_of(f"{self.cmr:04b}" + ("0000" if "octet" in self.fmtp else "") + "0" + "1111" + "1" + "00")]
+        if self.enc_name == "bcg729":
+            return [self.enc.encode(x)]
         f = av.AudioFrame.from_ndarray(x.reshape(1, -1), "s16", "mono")
         f.sample_rate = self.rate
         got = [bytes(p) for p in self.enc.encode(f)]
@@ -120,6 +146,8 @@ class Coder:
             self.modes += [p[0] >> 3 for p in parts]
         if self.name == "GSM":
             parts = [payload[i:i + 33] for i in range(0, len(payload), 33)]
+        if self.name == "G729":
+            parts = [payload[i:i + 10] for i in range(0, len(payload), 10)]
         out = []
         for p in parts:
             for f in self.dec.decode(av.Packet(p)):
