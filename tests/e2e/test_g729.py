@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tandem as t
 from calls import extension, write_extensions
-from codec_phone import Bcg729, Coder, CodecTalker, body
+from coders import Bcg729
+from codec_phone import Coder, CodecTalker, body
 from phones import read_wav, tone_level
 from test_codecs import joined, wanted
 
