@@ -1,8 +1,9 @@
 /* bench_decide AGENTS CALLERS: what an offer decision costs with so many agents in a queue and callers in its line: the
- * strategy chooses, both leave their orders, and come back with new ranks. JSON on standard output. */
+ * strategy chooses, both leave their orders, and come back with new ranks; and what it costs when only the last agent
+ * of the order has the skills. JSON on standard output. */
 #include "base/clock.h"
 #include "base/mem.h"
-#include "callcenter/choice.h"
+#include "callcenter/skill.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +71,47 @@ static double measure(enum cc_strategy s, size_t agent_count, size_t caller_coun
 	return us;
 }
 
+struct skilled {
+	struct cc_place place;
+	struct cc_skills *skills;
+};
+static bool meets(const struct cc_place *p, const void *needs)
+{
+	return cc_skills_meet(((const struct skilled *)(const void *)p)->skills, needs, 0);
+}
+
+/* The worst case: all are free, and only the last one of the order has the skills. */
+static double measure_skills(size_t agent_count)
+{
+	struct skilled *agents = mem_zalloc(agent_count * sizeof(*agents));
+	struct cc_order ready = {0};
+	const struct cc_turn turn = {0};
+	const struct cc_skills needs = {2, {{3, 2}, {7, 1}}};
+	if (!agents)
+		exit(1);
+	for (size_t i = 0; i < agent_count; i++) {
+		agents[i].skills = mem_zalloc(sizeof(*agents[i].skills));
+		if (!agents[i].skills)
+			exit(1);
+		for (uint32_t id = 0; id < 6; id++)
+			(void)cc_skills_set(agents[i].skills, id, i + 1 == agent_count ? 3 : 1);
+		(void)cc_skills_set(agents[i].skills, 7, 1);
+		agents[i].place = (struct cc_place){.level = 1, .first = (int64_t)i, .serial = i};
+		(void)cc_order_add(&ready, &agents[i].place);
+	}
+	enum { ROUNDS = 1000 };
+	size_t found = 0;
+	int64_t begin = clock_mono_us();
+	for (int n = 0; n < ROUNDS; n++)
+		found += cc_choose_if(&ready, CC_LONGEST_IDLE, &turn, INT64_MAX, 0, meets, &needs) != NULL;
+	double us = (double)(clock_mono_us() - begin) / ROUNDS;
+	for (size_t i = 0; i < agent_count; i++)
+		mem_free(agents[i].skills);
+	cc_order_fini(&ready);
+	mem_free(agents);
+	return found == ROUNDS ? us : -1;
+}
+
 int main(int argc, char **argv)
 {
 	size_t agents = argc > 1 ? strtoul(argv[1], NULL, 10) : 5000,
@@ -81,7 +123,7 @@ int main(int argc, char **argv)
 		double us = measure((enum cc_strategy)s, agents, callers, &p99);
 		mean = us > mean ? us : mean;
 	}
-	printf("{\"agents\": %zu, \"callers\": %zu, \"decision_us\": %.2f, \"p99_us\": %.0f}\n", agents, callers, mean,
-	    p99);
+	printf("{\"agents\": %zu, \"callers\": %zu, \"decision_us\": %.2f, \"p99_us\": %.0f, \"skilled_us\": %.1f}\n",
+	    agents, callers, mean, p99, measure_skills(agents));
 	return 0;
 }

@@ -321,6 +321,8 @@ static void command_take(struct amqp_link *l, const amqp_envelope_t *e)
 {
 	const amqp_basic_properties_t *p = &e->message.properties;
 	struct amqp_command *c = mem_zalloc(sizeof(*c));
+	if (!c)
+		return;
 	c->text = text_dup(e->message.body);
 	if (p->_flags & AMQP_BASIC_HEADERS_FLAG) {
 		c->reply_exchange = header_dup(&p->headers, "x-fs-api-resp-exchange");
@@ -539,14 +541,15 @@ int amqp_link_post(struct amqp_link *l, const char *exchange, const char *key, s
     const char *correlation, uint32_t id)
 {
 	struct message *m = mem_zalloc(sizeof(*m));
-	if (mailbox_fill(l->in) >= l->s.queue_max) {
+	int st = !m ? ST_NOMEM : mailbox_fill(l->in) >= l->s.queue_max ? ST_FULL : ST_OK;
+	if (st) {
 		mem_free(m);
 		atomic_fetch_add(&l->dropped, 1);
-		return ST_FULL;
+		return st;
 	}
 	m->exchange = mem_strdup(exchange), m->key = mem_strdup(key), m->body = sv_dup(body), m->n = body.n;
 	m->message_id = mem_strdup(message_id), m->correlation = mem_strdup(correlation), m->id = id;
-	int st = mailbox_post(l->in, &m, sizeof(m));
+	st = mailbox_post(l->in, &m, sizeof(m));
 	if (st) {
 		message_free(m);
 		atomic_fetch_add(&l->dropped, 1);

@@ -164,6 +164,10 @@ static void on_command(struct amqp_command *c, void *arg)
 		return;
 	}
 	j = mem_zalloc(sizeof(*j));
+	if (!j) {
+		amqp_command_free(c);
+		return;
+	}
 	j->profile = arg, j->command = c;
 	running_count++;
 	if (co_spawn("amqp command", command_run, j, NULL)) {

@@ -134,12 +134,14 @@ void cc_tier_state_set(struct cc_tier *t, enum cc_tier_state state)
 void cc_agent_status_set(struct cc_agent *a, enum cc_status status)
 {
 	bool is_new = a->status != status;
+	enum cc_status old = a->status;
 	a->status = status;
 	if (status != CC_AVAILABLE || is_new)
 		a->last_status_change = cc_now_s();
 	if (status == CC_AVAILABLE && is_new)
 		a->talk_time_s = a->calls_answered = a->no_answer_count = 0;
 	cc_tell_agent(a, "agent-status-change", "CC-Agent-Status", cc_status_name(status));
+	cc_note_status(a, old);
 	cc_agent_changed(a);
 	if (status == CC_LOGGED_OUT || status == CC_ON_BREAK)
 		cc_agent_offers_cancel(a, CAUSE_ORIGINATOR_CANCEL);

@@ -9,6 +9,7 @@
  * queue, agent or caller that goes meanwhile is marked gone and lives until the last offer is over. */
 #pragma once
 #include "base/list.h"
+#include "callcenter/plus_i.h"
 #include "callcenter/settings.h"
 #include "core/dial/originate.h"
 #include "core/leg/leg.h"
@@ -47,6 +48,7 @@ struct cc_queue { /* counted */
 	struct ltimer timer;                     /* the next level is due, or the next agent of ring-progressively */
 	struct ltimer discard_timer;
 	bool is_gone;
+	struct cc_queue_plus plus;
 };
 
 struct cc_agent { /* counted */
@@ -67,6 +69,7 @@ struct cc_agent { /* counted */
 	bool is_touched;      /* by a command since the start: what was kept does not count */
 	bool has_status;      /* callcenter.conf says one */
 	bool is_gone;
+	struct cc_agent_plus plus;
 };
 
 struct cc_tier {
@@ -102,6 +105,7 @@ struct cc_member { /* counted */
 	bool is_deleted;
 	bool is_stale; /* of the last run */
 	bool is_kept;  /* in the database */
+	struct cc_member_plus plus;
 };
 
 struct cc_offer { /* counted: of its coroutine while it rings, of the table of talks while they talk */
@@ -117,6 +121,7 @@ struct cc_offer { /* counted: of its coroutine while it rings, of the table of t
 	int64_t start_us; /* monotonic */
 	struct ldefer end;
 	bool is_talking, is_bridged, is_over, has_agent_ended, has_caller_ended;
+	char *pop; /* the queue's screen-pop for this call, or NULL */
 };
 
 /* ---- table.c ---- */
@@ -164,7 +169,11 @@ ON_CTL void cc_queue_timer_stop(struct cc_queue *q);
 ON_CTL int cc_offers_start(void);
 ON_CTL int cc_offers_stop(void); /* ST_BUSY: one rings or talks */
 ON_CTL struct cc_offer *cc_offer_new(struct cc_member *m, struct cc_agent *a);
-ON_CTL void cc_offer_tell(struct cc_offer *o);
+ON_CTL void cc_offer_tell(struct cc_offer *o); /* offer_tell.c, also these */
+ON_CTL void cc_offer_tell_start(const struct cc_offer *o);
+ON_CTL void cc_offer_tell_fail(const struct cc_offer *o, const char *cause);
+ON_CTL void cc_offer_tell_end(const struct cc_offer *o, int64_t now_s);
+ON_CTL void cc_offer_tell_max_no_answer(const struct cc_offer *o);
 ON_CTL void cc_offer_start(struct cc_offer *o); /* takes it */
 ON_CTL void cc_offer_cancel(struct cc_offer *o, enum cause cause);
 /* All of him or of his that ring, but for one. */
@@ -174,11 +183,20 @@ ON_CTL void cc_offer_break(struct cc_offer *o);        /* a caller who was taken
 ON_CTL struct cc_offer *cc_offer_of(const char *uuid); /* whose agent's leg that is; NULL */
 ON_CTL void cc_offer_release(struct cc_offer *o);      /* the agent is free though they talk on */
 
-/* ---- member.c ---- */
+/* ---- wait.c ---- */
 int app_callcenter(struct leg *leg, const char *data);
+ON_CTL unsigned cc_members_running(void);
+
+/* ---- member.c ---- */
+/* carried_s: what he has waited elsewhere. A reference; NULL: there are too many, or no memory. */
+ON_CTL struct cc_member *cc_member_join(struct cc_queue *q, struct leg *leg, int64_t carried_s);
+/* One without a leg, in no line and of no state that counts yet. NULL: too many, no memory. */
+ON_CTL struct cc_member *cc_member_add(struct cc_queue *q, const char *cid_name, const char *cid_number);
+ON_CTL void cc_member_place(struct cc_member *m); /* where he stands, by since when he waits; he is in no line */
+ON_CTL void cc_member_abandon(struct cc_member *m, int64_t now_s);
+ON_CTL void cc_member_revive(struct cc_member *m); /* not abandoned any more */
 ON_CTL void cc_member_state_set(struct cc_member *m, enum cc_member_state state, const char *serving);
 ON_CTL void cc_member_del(struct cc_member *m); /* leaves the table of its queue */
-ON_CTL unsigned cc_members_running(void);
 /* A row of the last run; ST_NOMEM. */
 ON_CTL int cc_member_restore(struct cc_queue *q, const char *const *row);
 ON_CTL int64_t cc_member_score(const struct cc_member *m, int64_t now_s);
@@ -225,6 +243,9 @@ extern const char *const cc_agent_columns[], *const cc_tier_columns[], *const cc
 ON_CTL void cc_agent_row(const struct cc_agent *a, struct cc_row *r);
 ON_CTL void cc_tier_row(const struct cc_tier *t, struct cc_row *r);
 ON_CTL void cc_member_row(const struct cc_member *m, struct cc_row *r); /* score at the end */
+
+/* ---- keep.c, of the database: ---- */
+ON_CTL struct store *cc_store(void); /* NULL: nothing is kept */
 
 /* ---- list.c, command.c, command_agent.c, command_queue.c, track.c ---- */
 struct api_call;

@@ -127,6 +127,8 @@ void cc_command_agent(struct api_call *c, const struct app_words *w)
 		reply = agent_get(w);
 	} else if (!strcasecmp(verb, "list")) {
 		cc_list_agents(c->out, w->n > 2 ? w->w[2] : NULL);
+	} else {
+		(void)cc_command_agent_plus(c, w, &reply);
 	}
 	buf_adds(c->out, reply);
 }

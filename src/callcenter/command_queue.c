@@ -42,6 +42,8 @@ void cc_command_queue(struct api_call *c, const struct app_words *w)
 		reply = name ? "+OK\n" : INVALID;
 	} else if (!strcasecmp(verb, "list") || !strcasecmp(verb, "count")) {
 		reply = report(c->out, w, strcasecmp(verb, "list") != 0);
+	} else {
+		(void)cc_command_queue_plus(c, w, &reply);
 	}
 	buf_adds(c->out, reply);
 }

@@ -48,6 +48,19 @@ static ON_CTL void number_attr(struct cc_agent *a, const struct xml_node *n, con
 		(void)cc_agent_number_set(a, column, s);
 }
 
+/* <skill name="english" level="3"/> within <agent> */
+static ON_CTL void skills_read(struct cc_agent *a, const struct xml_node *n)
+{
+	xml_each(n, "skill", s)
+	{
+		const char *name = xml_attr_or(s, "name", ""), *text = xml_attr_or(s, "level", "1");
+		uint32_t level;
+		if (sv_u32(sv_trim(sv_of(text)), &level) || cc_agent_skill_set(a, name, level))
+			log_error("%s:%u: <skill> of agent %s needs a name, and a level from 1 to %d", s->file, s->line,
+			    a->name, CC_SKILL_LEVEL_MAX);
+	}
+}
+
 static ON_CTL void agent_read(const struct xml_node *n)
 {
 	const char *name = xml_attr_or(n, "name", ""), *type = xml_attr_or(n, "type", "callback"),
@@ -68,6 +81,7 @@ static ON_CTL void agent_read(const struct xml_node *n)
 	else if (text)
 		cc_agent_status_set(a, status);
 	a->has_status |= text != NULL;
+	skills_read(a, n);
 	number_attr(a, n, "max-no-answer", "max_no_answer");
 	number_attr(a, n, "wrap-up-time", "wrap_up_time");
 	number_attr(a, n, "reject-delay-time", "reject_delay_time");
@@ -122,6 +136,7 @@ static ON_CTL void settings_read(struct cc_queue *q, const struct xml_node *n)
 {
 	struct lnode *it, *tmp;
 	const char *why = "";
+	q->plus.is_zone_known = q->plus.has_zone = false;
 	cc_settings_fini(&q->s);
 	cc_settings_init(&q->s);
 	xml_each(n, "param", p)

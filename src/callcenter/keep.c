@@ -302,10 +302,17 @@ void cc_keep_start(void)
 			run(all[i].wipe);
 		run(all[i].key); /* tables that FreeSWITCH made have no key */
 	}
+	cc_plus_keep_start(store);
+}
+
+struct store *cc_store(void)
+{
+	return store;
 }
 
 void cc_keep_stop(void)
 {
+	cc_plus_keep_stop();
 	loop_timer_cancel(&timer);
 	if (store && !is_read)
 		core_ready_release("callcenter");

@@ -25,10 +25,21 @@ static const char *const complete[] = {"callcenter_config agent add", "callcente
     "callcenter_config queue unload", "callcenter_config queue reload", "callcenter_config queue list",
     "callcenter_config queue list agents", "callcenter_config queue list members", "callcenter_config queue list tiers",
     "callcenter_config queue count", "callcenter_config queue count agents", "callcenter_config queue count members",
-    "callcenter_config queue count tiers", NULL};
+    "callcenter_config queue count tiers", "callcenter_config agent skill", "callcenter_config agent skills",
+    "callcenter_config agent pause", "callcenter_config agent resume", "callcenter_config agent wrapup",
+    "callcenter_config agent monitor", "callcenter_config queue callback", "callcenter_config queue callbacks",
+    "callcenter_config queue callback_del", "callcenter_config queue is_open", NULL};
+static const char *const complete_report[] = {"callcenter_report live", "callcenter_report agents",
+    "callcenter_report callbacks", "callcenter_report history queue", "callcenter_report history agent",
+    "callcenter_report history hour", "callcenter_report history calls", "callcenter_report history misses",
+    "callcenter_report history status", "callcenter_report history codes", NULL};
 static const struct api_desc apis[] = {
     {"callcenter_break", "Stop watching a call of an agent", "agent <uuid>", 0, api_callcenter_break, NULL},
     {"callcenter_config", "Config of callcenter", "<target> <args>", 0, api_callcenter_config, complete},
+    {"callcenter_report", "Figures and history of the call centre (not FreeSWITCH's)",
+        "live [<queue>] | agents [<queue>] | callbacks [<queue>] | history "
+        "queue|agent|hour|calls|misses|status|codes <from> <to> [<queue>] [json|csv]",
+        API_MAY_WAIT, api_callcenter_report, complete_report},
     {NULL},
 };
 static const struct conf_desc confs[] = {
@@ -71,6 +82,41 @@ static const struct conf_desc confs[] = {
         "of a queue: the status of an agent after max-no-answer"},
     {"callcenter.conf", "skip-agents-with-external-calls", "boolean", NULL, "true",
         "of a queue: not agents with a call of callcenter_track"},
+    /* ours */
+    {"callcenter.conf", "history", "boolean", NULL, "false", "calls, missed offers and agents' times are kept"},
+    {"callcenter.conf", "history-days", "number", "d", "400", "how long"},
+    {"callcenter.conf", "pause-reasons", "text", NULL, "", "the reasons there are, by commas; none: any word"},
+    {"callcenter.conf", "web-hook-url", "text", NULL, "", "what happens to callers is posted there, as JSON"},
+    {"callcenter.conf", "web-hook-secret", "text", NULL, "", "they are signed by it (HMAC-SHA-256)"},
+    {"callcenter.conf", "web-hook-events", "text", NULL, "", "of offered, answered, ended, wrapped; none: all"},
+    {"callcenter.conf", "web-hook-timeout", "number", "s", "10", "of a request"},
+    {"callcenter.conf", "skills", "text", NULL, "", "of a queue: what its callers need, as english:3,billing"},
+    {"callcenter.conf", "skills-relax-every", "number", "s", "0", "of a queue: then one level less will do; 0: never"},
+    {"callcenter.conf", "sticky-agent", "boolean", NULL, "false", "of a queue: a number has the agent of last time"},
+    {"callcenter.conf", "sticky-wait", "number", "s", "30", "of a queue: so long it waits for him alone"},
+    {"callcenter.conf", "sticky-for", "number", "s", "604800", "of a queue: so long it is remembered"},
+    {"callcenter.conf", "overflow-to", "text", NULL, "", "of a queue: queue:NAME, or EXTENSION [DIALPLAN [CONTEXT]]"},
+    {"callcenter.conf", "overflow-after", "number", "s", "0",
+        "of a queue: who has waited so long goes there; 0: nobody"},
+    {"callcenter.conf", "overflow-waiting", "number", NULL, "0", "of a queue: who comes when so many wait goes there"},
+    {"callcenter.conf", "callback-key", "digit", NULL, "", "of a queue: by it a caller asks to be called back"},
+    {"callcenter.conf", "callback-contact", "text", NULL, "",
+        "of a queue: the dial string, with ${cc_callback_number}"},
+    {"callcenter.conf", "callback-tries", "number", NULL, "3", "of a queue: how often he is called"},
+    {"callcenter.conf", "callback-retry-after", "number", "s", "300", "of a queue: between two of them"},
+    {"callcenter.conf", "callback-ring-time", "number", "s", "30", "of a queue: how long his phone rings"},
+    {"callcenter.conf", "opening-hours", "text", NULL, "", "of a queue: as mon-fri 08:00-18:00; sat 09:00-12:00"},
+    {"callcenter.conf", "holidays", "text", NULL, "", "of a queue: as 12-25; 2026-05-01; 12-24 08:00-12:00"},
+    {"callcenter.conf", "time-zone", "text", NULL, "", "of a queue: whose clock that is; none: the system's"},
+    {"callcenter.conf", "closed-to", "text", NULL, "", "of a queue: where who comes then goes, as overflow-to"},
+    {"callcenter.conf", "wrap-up-codes", "text", NULL, "",
+        "of a queue: the codes there are, by commas; none: any word"},
+    {"callcenter.conf", "wrap-up-code-time", "number", "s", "0",
+        "of a queue: so long an agent rests after a call until he tells its code"},
+    {"callcenter.conf", "service-level", "number", "s", "20", "of a queue: answered within these is in time"},
+    {"callcenter.conf", "screen-pop", "text", NULL, "",
+        "of a queue: the page for the agent's browser, with {number} {name} {queue} {agent} {uuid} {var:NAME}"},
+    {"callcenter.conf", "web-hook", "boolean", NULL, "true", "of a queue: its callers are told of"},
     {NULL},
 };
 static const struct var_desc vars[] = {
@@ -88,7 +134,8 @@ static const struct var_desc vars[] = {
     {"cc_queue_answered_epoch", "seconds", "when an agent answered", false, true},
     {"cc_queue_canceled_epoch", "seconds", "when he left unserved", false, true},
     {"cc_cause", "text", "answered or cancel", false, true},
-    {"cc_cancel_reason", "text", "TIMEOUT, NO_AGENT_TIMEOUT, BREAK_OUT, EXIT_WITH_KEY", false, true},
+    {"cc_cancel_reason", "text",
+        "TIMEOUT, NO_AGENT_TIMEOUT, BREAK_OUT, EXIT_WITH_KEY; ours: OVERFLOW, CALLBACK, CLOSED, FULL", false, true},
     {"cc_member_uuid", "uuid", "the caller's in the queue", true, true},
     {"cc_member_session_uuid", "uuid", "of an agent's leg: the caller's leg", false, true},
     {"cc_member_pre_answer_uuid", "uuid", "of an agent's leg that rings: the caller's in the queue", false, true},
@@ -98,6 +145,10 @@ static const struct var_desc vars[] = {
     {"cc_agent_bridged", "boolean", "the two talked", false, true},
     {"cc_last_agent_tier_position", "number", "of a top-down queue: whom he was offered to last", false, true},
     {"cc_last_agent_tier_level", "number", "the same", false, true},
+    {"cc_skills", "text", "what this caller needs of an agent, in place of the queue's skills", true, false},
+    {"cc_sticky_agent", "text", "the agent he is to have, for sticky-wait seconds", true, false},
+    {"cc_callback_number", "text", "where he is called back; none: his number", true, false},
+    {"cc_callback_uuid", "uuid", "of the leg of a call-back: the caller's in the queue", true, true},
     {"cc_tracked_agent", "text", "the agent as whose call callcenter_track counts this one", true, true},
     {NULL},
 };
@@ -107,7 +158,15 @@ static int load(void)
 	role_assert_ctl();
 	int st = cc_tables_start();
 	if (!st)
+		st = cc_picks_start();
+	if (!st)
+		st = cc_sticky_start();
+	if (!st)
 		st = cc_offers_start();
+	if (!st)
+		st = leg_hook_add(LEG_HOOK_HANGUP, cc_callback_hangup, NULL);
+	if (!st)
+		st = cc_hooks_start();
 	if (!st)
 		st = leg_hook_add(LEG_HOOK_HANGUP, cc_track_end, NULL);
 	if (!st)
@@ -122,13 +181,17 @@ static int load(void)
 static int unload(void)
 {
 	role_assert_ctl();
-	if (cc_members_running() || cc_offers_stop())
+	if (cc_members_running() || cc_callbacks_running() || cc_monitors_running() || cc_offers_stop())
 		return ST_BUSY;
+	leg_hook_del(LEG_HOOK_HANGUP, cc_callback_hangup, NULL);
+	cc_hooks_stop();
 	json_command_del("callcenter_config");
 	leg_hook_del(LEG_HOOK_HANGUP, cc_track_end, NULL);
 	cc_keep_stop();
 	cc_serve_stop();
 	cc_tables_stop();
+	cc_sticky_stop();
+	cc_picks_stop();
 	return ST_OK;
 }
 

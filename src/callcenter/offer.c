@@ -41,6 +41,7 @@ static void offer_free(void *obj)
 	mem_unref(o->member);
 	mem_unref(o->agent);
 	mem_unref(o->queue);
+	mem_free(o->pop);
 }
 
 struct cc_offer *cc_offer_new(struct cc_member *m, struct cc_agent *a)
@@ -53,6 +54,7 @@ struct cc_offer *cc_offer_new(struct cc_member *m, struct cc_agent *a)
 	o->queue = mem_ref(m->queue);
 	o->start_us = clock_mono_us();
 	snprintf(o->session, sizeof(o->session), "%s", m->session);
+	o->pop = cc_pop_make(o, false);
 	list_push(&m->offers, &o->in_member);
 	list_push(&a->offers, &o->in_agent);
 	return o;
@@ -88,104 +90,6 @@ void cc_agent_offers_cancel(struct cc_agent *a, enum cause cause)
 struct cc_offer *cc_offer_of(const char *uuid)
 {
 	return hash_get(by_agent, sv_of(uuid));
-}
-
-/* ---- what is told ---- */
-
-static ON_CTL struct event *offer_event(const struct cc_offer *o, struct leg *leg, const char *action)
-{
-	return cc_event(leg, o->queue, action);
-}
-
-static ON_CTL void add_agent(struct event *e, const struct cc_offer *o)
-{
-	event_add(e, "CC-Agent", o->agent->name);
-	event_add(e, "CC-Agent-System", cc_instance());
-}
-
-void cc_offer_tell(struct cc_offer *o)
-{
-	struct event *e = offer_event(o, NULL, "agent-offering");
-	if (!e)
-		return;
-	event_add(e, "CC-Agent", o->agent->name);
-	event_add(e, "CC-Agent-Type", o->agent->type);
-	event_add(e, "CC-Agent-System", cc_instance());
-	cc_event_member(e, o->member, o->session);
-	event_fire(e);
-}
-
-static ON_CTL void tell_start(const struct cc_offer *o)
-{
-	struct event *e = offer_event(o, o->leg, "bridge-agent-start");
-	if (!e)
-		return;
-	add_agent(e, o);
-	event_add(e, "CC-Agent-UUID", o->leg->uuid);
-	cc_event_time(e, "CC-Agent-Called-Time", o->called_s);
-	cc_event_time(e, "CC-Agent-Answered-Time", o->answered_s);
-	cc_event_time(e, "CC-Member-Joined-Time", o->member->joined_s);
-	cc_event_member(e, o->member, o->session);
-	event_fire(e);
-}
-
-static ON_CTL void tell_fail(const struct cc_offer *o, const char *cause)
-{
-	struct event *e = offer_event(o, NULL, "bridge-agent-fail");
-	if (!e)
-		return;
-	event_add(e, "CC-Hangup-Cause", cause);
-	add_agent(e, o);
-	cc_event_time(e, "CC-Agent-Called-Time", o->called_s);
-	cc_event_time(e, "CC-Agent-Aborted-Time", cc_now_s());
-	cc_event_member(e, o->member, o->session);
-	cc_event_time(e, "CC-Member-Joined-Time", o->member->joined_s);
-	event_fire(e);
-}
-
-static ON_CTL void tell_end(const struct cc_offer *o, int64_t now_s)
-{
-	const char *cause = o->called_s ? "SUCCESS" : "NONE";
-	struct event *e = offer_event(o, o->leg, "bridge-agent-end");
-	if (e) {
-		event_add(e, "CC-Hangup-Cause", cause);
-		add_agent(e, o);
-		event_add(e, "CC-Agent-UUID", o->leg->uuid);
-		event_add(e, "CC-Agent-Bridged", o->is_bridged ? "true" : "false");
-		cc_event_time(e, "CC-Agent-Called-Time", o->called_s);
-		cc_event_time(e, "CC-Agent-Answered-Time", o->answered_s);
-		cc_event_time(e, "CC-Member-Joined-Time", o->member->joined_s);
-		cc_event_time(e, "CC-Bridge-Terminated-Time", now_s);
-		cc_event_member(e, o->member, o->session);
-		event_fire(e);
-	}
-	e = offer_event(o, o->caller, "member-queue-end");
-	if (e) {
-		event_add(e, "CC-Hangup-Cause", cause);
-		event_add(e, "CC-Cause", "Terminated");
-		add_agent(e, o);
-		event_add(e, "CC-Agent-UUID", o->leg->uuid);
-		cc_event_time(e, "CC-Agent-Called-Time", o->called_s);
-		cc_event_time(e, "CC-Agent-Answered-Time", o->answered_s);
-		cc_event_time(e, "CC-Member-Leaving-Time", now_s);
-		cc_event_time(e, "CC-Member-Joined-Time", o->member->joined_s);
-		cc_event_member(e, o->member, o->session);
-		event_fire(e);
-	}
-}
-
-static ON_CTL void tell_max_no_answer(const struct cc_offer *o)
-{
-	struct event *e = offer_event(o, NULL, "agent-max-no-answer");
-	if (!e)
-		return;
-	event_del(e, "CC-Queue");
-	event_unshift(e, "CC-Agent", o->agent->name);
-	event_addf(e, "CC-Agent-No-Answer-Count", "%d", (int)o->agent->no_answer_count);
-	event_add(e, "CC-Agent-No-Answer-Status", cc_status_name(o->queue->s.no_answer_status));
-	event_add(e, "CC-Member-UUID", o->member->uuid);
-	event_add(e, "CC-Member-Session-UUID", o->session);
-	event_fire(e);
 }
 
 /* ---- he does not come ---- */
@@ -255,10 +159,11 @@ static ON_CTL void failed(struct cc_offer *o, enum cause cause)
 	if (m->winner == o)
 		m->winner = NULL;
 	if (tier == CC_TIER_NO_ANSWER && a->max_no_answer > 0 && a->no_answer_count >= a->max_no_answer) {
-		tell_max_no_answer(o);
+		cc_offer_tell_max_no_answer(o);
 		cc_agent_status_set(a, o->queue->s.no_answer_status);
 	}
-	tell_fail(o, cause_name(cause));
+	cc_offer_tell_fail(o, cause_name(cause));
+	cc_note_missed(o, cause_name(cause));
 	give_back(m);
 	if (!a->is_gone)
 		cc_agent_delay(a, delay_s);
@@ -347,7 +252,7 @@ static CO void answered(struct cc_offer *o)
 	announce(o, o->agent->is_standby ? "cc_warning_tone" : "cc_outbound_announce");
 	bool is_here = is_wanted(o) && leg_is_up(o->leg);
 	if (is_here) {
-		tell_start(o);
+		cc_offer_tell_start(o);
 		record(o);
 		is_here = is_wanted(o) && leg_is_up(o->leg);
 	}
@@ -520,8 +425,9 @@ static ON_CTL void finish(struct cc_offer *o)
 		if (!a->is_standby)
 			cc_agent_uuid_set(a, "");
 	}
+	cc_note_ended(o, now_s);
 	cc_member_del(o->member);
-	tell_end(o, now_s);
+	cc_offer_tell_end(o, now_s);
 	agent_free_again(o, CC_TIER_READY);
 	hash_del(by_agent, sv_of(o->leg->uuid)); /* the last reference, it may be */
 }
@@ -558,6 +464,7 @@ static void on_bridged(struct leg *leg, void *arg)
 	leg_var_set(o->caller, "cc_queue_answered_epoch", epoch);
 	o->member->bridged_s = cc_now_s();
 	cc_member_state_set(o->member, CC_MEMBER_ANSWERED, o->agent->name);
+	cc_note_answered(o);
 	if (!o->agent->is_gone)
 		cc_agent_state_set(o->agent, CC_IN_CALL);
 }

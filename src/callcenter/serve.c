@@ -7,7 +7,6 @@
  * All decisions of one look are told before the first of them rings, as FreeSWITCH tells them. */
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/rand.h"
 #include "base/status.h"
 #include "callcenter/callcenter_i.h"
 #include "core/run/exec.h"
@@ -74,11 +73,14 @@ static ON_CTL int64_t due_us(const struct cc_queue *q, int64_t now_us)
 	int64_t wait_us = clock_us_of_s(cc_level_due_s(&q->s.rules, first, lowest, q->ready.at[0]->level));
 	for (size_t i = 0; i < q->line.count; i++) {
 		const struct cc_member *m = list_entry(q->line.at[i], const struct cc_member, place);
-		int64_t us = m->joined_us + wait_us;
+		int64_t us = m->joined_us + wait_us,
+		        pick_us = q->plus.choosy_count || q->plus.callback_count ? cc_pick_due_us(m, now_us) : 0;
 		if (m->next_ring_us > us)
 			us = m->next_ring_us;
 		if (us > now_us && (!due || us < due))
 			due = us;
+		if (pick_us > now_us && (!due || pick_us < due))
+			due = pick_us;
 	}
 	return due;
 }
@@ -86,7 +88,8 @@ static ON_CTL int64_t due_us(const struct cc_queue *q, int64_t now_us)
 static ON_CTL void timer_arm(struct cc_queue *q)
 {
 	int64_t now_us = clock_mono_us(), us = 0;
-	if (q->s.rules.is_on || q->s.strategy == CC_RING_PROGRESSIVELY)
+	if (q->s.rules.is_on || q->s.strategy == CC_RING_PROGRESSIVELY || q->plus.choosy_count ||
+	    q->plus.callback_count)
 		us = due_us(q, now_us);
 	if (us)
 		loop_timer_set(&q->timer, us - now_us, "callcenter tiers", timer_fired, q);
@@ -132,17 +135,19 @@ static ON_CTL bool offer(struct cc_member *m, struct cc_tier *t, struct list *st
 /* The first of the line for whom there is an agent; false: nobody. */
 static ON_CTL bool serve_one(struct cc_queue *q, struct list *started)
 {
+	static uint64_t serial;
 	int64_t now_us = clock_mono_us(), first = level_first(q), lowest = level_lowest(q);
+	serial++;
 	for (size_t i = 0; i < q->line.count && q->ready.count; i++) {
 		struct cc_member *m = list_entry(q->line.at[i], struct cc_member, place);
-		if (!m->leg || !leg_is_ready(m->leg) || m->next_ring_us > now_us)
+		bool is_here = m->leg && leg_is_ready(m->leg) && m->next_ring_us <= now_us;
+		if (!is_here && !cc_callback_is_due(m, now_us))
 			continue;
-		struct cc_place *p =
-		    cc_choose(&q->ready, q->s.strategy, q->s.strategy == CC_TOP_DOWN ? &m->turn : &q->turn,
-		        cc_level_max(&q->s.rules, first, lowest, (now_us - m->joined_us) / 1000000), rand_u64());
-		if (p)
-			return offer(m, list_entry(p, struct cc_tier, place), started);
-		if (!q->s.rules.is_on)
+		int64_t max = cc_level_max(&q->s.rules, first, lowest, (now_us - m->joined_us) / 1000000);
+		struct cc_tier *t = cc_pick(m, max, now_us, serial);
+		if (t)
+			return is_here ? offer(m, t, started) : cc_callback_begin(m, t);
+		if (!q->s.rules.is_on && !m->plus.is_choosy)
 			return false;
 	}
 	return false;

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "base/str.h"
+#include "callcenter/hours.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -67,7 +68,7 @@ int cc_tier_state_parse(const char *text, enum cc_tier_state *out)
 
 /* ---- the params ---- */
 
-enum kind { TEXT, SECONDS, BOOLEAN, STRATEGY, TIME_BASE, STATUS };
+enum kind { TEXT, SECONDS, BOOLEAN, STRATEGY, TIME_BASE, STATUS, HOURS, HOLIDAYS, KEY, PAGE };
 #define FIELD(f) offsetof(struct cc_settings, f)
 static const struct param {
 	const char *name;
@@ -94,7 +95,34 @@ static const struct param {
     {"max-wait-time-with-no-agent-time-reached", SECONDS, FIELD(no_agent_reached_s)},
     {"agent-no-answer-status", STATUS, FIELD(no_answer_status)},
     {"skip-agents-with-external-calls", BOOLEAN, FIELD(skips_external)},
+    {"skills", TEXT, FIELD(skills)},
+    {"skills-relax-every", SECONDS, FIELD(skills_relax_s)},
+    {"sticky-agent", BOOLEAN, FIELD(is_sticky)},
+    {"sticky-wait", SECONDS, FIELD(sticky_wait_s)},
+    {"sticky-for", SECONDS, FIELD(sticky_keep_s)},
+    {"overflow-to", TEXT, FIELD(overflow_to)},
+    {"overflow-after", SECONDS, FIELD(overflow_after_s)},
+    {"overflow-waiting", SECONDS, FIELD(overflow_waiting)},
+    {"callback-key", KEY, FIELD(callback_key)},
+    {"callback-contact", TEXT, FIELD(callback_contact)},
+    {"callback-tries", SECONDS, FIELD(callback_tries)},
+    {"callback-retry-after", SECONDS, FIELD(callback_retry_s)},
+    {"callback-ring-time", SECONDS, FIELD(callback_ring_s)},
+    {"opening-hours", HOURS, FIELD(hours)},
+    {"holidays", HOLIDAYS, FIELD(holidays)},
+    {"time-zone", TEXT, FIELD(time_zone)},
+    {"closed-to", TEXT, FIELD(closed_to)},
+    {"wrap-up-codes", TEXT, FIELD(wrap_codes)},
+    {"wrap-up-code-time", SECONDS, FIELD(wrap_code_s)},
+    {"service-level", SECONDS, FIELD(service_level_s)},
+    {"screen-pop", PAGE, FIELD(screen_pop)},
+    {"web-hook", BOOLEAN, FIELD(has_hook)},
 };
+
+static bool is_text(enum kind k)
+{
+	return k == TEXT || k == HOURS || k == HOLIDAYS || k == KEY || k == PAGE;
+}
 
 void cc_settings_init(struct cc_settings *s)
 {
@@ -103,13 +131,20 @@ void cc_settings_init(struct cc_settings *s)
 	    .discard_abandoned_s = 60,
 	    .no_agent_reached_s = 5,
 	    .skips_external = true,
-	    .no_answer_status = CC_ON_BREAK};
+	    .no_answer_status = CC_ON_BREAK,
+	    .sticky_wait_s = 30,
+	    .sticky_keep_s = 7 * 86400,
+	    .callback_tries = 3,
+	    .callback_retry_s = 300,
+	    .callback_ring_s = 30,
+	    .service_level_s = 20,
+	    .has_hook = true};
 }
 
 void cc_settings_fini(struct cc_settings *s)
 {
 	for (size_t i = 0; i < sizeof(params) / sizeof(params[0]); i++)
-		if (params[i].kind == TEXT) {
+		if (is_text(params[i].kind)) {
 			char **text = (char **)(void *)((char *)s + params[i].at);
 			mem_free(*text);
 			*text = NULL;
@@ -130,10 +165,39 @@ static int text_set(char **at, const char *value, const char **why)
 	return ST_OK;
 }
 
+/* A text of which not every one will do. */
+static int checked_set(enum kind kind, char **at, const char *value, const char **why)
+{
+	bool is_page = !strncasecmp(value, "https://", 8) || !strncasecmp(value, "http://", 7);
+	switch (kind) {
+	case HOURS:
+		*why = "opening hours are as mon-fri 08:00-12:00,13:00-18:00; sat 09:00-12:00";
+		if (cc_hours_check(sv_of(value)))
+			return ST_PARSE;
+		break;
+	case HOLIDAYS:
+		*why = "holidays are as 12-25; 2026-05-01; 12-24 08:00-12:00";
+		if (cc_holidays_check(sv_of(value)))
+			return ST_PARSE;
+		break;
+	case KEY:
+		*why = "it is one key of 0 to 9, * and #";
+		if (*value && (strlen(value) != 1 || !strchr("0123456789*#", *value)))
+			return ST_PARSE;
+		break;
+	default:
+		*why = "it begins with https:// or http://";
+		if (*value && !is_page)
+			return ST_PARSE;
+		break;
+	}
+	return text_set(at, value, why);
+}
+
 static int seconds_set(int64_t *at, const char *value, const char **why)
 {
 	uint32_t n;
-	*why = "seconds are a whole number from 0 to 100000000";
+	*why = "it is a whole number from 0 to 100000000";
 	if (sv_u32(sv_trim(sv_of(value)), &n) || n > CC_SECONDS_MAX)
 		return ST_PARSE;
 	*at = n;
@@ -161,6 +225,11 @@ int cc_settings_set(struct cc_settings *s, const char *name, const char *value, 
 	switch (p->kind) {
 	case TEXT:
 		return text_set(at, value, why);
+	case HOURS:
+	case HOLIDAYS:
+	case KEY:
+	case PAGE:
+		return checked_set(p->kind, at, value, why);
 	case SECONDS:
 		return seconds_set(at, value, why);
 	case BOOLEAN:

@@ -32,6 +32,21 @@ struct cc_settings { /* texts owned; NULL: none */
 	int64_t discard_abandoned_s, max_wait_s, no_agent_wait_s, no_agent_reached_s;
 	bool abandoned_resume, skips_external;
 	enum cc_status no_answer_status;
+	/* ours, beyond mod_callcenter; all off by default */
+	char *skills;
+	int64_t skills_relax_s;
+	bool is_sticky;
+	int64_t sticky_wait_s, sticky_keep_s;
+	char *overflow_to;
+	int64_t overflow_after_s, overflow_waiting;
+	char *callback_key, *callback_contact;
+	int64_t callback_tries, callback_retry_s, callback_ring_s;
+	char *hours, *holidays, *time_zone, *closed_to;
+	char *wrap_codes;
+	int64_t wrap_code_s;
+	int64_t service_level_s;
+	char *screen_pop;
+	bool has_hook;
 };
 ANY void cc_settings_init(struct cc_settings *s); /* the defaults */
 ANY void cc_settings_fini(struct cc_settings *s);

@@ -59,6 +59,7 @@ static void queue_free(void *obj)
 {
 	struct cc_queue *q = obj;
 	cc_settings_fini(&q->s);
+	cc_needs_free(q);
 	cc_order_fini(&q->ready);
 	cc_order_fini(&q->line);
 	mem_free(q->levels);
@@ -106,7 +107,7 @@ void cc_queue_del(struct cc_queue *q)
 		cc_member_offers_cancel(m, NULL, CAUSE_ORIGINATOR_CANCEL);
 		if (m->leg)
 			leg_wake(m->leg); /* he sees that it is gone, and leaves */
-		else if (m->state == CC_MEMBER_ABANDONED)
+		else if (m->state == CC_MEMBER_ABANDONED || m->plus.callback)
 			cc_member_del(m);
 	}
 	mem_unref(q);
@@ -121,6 +122,10 @@ static void agent_free(void *obj)
 	mem_free(a->type);
 	mem_free(a->contact);
 	mem_free(a->uuid);
+	mem_free(a->plus.skills);
+	mem_free(a->plus.pause_reason);
+	mem_free(a->plus.pop);
+	mem_free(a->plus.wrap_queue);
 }
 
 int cc_agent_new(const char *name, const char *type, struct cc_agent **out)

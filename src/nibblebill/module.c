@@ -568,8 +568,8 @@ static void bill_free(void *b)
 static int load(void)
 {
 	struct buf error;
-	const char *dsn = param("odbc-dsn");
 	role_assert_ctl();
+	const char *dsn = param("odbc-dsn");
 	buf_init(&error);
 	if (!*dsn)
 		dsn = param("db_dsn");

@@ -192,7 +192,7 @@ static ON_CTL struct rad_socket *socket_of(struct rad_port *p)
 		return NULL;
 	struct rad_socket *s = mem_zalloc(sizeof(*s));
 	bool is_v6 = p->addr.sa.sa_family == AF_INET6;
-	if (addr_parse(&bind, is_v6 && !strchr(rad_conf.bind_ip, ':') ? SV("::") : sv_of(rad_conf.bind_ip), 0) ||
+	if (!s || addr_parse(&bind, is_v6 && !strchr(rad_conf.bind_ip, ':') ? SV("::") : sv_of(rad_conf.bind_ip), 0) ||
 	    udp_open(&s->udp, &bind, SOCKET_BYTES, on_datagram, s)) {
 		mem_free(s);
 		return NULL;
@@ -315,6 +315,8 @@ int rad_ask(struct rad_request **out, const struct rad_question *q, rad_answer_f
 	if (!is_running)
 		return ST_UNLOADED;
 	struct rad_request *r = mem_zalloc(sizeof(*r) + RAD_PACKET_MAX_BYTES);
+	if (!r)
+		return ST_NOMEM;
 	r->kind = q->kind;
 	buf_init(&r->attrs);
 	buf_addv(&r->attrs, q->attrs);
@@ -428,6 +430,10 @@ static void on_probe(void *arg)
 		return;
 	}
 	struct rad_request *r = mem_zalloc(sizeof(*r) + RAD_PACKET_MAX_BYTES);
+	if (!r) {
+		port_probe_later(p);
+		return;
+	}
 	r->kind = p->kind;
 	r->is_probe = true;
 	r->fn = on_probed;

@@ -160,6 +160,10 @@ static ON_CTL void seen_keep(struct sv key, uint32_t stamp_s, const uint8_t *ans
 {
 	struct hash_it it = {0};
 	struct seen *s = mem_zalloc(sizeof(*s) + n);
+	if (!s) {
+		floor_s = stamp_s > floor_s ? stamp_s : floor_s; /* what is not remembered must not work again */
+		return;
+	}
 	s->stamp_s = stamp_s;
 	s->n = n;
 	memcpy(s->answer, answer, n);

@@ -114,6 +114,8 @@ static ON_CTL struct file *file_new(unsigned number)
 {
 	struct file *f = mem_zalloc(sizeof(*f));
 	struct buf path;
+	if (!f)
+		return NULL;
 	buf_init(&path);
 	buf_printf(&path, "%s/radius.journal.%u", core_dirs()->db, number);
 	f->number = number;
@@ -165,7 +167,12 @@ static void removal_done(int status, void *arg)
 static ON_CTL void file_remove(const struct file *f, struct buf *rest)
 {
 	struct removal *r = mem_zalloc(sizeof(*r));
-	r->path = mem_strdup(f->path);
+	if (!r || !(r->path = mem_strdup(f->path))) { /* it lies until the next start */
+		mem_free(r);
+		if (rest)
+			buf_fini(rest);
+		return;
+	}
 	r->is_strange = f->strange_count > 0;
 	if (rest)
 		r->rest = *rest;
@@ -216,6 +223,8 @@ static ON_CTL struct file *now_get(void)
 	if (spool.now)
 		return spool.now;
 	f = file_new(spool.next_number++);
+	if (!f)
+		return NULL;
 	f->is_cold = is_cold;
 	list_push(&spool.files, &f->link);
 	if (store_journal_open(&f->journal, f->path)) {
@@ -346,6 +355,10 @@ static void read_run(void *arg)
 		bool is_whole = sv_split(rest, '\n', &line, &rest);
 		struct record *r = mem_zalloc(sizeof(*r));
 		buf_clear(&attrs);
+		if (!r) {
+			f->status = ST_NOMEM;
+			break;
+		}
 		if (rad_line_read(line, r->session, &r->event_us, &attrs)) {
 			f->strange_count += is_whole && line.n; /* a torn one was never promised */
 			mem_free(r);
@@ -353,6 +366,11 @@ static void read_run(void *arg)
 		}
 		r->n = attrs.n;
 		r->attrs = mem_alloc(attrs.n);
+		if (!r->attrs) {
+			mem_free(r);
+			f->status = ST_NOMEM;
+			break;
+		}
 		memcpy(r->attrs, attrs.p, attrs.n);
 		list_push(&f->read, &r->link);
 		f->read_count++;
@@ -480,10 +498,14 @@ void rad_spool_put(const char *session, int64_t event_us, struct sv attrs)
 	struct file *f = now_get();
 	struct record *r = mem_zalloc(sizeof(*r));
 	struct buf line;
+	if (!r || !(r->attrs = mem_alloc(attrs.n))) {
+		mem_free(r);
+		spool.refused++;
+		return;
+	}
 	snprintf(r->session, sizeof(r->session), "%s", session);
 	r->event_us = event_us;
 	r->n = attrs.n;
-	r->attrs = mem_alloc(attrs.n);
 	memcpy(r->attrs, attrs.p, attrs.n);
 	r->file = f;
 	buf_init(&line);
@@ -514,6 +536,8 @@ static ON_CTL void old_add(unsigned number, uint64_t bytes)
 {
 	struct lnode *after = spool.files.head.prev;
 	struct file *f = file_new(number);
+	if (!f)
+		return; /* it lies until the next start */
 	f->is_cold = f->is_closed = true;
 	f->bytes = bytes;
 	spool.bytes += bytes;

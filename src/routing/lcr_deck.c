@@ -308,7 +308,7 @@ static bool is_before(const struct candidate *a, const struct candidate *b, cons
 	return a->chance > b->chance;
 }
 
-static size_t candidates_find(const struct lcr_ask *a, const struct deck *d, const char *digits, bool is_lrn,
+static ON_CTL size_t candidates_find(const struct lcr_ask *a, const struct deck *d, const char *digits, bool is_lrn,
     enum lcr_field field, struct candidate *out, size_t max)
 {
 	const struct deck_rate *rates[LCR_ROUTES_MAX];

@@ -102,7 +102,7 @@ static size_t strip_of(struct sv text)
 	return sv_u32(text, &n) ? 0 : n;
 }
 
-static void row_read(struct lcr_offer *o, const struct routing_row *row)
+static ON_CTL void row_read(struct lcr_offer *o, const struct routing_row *row)
 {
 	struct sv rate = SV_NONE, lead = SV_NONE, trail = SV_NONE, max = SV_NONE;
 	const struct {

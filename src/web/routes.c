@@ -20,6 +20,9 @@
 #define PARAM_CAUSE \
 	"{\"name\":\"cause\",\"in\":\"query\",\"schema\":{\"type\":\"string\",\"default\":\"NORMAL_CLEARING\"}," \
 	"\"description\":\"Name or number of the hang-up cause.\"}"
+#define PARAM_AGENT \
+	"{\"name\":\"name\",\"in\":\"path\",\"required\":true,\"schema\":{\"type\":\"string\"},\"description\":" \
+	"\"The agent's name.\"}"
 #define PARAM_TEXT(name) "{\"name\":\"" name "\",\"in\":\"query\",\"schema\":{\"type\":\"string\"}}"
 #define PARAM_BOX \
 	"{\"name\":\"box\",\"in\":\"path\",\"required\":true,\"schema\":{\"type\":\"string\"},\"description\":" \
@@ -100,6 +103,29 @@ const struct web_route web_routes[] = {
         NULL, NULL, "One row a user.", "{\"type\":\"object\"}", "application/json", 200},
     {"GET", "/v1/queues", WEB_READ, 0, web_queues, "console", "Queues of mod_callcenter (list: queue, agent, tier; member of a queue); 503 while it is not loaded",
         PARAM_TEXT("list") "," PARAM_TEXT("queue"), NULL, "One row each.", "{\"type\":\"object\"}", "application/json", 200},
+    {"GET", "/v1/callcenter/live", WEB_READ, 0, web_callcenter_live, "callcenter",
+        "Queues now and today: waiting, agents, service level (format: json, csv)",
+        PARAM_TEXT("queue") "," PARAM_TEXT("format"), NULL, "One row a queue.", REF("Rows"), "application/json", 200},
+    {"GET", "/v1/callcenter/agents", WEB_READ, 0, web_callcenter_agents, "callcenter",
+        "Agents now and today: status, reason, state, skills, screen_pop of the call (format: json, csv)",
+        PARAM_TEXT("queue") "," PARAM_TEXT("format"), NULL, "One row an agent.", REF("Rows"), "application/json", 200},
+    {"POST", "/v1/callcenter/agents/{name}", WEB_OPERATOR, WEB_TAKES_BODY | WEB_NEEDS_BODY, web_callcenter_agent_set, "callcenter",
+        "Send an agent: action is available, break (with a reason) or logout",
+        PARAM_AGENT, "{\"type\":\"object\"}", "It is so.", NULL, NULL, 204},
+    {"POST", "/v1/callcenter/agents/{name}/monitor", WEB_OPERATOR, WEB_TAKES_BODY | WEB_NEEDS_BODY, web_callcenter_monitor, "callcenter",
+        "Ring a phone (user; one's own without it) that hears the agent's call (mode: listen, whisper, barge)",
+        PARAM_AGENT, "{\"type\":\"object\"}", "It rings.", NULL, NULL, 204},
+    {"GET", "/v1/callcenter/callbacks", WEB_OPERATOR, 0, web_callcenter_callbacks, "callcenter", "Who waits to be called back",
+        PARAM_TEXT("queue"), NULL, "One row each.", REF("Rows"), "application/json", 200},
+    {"POST", "/v1/callcenter/callbacks", WEB_OPERATOR, WEB_TAKES_BODY | WEB_NEEDS_BODY, web_callcenter_callback_new, "callcenter",
+        "Have a number called back by a queue: queue, number, name",
+        NULL, "{\"type\":\"object\"}", "It has a place in the queue.", "{\"type\":\"object\"}", "application/json", 201},
+    {"DELETE", "/v1/callcenter/callbacks/{id}", WEB_OPERATOR, 0, web_callcenter_callback_del, "callcenter", "Not any more",
+        PARAM_JOB, NULL, "It is gone.", NULL, NULL, 204},
+    {"GET", "/v1/callcenter/history", WEB_OPERATOR, 0, web_callcenter_history, "callcenter",
+        "What went on (by: queue, agent, hour, calls, misses, status, codes) from one moment to another (format: json, csv)",
+        PARAM_TEXT("by") "," PARAM_TEXT("from") "," PARAM_TEXT("to") "," PARAM_TEXT("queue") "," PARAM_TEXT("format"),
+        NULL, "One row each.", REF("Rows"), "application/json", 200},
     {"GET", "/v1/conferences", WEB_READ, 0, web_conferences, "console", "Conferences and their members",
         NULL, NULL, "One row a conference.", "{\"type\":\"object\"}", "application/json", 200},
     {"GET", "/v1/parking", WEB_READ, 0, web_parking, "console", "Parked calls",

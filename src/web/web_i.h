@@ -180,6 +180,16 @@ ON_CTL void web_parking(struct web_call *c);
 ON_CTL void web_explain(struct web_call *c);
 ON_CTL void web_config_check(struct web_call *c);
 
+/* ---- callcenter.c: figures and history, call-backs, supervisors ---- */
+ON_CTL void web_callcenter_live(struct web_call *c);
+ON_CTL void web_callcenter_agents(struct web_call *c);
+ON_CTL void web_callcenter_agent_set(struct web_call *c);
+ON_CTL void web_callcenter_monitor(struct web_call *c);
+ON_CTL void web_callcenter_callbacks(struct web_call *c);
+ON_CTL void web_callcenter_callback_new(struct web_call *c);
+ON_CTL void web_callcenter_callback_del(struct web_call *c);
+ON_CTL void web_callcenter_history(struct web_call *c);
+
 /* ---- log.c: the newest lines of the log ---- */
 ON_CTL int web_log_start(void);
 ON_CTL void web_log_stop(void);

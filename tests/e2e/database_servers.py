@@ -32,6 +32,7 @@ class Server:
         self.folder = Path(tempfile.mkdtemp(prefix=f"tandem-{type(self).__name__.lower()}-", dir="/tmp"))  # pytest's are root's alone
         self.port = free_port()
         self.proc = None
+        self.own_env = dict(ENV, TMPDIR=str(self.folder))  # the tests' own temporary folder is root's alone
         if self.user and os.getuid() == 0:
             shutil.chown(self.folder, self.user)
 
@@ -40,11 +41,11 @@ class Server:
         return ["setpriv", "--reuid", self.user, "--regid", self.user, "--clear-groups", *args] if self.user and os.getuid() == 0 else args
 
     def run(self, *args, **kw):
-        return subprocess.run(self.as_user(*args), cwd=self.folder, env=ENV, check=True, capture_output=True, text=True, **kw).stdout
+        return subprocess.run(self.as_user(*args), cwd=self.folder, env=self.own_env, check=True, capture_output=True, text=True, **kw).stdout
 
     def launch(self, *args, env=None):
         with open(self.folder / "server.log", "ab") as log:
-            self.proc = subprocess.Popen(self.as_user(*args), cwd=self.folder, env=env or ENV, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            self.proc = subprocess.Popen(self.as_user(*args), cwd=self.folder, env=env or self.own_env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                          start_new_session=True)
 
     def wait_ready(self, is_ready, seconds=60):

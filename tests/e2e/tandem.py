@@ -81,6 +81,14 @@ def free_port(count=1):
     return _own_ports().take(count)
 
 
+def until(fn, seconds=15):
+    """Waits for what tells nobody that it has come: a file, a row of a table, a figure."""
+    end = time.monotonic() + seconds
+    while not fn():
+        assert time.monotonic() < end, fn()
+        time.sleep(0.02)
+
+
 class Esl:
     """A small event-socket client: enough to drive tests; real clients are tested elsewhere."""
 

@@ -7,6 +7,7 @@ import time
 import pytest
 import tandem as t
 from calls import call, ended, extension, uuid_of, write_extensions
+from tandem import until
 from wire import sdp
 
 DECK = """prefix,rate,connect,minimum,increment,free,tax
@@ -46,13 +47,6 @@ def sw(tmp_path_factory):
     assert s.api(f"billing import retail {deck}") == "+OK 4 rates imported, 1 lines are bad\nline 5: prefix is no value of that kind\n"
     yield s
     s.stop()
-
-
-def until(fn, seconds=15):
-    end = time.monotonic() + seconds
-    while not fn():
-        assert time.monotonic() < end, fn()
-        time.sleep(0.02)
 
 
 def sql(sw, text, *values):

@@ -229,6 +229,7 @@ def test_given_up(fresh):
     fresh.start()
     inject(fresh)
     fresh.wait_log("is given up")
-    assert len(list((fresh.root / "storage/mail/dead").glob("*.eml"))) == 1 and fresh.api("mail status").startswith("0 queued")
+    t.until(lambda: len(list((fresh.root / "storage/mail/dead").glob("*.eml"))) == 1)
+    assert fresh.api("mail status").startswith("0 queued")
     assert fresh.api("mail").startswith("-USAGE") and fresh.api("mail flush").startswith("+OK 0")
     server.close()

@@ -5,6 +5,7 @@ import time
 import pytest
 import tandem as t
 from calls import call, extension, uuid_of, write_extensions
+from tandem import until
 
 pytestmark = pytest.mark.leaks
 RATE = 600  # a minute: ten a second
@@ -56,13 +57,6 @@ def money(sw, account, new=None):
     got = c.execute("SELECT cash FROM accounts WHERE id=?", (account,)).fetchone()
     c.close()
     return got and got[0]
-
-
-def until(fn):
-    end = time.monotonic() + 15
-    while not fn():
-        assert time.monotonic() < end, fn()
-        time.sleep(0.02)
 
 
 def cost(sw, uuid):

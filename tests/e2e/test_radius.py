@@ -9,6 +9,7 @@ import radius_server as r
 import tandem as t
 from calls import call, extension, uuid_of, write_extensions
 from http_client import Door
+from tandem import until
 
 pytestmark = pytest.mark.leaks
 
@@ -85,13 +86,6 @@ def sw(tmp_path_factory, radius):
     s.start()
     yield s
     s.stop()
-
-
-def until(fn, timeout=15):
-    end = time.monotonic() + timeout
-    while not fn():
-        assert time.monotonic() < end, fn()
-        time.sleep(0.02)
 
 
 def var(sw, uuid, name):

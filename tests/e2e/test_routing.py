@@ -234,7 +234,8 @@ def test_a_deck_is_read_again(sw):
     db.commit()
     assert "No Routes" in sw.api("lcr 9900011 memory")
     assert int(sw.api("lcr_admin reload").split()[1]) == int(before.split()[1]) + 2500
-    assert "carrierA" in sw.api("lcr 9900011 memory") and 'digits "x9"' in sw.log_text
+    assert "carrierA" in sw.api("lcr 9900011 memory")
+    sw.wait_log('digits "x9"')
     db.execute("DELETE FROM lcr WHERE rate=0.5 OR digits='x9'")
     db.commit()
     db.close()

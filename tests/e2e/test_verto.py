@@ -322,6 +322,21 @@ def test_who_does_not_come_back_is_hung_up(sw, client, peer):
 
 
 # ---- channels
+def test_a_banned_user(sw, client):
+    """He is kept out from there, whatever his password; others are not."""
+    conf = sw.root / "conf/autoload_configs/ban.conf.xml"
+    stock = conf.read_text()
+    conf.write_text(stock.replace("loopback.auto", "127.0.0.99"))
+    assert "+OK" in sw.api("reloadxml") and sw.api("ban add 1009@127.0.0.1").startswith("+OK")
+    a = client(user=None)
+    assert a.login("1009") == {"code": -32001, "message": "Authentication Failure"}
+    client("1010")
+    assert sw.api("ban remove 1009@127.0.0.1").startswith("+OK")
+    client("1009")
+    conf.write_text(stock)
+    sw.api("reloadxml")
+
+
 def test_channels(client):
     a, b = client(), client("1010")
     assert a.ask("verto.subscribe", eventChannel=["presence", "lab.chan", "demo.x"]) == {
@@ -347,6 +362,8 @@ def test_a_conference_and_its_rows(sw, client, peer):
     assert c.ask("verto.subscribe", eventChannel=live)["subscribedChannels"] == [live]
     c.ask("verto.broadcast", eventChannel=live, data={"liveArray": {"command": "bootstrap", "context": live, "name": "vc1", "obj": {}}})
     boot = c.event("verto.event")["data"]
+    while boot["action"] == "modify":  # who talks is told from the subscription on
+        boot = c.event("verto.event")["data"]
     assert boot["action"] == "bootObj" and [r[0] for r in boot["data"]] == [call] and boot["data"][0][1][2] == "Verto Lab"
     sw.api("conference vc1 mute all")
     row = c.event("verto.event")["data"]

@@ -318,6 +318,14 @@ def test_click_to_dial(sw, phone):
         p.take(ring=False)
         assert got.result(20)[0] == 201
     p.bye()
+    other = phone("1003")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        got = pool.submit(boss.call, "POST", "/v1/dial", {"number": "1003", "phone": "1005"})
+        p.take(ring=False)
+        assert got.result(20)[0] == 201
+    rings = other.expect(method="INVITE")
+    assert "1005" in rings.get("From") and "sip:1003@" not in rings.get("From"), rings.get("From")
+    other.reply(rings, 486, "Busy Here")
     for number in ("", "1 2", "9196 XML other", "${x}", "a'b", "{a=b}1", "1;2", 5):
         assert boss.call("POST", "/v1/dial", {"number": number, "phone": "1005"})[0] == 400, number
     assert boss.call("POST", "/v1/dial", {"number": "1", "phone": "1005,1006"})[0] == 400

@@ -3,10 +3,16 @@
 The longest begin first. How many run at once depends on the processor time they are known to use, for most of their time is waiting: the
 sum stays under what the machine has, and under half of it while a part marked `quiet` runs. Each part has a cell (cell.py), a log in
 BUILD/test-logs and a directory for temporary files, which stays when it failed.
+
+A few end-to-end tests that failed get a second look when all others are through, alone on the machine: was it the program or the crowd?
+One that passes then counts as passed, and is told as unsteady with what it printed at first: something to mend, not to forget. There is no
+second look where a sanitizer spoke, the switch died or a test did not end, nor when more than SECOND_LOOKS failed.
 """
+import dataclasses
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -21,6 +27,8 @@ import plan
 LOAD, LOAD_QUIET = 0.85, 0.6  # of the processors
 MANY = 4  # parts for each processor, however idle they are
 LEAST_CPUS, STARTING_CPUS = 0.1, 0.4
+SECOND_LOOKS = 6  # tests
+NO_SECOND_LOOK = re.compile(r"Sanitizer|runtime error:|ended by itself|SIGSEGV|SIGABRT|core dumped|slow handler")
 
 
 class Result:
@@ -29,6 +37,7 @@ class Result:
         self.reasons = {}   # of a skip -> how many
         self.slow = []      # (seconds, what)
         self.failures = []
+        self.unsteady = []  # failed beside others, passed alone
 
     def add(self, outcome, test, why=""):
         setattr(self, outcome, getattr(self, outcome) + 1)
@@ -65,6 +74,7 @@ class Pool:
         self.begun = 0
         self.running = {}  # keeper -> (part, begun, directory)
         self.files = {}    # (build, file) -> [seconds, cpu seconds]
+        self.suspects = []  # (part, those of its tests that failed), for a second look
         self.lock = lock()
         self.tmp = self.make_directory()
 
@@ -151,6 +161,8 @@ class Pool:
             count[x["outcome"]] += 1
             self.times[part.build].tests[test] = x["seconds"]
         missing = [test for test in part.ids if test not in ended]
+        if count["failed"] and not missing and not NO_SECOND_LOOK.search(self.log_path(part).read_text(errors="replace")):
+            self.suspects.append((part, [test for test, x in ended.items() if x["outcome"] == "failed"]))
         if missing:
             self.result.failed += len(missing)
             count["failed"] += len(missing)
@@ -196,6 +208,7 @@ class Pool:
                     self.begin(part, arguments)
                 else:
                     self.wait(bool(waiting))
+            self.second_look(arguments)
         except KeyboardInterrupt:
             self.stop(waiting)
         self.remember()
@@ -204,6 +217,18 @@ class Pool:
         except OSError:
             pass  # what failed is kept
         return self.result
+
+    def second_look(self, arguments):
+        suspects, self.suspects = self.suspects, []
+        count = sum(len(tests) for _, tests in suspects)
+        if not count or count > SECOND_LOOKS or count != len(self.result.failures):
+            return
+        self.result.failures, self.result.failed = [], self.result.failed - count
+        for part, tests in suspects:
+            before = len(self.result.failures)
+            self.begin(dataclasses.replace(part, name=f"{part.whole} (alone)", ids=tests), arguments)
+            self.wait(False)
+            self.result.unsteady += [f"{test} ({part.build})" for test in tests if test not in self.result.failures[before:]]
 
     def stop(self, waiting):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

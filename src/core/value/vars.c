@@ -46,13 +46,14 @@ struct chunk {
 	uint32_t unused;
 	char bytes[]; /* blocks, each behind the two bytes that say how far it is from here */
 };
+enum { VARS_MAX = 4096, VALUE_MAX = 1 << 20, PARSE_MAX = 256, INDEX_MAX = 4000, SEEN_WORDS = 16 };
 struct vars {
 	struct var_slot *slots;
 	uint8_t *tags; /* one a slot; a multiple of TAGS_STEP is readable */
 	uint32_t count, cap;
-	struct chunk *newest; /* the one that grows; NULL: none yet */
+	struct chunk *newest;      /* the one that grows; NULL: none yet */
+	uint64_t seen[SEEN_WORDS]; /* a bit by the hash of each name that was ever set */
 };
-enum { VARS_MAX = 4096, VALUE_MAX = 1 << 20, PARSE_MAX = 256, INDEX_MAX = 4000 };
 enum { TAGS_STEP = 16, CHUNK_FIRST = 224, CHUNK_MAX = 736, OFFSET_BYTES = 2 };
 #define ARRAY_MARK "ARRAY::"
 
@@ -200,8 +201,21 @@ static inline bool is_slot_of(const struct var_slot *slot, const char *name, siz
 	return slot->hash == hash && slot->name_len == n && !strncasecmp(slot->block, name, n);
 }
 
+static inline uint64_t seen_bit(uint32_t hash)
+{
+	return UINT64_C(1) << (hash >> 8 & 63);
+}
+
+static inline uint64_t *seen_word(struct vars *v, uint32_t hash)
+{
+	return &v->seen[hash >> 14 & (SEEN_WORDS - 1)];
+}
+
+/* Most names are looked for in vain, and most of these have left no trace. */
 static long slot_find(const struct vars *v, const char *name, size_t n, uint32_t hash)
 {
+	if (!(v->seen[hash >> 14 & (SEEN_WORDS - 1)] & seen_bit(hash)))
+		return -1;
 #ifdef __SSE2__
 	const __m128i wanted = _mm_set1_epi8((char)hash);
 
@@ -364,6 +378,7 @@ static int set_slot(struct vars *v, struct sv name, struct sv value, unsigned or
 	if (at >= 0)
 		slot_remove(v, (uint32_t)at);
 	v->tags[v->count] = (uint8_t)hash;
+	*seen_word(v, hash) |= seen_bit(hash);
 	v->slots[v->count++] = (struct var_slot){.hash = hash,
 	    .name_len = (uint32_t)name.n & 0x1fffffff,
 	    .is_array = is_array,

@@ -82,7 +82,7 @@ static const struct grant *grant_of_channel(const struct verto_line *l, const ch
 	return NULL;
 }
 
-static bool is_allowed(const struct verto_line *l, const char *channel)
+static ON_CTL bool is_allowed(const struct verto_line *l, const char *channel)
 {
 	char base[CHANNEL_MAX];
 	snprintf(base, sizeof(base), "%.*s", (int)strcspn(channel, "."), channel);
@@ -400,11 +400,11 @@ static struct conf_live_sub live = {.fn = on_live};
 
 static int chat_to_client(struct event *message, chat_done_fn done, void *arg)
 {
+	role_assert_ctl();
 	const char *to = event_get(message, "to"), *from = event_get(message, "from");
 	struct sv user, domain;
 	struct lnode *n, *tmp;
 	bool is_sent = false;
-	role_assert_ctl();
 	sv_split(sv_of(to ? to : ""), '@', &user, &domain);
 	char *text = sv_dup(event_body(message));
 	list_each (&verto_lines, n, tmp) {

@@ -156,6 +156,8 @@ static CO void attempt_run(struct attempt *a)
 	const char *password = !st ? dir_user_param(u, "password") : NULL;
 	if (l->is_over)
 		;
+	else if (guard_is_user_barred(&l->addr, sv_of(a->user)))
+		refuse(l, a, "Authentication Failure"); /* right or wrong: that is not to be learnt now */
 	else if (st && l->profile->is_blind)
 		let_in(l, a, NULL);
 	else if (st)

@@ -35,7 +35,8 @@ REASONS = {
         (r"^\+a=recvonly", "c=0.0.0.0 holds, and is answered so: RFC 3264 8.4"),
         (r"^[-+]a=ptime:[23]0", "the packet time they ask for"),
         (r"^-m=audio 0 RTP/AVP 19|^does not come|^[-+]SIP/2.0 (481|200)|^\+a=(rtpmap|fmtp)",
-         "a re-INVITE without SDP is answered with an offer; the recorded call ended there")],
+         "a re-INVITE without SDP is answered with an offer; the recorded call ended there"),
+        (r"^-m=video 0 RTP/AVP 19$|^\+m=video \d+ RTP/AVP 96$|^\+a=rtcp-fb:96 ", "video is passed on and echoed; there no module knew its codec")],
     "bridge-media-modes": [
         MORE_CODECS, (r"^[-+][os]=", "what is passed on names who wrote it"), (r"^[-+]a=fmtp:102 useinbandfec", "Opus as it is spoken here")],
 }

@@ -325,8 +325,8 @@ def test_a_flood(sw, phone, stranger, host, media_from):
         is_pair(a, b)
         before, sent = [len(p.talk.got) for p in (a, b)], [p.talk._seq for p in (a, b)]
         a.talk.say(3)
+        said = [p.talk._seq - n for p, n in zip((a, b), sent)]  # these have had the time to arrive
         got = [len(p.talk.got) - n for p, n in zip((a, b), before)]
-        said = [p.talk._seq - n for p, n in zip((a, b), sent)]
     finally:
         is_over.set()
         t.join()

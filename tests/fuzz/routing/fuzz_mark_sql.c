@@ -48,7 +48,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct sv template, value;
 	struct buf with, without;
 	sv_split((struct sv){(const char *)data, size}, '=', &template, &value);
-	if (size > 4096 || !value.n || memchr(template.p, MARK_LOW, template.n) || memchr(template.p, MARK_HIGH, template.n))
+	if (size > 4096 || !value.n || memchr(template.p, MARK_LOW, template.n) ||
+	    memchr(template.p, MARK_HIGH, template.n))
 		return 0;
 	buf_init(&with);
 	buf_init(&without);

@@ -16,6 +16,11 @@ static int test_params(void)
 	    {"max-wait-time", "100000001", ST_PARSE}, {"tier-rules-apply", "yes", ST_OK},
 	    {"time-base-score", "system", ST_OK}, {"time-base-score", "x", ST_PARSE},
 	    {"agent-no-answer-status", "Logged Out", ST_OK}, {"agent-no-answer-status", "Gone", ST_PARSE},
+	    {"opening-hours", "mon-fri 08:00-18:00", ST_OK}, {"opening-hours", "always", ST_PARSE},
+	    {"holidays", "12-25", ST_OK}, {"holidays", "Christmas", ST_PARSE}, {"callback-key", "1", ST_OK},
+	    {"callback-key", "12", ST_PARSE}, {"callback-key", "x", ST_PARSE}, {"callback-key", "", ST_OK},
+	    {"screen-pop", "https://crm/?t={number}", ST_OK}, {"screen-pop", "javascript:alert(1)", ST_PARSE},
+	    {"screen-pop", "", ST_OK}, {"skills", "english:2", ST_OK}, {"web-hook", "false", ST_OK},
 	    {"no-such-param", "1", ST_NOTFOUND}};
 	struct cc_settings s;
 	const char *why = "";
@@ -23,7 +28,8 @@ static int test_params(void)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		EXPECT_INT(cc_settings_set(&s, rows[i].name, rows[i].value, &why), rows[i].st);
 	EXPECT_INT(s.strategy, CC_ROUND_ROBIN);
-	EXPECT(!s.moh);
+	EXPECT(!s.moh && !s.screen_pop && !s.callback_key && !s.has_hook);
+	EXPECT(s.hours && s.holidays);
 	EXPECT_INT(s.max_wait_s, 90);
 	EXPECT(s.rules.is_on && s.counts_from_call);
 	EXPECT_INT(s.no_answer_status, CC_LOGGED_OUT);
