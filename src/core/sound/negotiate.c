@@ -84,6 +84,7 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 	media_jitter_apply(leg);
 	media_talk_apply(leg);
 	m->has_comfort = plan->cn_pt >= 0;
+	media_stereo_of(m, &plan->send);
 	media_comfort_apply(leg, leg->peer);
 	media_vars_plan(leg, m, plan);
 	leg_parts_stream(leg); /* how its digits travel may have changed */
