@@ -70,6 +70,7 @@ int media_policy_new(struct leg *leg, const char *codecs, struct media_policy **
 	q->p.user = sv_of(m->username);
 	q->p.session_id = m->session_id;
 	q->p.is_rtcp_mux_allowed = true;
+	q->p.has_red = leg_var_is_true(leg, "rtp_audio_red");
 	q->p.is_xr_offered = leg_var_is_true(leg, "rtcp_xr");
 	q->p.is_xr_allowed = is_on(leg, "rtcp_xr");
 	*out = q;
