@@ -14,6 +14,7 @@ What is said: 4 s of judge.speech(), a pause, 1.2 s of a tone of 440 Hz, a pause
   faults    what is not continuous in the RTP (judge.faults())
 """
 import functools
+import gc
 import multiprocessing
 import os
 import selectors
@@ -40,6 +41,9 @@ def resample(x, a, b):
     k = min(len(have), len(want))
     want[:k] = have[:k]
     return np.fft.irfft(want, m) * m / len(x)
+
+
+# A forked process never frees what it was born with (gc.freeze): FFmpeg's filters would wait for threads that it does not have.
 
 
 @functools.lru_cache(None)
@@ -89,7 +93,7 @@ def alone_all(pairs):
     pairs = [p for p in dict.fromkeys(pairs) if p not in _alone]
     for name in {n for p in pairs for n in p}:
         packets_of(name)
-    with multiprocessing.get_context("fork").Pool(2) as pool:
+    with multiprocessing.get_context("fork").Pool(2, gc.freeze) as pool:
         _alone.update(zip(pairs, pool.map(alone_now, pairs, chunksize=2)))
 
 
@@ -164,6 +168,7 @@ class Exchange:
         come, go = os.pipe()
         child = os.fork()
         if not child:
+            gc.freeze()
             try:
                 os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
             except OSError:
@@ -277,6 +282,7 @@ _work = None
 
 def _work_on(jobs, begin, times):
     global _work
+    gc.freeze()
     _work = jobs, begin, times
 
 
