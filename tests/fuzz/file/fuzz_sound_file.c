@@ -18,6 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct file_reader *r = NULL;
 
 	role_set(ROLE_WORK);
+	role_assert_work();
 	if (size < 3)
 		return 0;
 	snprintf(path, sizeof(path), "/dev/shm/tandem-fuzz-%d.%s", (int)getpid(),

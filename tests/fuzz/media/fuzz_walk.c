@@ -45,14 +45,14 @@ static void thread_make(void)
 	t->now_us = 1000000;
 }
 
-static void tell(
+ON_MEDIA static void tell(
     struct rt_stream *s, enum rt_cmd_kind kind, void *ptr, void *ptr2, struct rt_stream *peer, uint32_t number)
 {
 	struct rt_cmd c = {.kind = kind, .s = s, .peer = peer, .ptr = ptr, .ptr2 = ptr2, .number = number};
 	stream_cmd(t, &c);
 }
 
-static struct rt_stream *stream_make(unsigned which, unsigned codec, unsigned bits)
+ON_MEDIA static struct rt_stream *stream_make(unsigned which, unsigned codec, unsigned bits)
 {
 	struct media_params *p = mem_zalloc(sizeof(*p));
 	struct rt_coders *coders;
@@ -87,7 +87,7 @@ static struct rt_stream *stream_make(unsigned which, unsigned codec, unsigned bi
 	return s;
 }
 
-static void reports_take(void)
+ON_MEDIA static void reports_take(void)
 {
 	struct rt_report r;
 	size_t n;
@@ -97,7 +97,7 @@ static void reports_take(void)
 			rt_stream_free(r.s);
 }
 
-static void later(struct rt_stream *const s[2], unsigned ms)
+ON_MEDIA static void later(struct rt_stream *const s[2], unsigned ms)
 {
 	for (int64_t end = t->now_us + ms * 1000; t->now_us < end;) {
 		t->now_us += TICK_US;
@@ -107,7 +107,7 @@ static void later(struct rt_stream *const s[2], unsigned ms)
 	}
 }
 
-static void packet(struct rt_stream *s, const uint8_t *p, size_t n, unsigned how)
+ON_MEDIA static void packet(struct rt_stream *s, const uint8_t *p, size_t n, unsigned how)
 {
 	static uint16_t seq;
 	static uint32_t ts;
@@ -131,6 +131,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct rt_xcode *ab = NULL, *ba = NULL;
 
 	role_set(ROLE_MEDIA);
+	role_assert_media();
 	if (!t)
 		thread_make();
 	if (size < 4)
