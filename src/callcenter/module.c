@@ -30,9 +30,9 @@ static const char *const complete[] = {"callcenter_config agent add", "callcente
     "callcenter_config agent monitor", "callcenter_config queue callback", "callcenter_config queue callbacks",
     "callcenter_config queue callback_del", "callcenter_config queue is_open", NULL};
 static const char *const complete_report[] = {"callcenter_report live", "callcenter_report agents",
-    "callcenter_report callbacks", "callcenter_report history queue", "callcenter_report history agent",
-    "callcenter_report history hour", "callcenter_report history calls", "callcenter_report history misses",
-    "callcenter_report history status", "callcenter_report history codes", NULL};
+    "callcenter_report agent", "callcenter_report callbacks", "callcenter_report history queue",
+    "callcenter_report history agent", "callcenter_report history hour", "callcenter_report history calls",
+    "callcenter_report history misses", "callcenter_report history status", "callcenter_report history codes", NULL};
 static const struct api_desc apis[] = {
     {"callcenter_break", "Stop watching a call of an agent", "agent <uuid>", 0, api_callcenter_break, NULL},
     {"callcenter_config", "Config of callcenter", "<target> <args>", 0, api_callcenter_config, complete},

@@ -13,9 +13,10 @@
 #include <strings.h>
 #include <time.h>
 
-static const char usage[] = "-USAGE: live [<queue>] [json|csv] | agents [<queue>] [json|csv] | callbacks [<queue>] | "
-                            "history queue|agent|hour|calls|misses|status|codes <from> <to> [<queue>] [json|csv]\n"
-                            "<from>, <to>: 2026-11-27, 2026-11-27T08:00 (local time), or seconds since 1970\n";
+static const char usage[] =
+    "-USAGE: live [<queue>] [json|csv] | agents [<queue>] [json|csv] | agent <name> [json|csv] | callbacks [<queue>] | "
+    "history queue|agent|hour|calls|misses|status|codes <from> <to> [<queue>] [json|csv]\n"
+    "<from>, <to>: 2026-11-27, 2026-11-27T08:00 (local time), or seconds since 1970\n";
 
 /* A table that is written as a list of objects or as lines. */
 struct table {
@@ -94,7 +95,7 @@ static void row_end(struct table *t)
 }
 
 static ON_CTL void table_run(
-    struct buf *out, bool is_csv, const struct cc_queue *q, void (*fn)(struct table *t, const struct cc_queue *q))
+    struct buf *out, bool is_csv, const void *only, void (*fn)(struct table *t, const void *only))
 {
 	struct buf rows;
 	struct table t = {.out = &rows, .is_csv = is_csv, .is_first_row = true};
@@ -103,7 +104,7 @@ static ON_CTL void table_run(
 	jw_init(&t.w, &rows, false);
 	if (!is_csv)
 		jw_begin_array(&t.w);
-	fn(&t, q);
+	fn(&t, only);
 	if (!is_csv)
 		jw_end_array(&t.w);
 	if (is_csv && t.head.n)
@@ -165,7 +166,7 @@ static ON_CTL void queue_put(struct table *t, struct cc_queue *q)
 	row_end(t);
 }
 
-static ON_CTL void live(struct table *t, const struct cc_queue *only)
+static ON_CTL void live(struct table *t, const void *only)
 {
 	struct lnode *it, *tmp;
 	list_each (cc_queues(), it, tmp) {
@@ -201,16 +202,22 @@ static ON_CTL void agent_put(struct table *t, struct cc_agent *a)
 	buf_fini(&skills);
 }
 
-static ON_CTL void people(struct table *t, const struct cc_queue *only)
+static ON_CTL void people(struct table *t, const void *only)
 {
+	const struct cc_queue *q = only;
 	struct lnode *it, *tmp;
-	if (!only) {
+	if (!q) {
 		list_each (cc_agents(), it, tmp)
 			agent_put(t, list_entry(it, struct cc_agent, link));
 		return;
 	}
-	list_each (&only->tiers, it, tmp)
+	list_each (&q->tiers, it, tmp)
 		agent_put(t, list_entry(it, struct cc_tier, in_queue)->agent);
+}
+
+static ON_CTL void person(struct table *t, const void *only)
+{
+	agent_put(t, (struct cc_agent *)only);
 }
 
 /* ---- history ---- */
@@ -264,6 +271,11 @@ int api_callcenter_report(struct api_call *c)
 	const struct cc_queue *q = name ? cc_queue_find(name) : NULL;
 	if (!st && n && !strcasecmp(w.w[0], "history")) {
 		reply = history(c->out, &w, n, is_csv);
+	} else if (!st && n > 1 && !strcasecmp(w.w[0], "agent")) {
+		const struct cc_agent *a = cc_agent_find(name);
+		reply = a ? "" : "-ERR Agent not found!\n";
+		if (a)
+			table_run(c->out, is_csv, a, person);
 	} else if (!st && n && name && !q) {
 		reply = "-ERR Queue not found!\n";
 	} else if (!st && n) {

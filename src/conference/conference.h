@@ -13,7 +13,7 @@ struct conf_live_row {             /* borrowed during the call */
 	const char *member_uuid;   /* of the call: the key of the row; NULL: CONF_LIVE_CLEARED */
 	struct sv json;            /* ["0001","1000","Name","PCMU@8000","{\"audio\":...}",""]; empty when it left */
 	uint64_t serial;
-	bool is_json_status;
+	bool is_json_status, is_moderator;
 };
 struct conf_live_sub { /* embedded in whoever subscribes */
 	struct lnode link;

@@ -87,7 +87,8 @@ static ON_CTL struct conf_live_row row_of(
 	    .member_uuid = m ? m->leg->uuid : NULL,
 	    .json = json && json->n ? buf_sv(json) : SV_NONE,
 	    .serial = room->live_serial,
-	    .is_json_status = (room->flags & CR_LIVEARRAY_JSON) != 0};
+	    .is_json_status = (room->flags & CR_LIVEARRAY_JSON) != 0,
+	    .is_moderator = m && conf_member_is(m, CM_MODERATOR)};
 }
 
 void conf_live_tell(struct conf_room *room, struct conf_member *m, enum conf_live_what what)

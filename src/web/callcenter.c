@@ -130,10 +130,19 @@ void web_callcenter_live(struct web_call *c)
 
 void web_callcenter_agents(struct web_call *c)
 {
-	struct buf args;
+	struct buf args, name;
 	buf_init(&args);
-	buf_adds(&args, "agents");
-	report_run(c, &args);
+	buf_init(&name);
+	if (!query_get(c, "agent", &name, is_name)) {
+		web_problem(c->x, 400, "agent must be an agent's name");
+	} else {
+		if (name.n)
+			buf_printf(&args, "agent '%s'", name.p);
+		else
+			buf_adds(&args, "agents");
+		report_run(c, &args);
+	}
+	buf_fini(&name);
 	buf_fini(&args);
 }
 

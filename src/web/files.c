@@ -146,10 +146,15 @@ void web_files_counts(size_t *count, size_t *bytes)
 /* ---- serving ---- */
 static ON_CTL void safety_put(struct http_exchange *x)
 {
-	http_exchange_header(x, "Content-Security-Policy",
+	struct buf policy;
+	buf_init(&policy);
+	buf_printf(&policy,
 	    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-	    "media-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
-	    "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types vue");
+	    "media-src 'self' blob:; connect-src 'self'%s%s; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
+	    "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types vue",
+	    *web_conf.phone_urls ? " " : "", web_conf.phone_urls);
+	http_exchange_header(x, "Content-Security-Policy", policy.failed ? "default-src 'none'" : policy.p);
+	buf_fini(&policy);
 	http_exchange_header(x, "Referrer-Policy", "no-referrer");
 	http_exchange_header(x, "X-Frame-Options", "DENY");
 	http_exchange_header(x, "Cross-Origin-Opener-Policy", "same-origin");

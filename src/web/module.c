@@ -63,6 +63,7 @@ static ON_CTL void settings_read(const struct xml_node *s)
 	    .operator_commands = mem_strdup(config_param(s, "operator-commands", OPERATOR_COMMANDS)),
 	    .agent_commands = mem_strdup(config_param(s, "agent-commands", AGENT_COMMANDS)),
 	    .console_dir = mem_strdup(*console ? console : folder.p),
+	    .phone_urls = web_phone_urls_read(config_param(s, "phone-url", "")),
 	    .session_idle_us = clock_us_of_s(number(s, "session-idle-time", 28800, 60, 31536000)),
 	    .session_max_us = clock_us_of_s(number(s, "session-max-time", 86400, 60, 31536000)),
 	    .read_commands = mem_strdup(config_param(s, "read-commands", READ_COMMANDS)),
@@ -89,7 +90,8 @@ static ON_CTL void settings_read(const struct xml_node *s)
 static void settings_fini(void)
 {
 	char *texts[] = {web_conf.token_file, web_conf.cors_origins, web_conf.operator_commands,
-	    web_conf.agent_commands, web_conf.read_commands, web_conf.ring_always, web_conf.console_dir};
+	    web_conf.agent_commands, web_conf.read_commands, web_conf.ring_always, web_conf.console_dir,
+	    web_conf.phone_urls};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		mem_free(texts[i]);
 	memset(&web_conf, 0, sizeof(web_conf));
@@ -236,6 +238,10 @@ static const struct conf_desc confs[] = {
     {"directory", "console-role", "text", "", "",
         "a user may sign in to the web console as admin, supervisor, agent or read-only"},
     {"directory", "console-password", "text", "", "", "with this instead of password"},
+    {"directory", "console-phone", "bool", "", "",
+        "he may have the phone of the web console; unset: when he has no console-password"},
+    {"http.conf", "phone-url", "list", "", "",
+        "WebSocket addresses of a SIP profile, for the phone of the web console (ws://..., wss://...)"},
     {"http.conf", "read-commands", "list", "", READ_COMMANDS, "commands the roles read and operator may run"},
     {"http.conf", "metrics-without-token", "bool", "", "false", "/metrics is open to loopback"},
     {"http.conf", "cors-origins", "list", "", "",

@@ -12,7 +12,7 @@
 /* ---- module.c: the settings of http.conf ---- */
 struct web_conf {
 	char *token_file, *cors_origins, *operator_commands, *agent_commands, *read_commands, *ring_always; /* owned */
-	char *console_dir;                                                                                  /* owned */
+	char *console_dir, *phone_urls;                                                                     /* owned */
 	int64_t session_idle_us, session_max_us;
 	bool is_metrics_open; /* to loopback, without a token */
 	unsigned max_running_commands, max_event_clients;
@@ -189,6 +189,15 @@ ON_CTL void web_callcenter_callbacks(struct web_call *c);
 ON_CTL void web_callcenter_callback_new(struct web_call *c);
 ON_CTL void web_callcenter_callback_del(struct web_call *c);
 ON_CTL void web_callcenter_history(struct web_call *c);
+
+/* ---- phone.c: the phone in the page ---- */
+ON_CTL void web_phone(struct web_call *c);
+/* phone-url: those that are addresses, parted by blanks (to be freed); others are told. */
+ON_CTL char *web_phone_urls_read(const char *text);
+
+/* ---- agent.c: an agent of mod_callcenter, by himself ---- */
+ON_CTL void web_agent(struct web_call *c);
+ON_CTL void web_agent_set(struct web_call *c);
 
 /* ---- log.c: the newest lines of the log ---- */
 ON_CTL int web_log_start(void);

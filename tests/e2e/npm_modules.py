@@ -24,7 +24,11 @@ def install():
         if WHY_NOT in os.environ:
             return os.environ[WHY_NOT]
         shutil.copy(HERE / "package.json", CACHE)
-        got = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--no-package-lock"], cwd=CACHE, capture_output=True, text=True)
+        try:
+            got = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--no-package-lock"], cwd=CACHE, capture_output=True, text=True, timeout=180)
+        except subprocess.TimeoutExpired:  # where there is no way out it tries for an hour
+            os.environ[WHY_NOT] = "npm cannot install here: no answer in three minutes"
+            return os.environ[WHY_NOT]
         if got.returncode:
             os.environ[WHY_NOT] = f"npm cannot install here: {got.stderr.strip()[-200:]}"
         return os.environ.get(WHY_NOT)

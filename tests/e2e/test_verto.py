@@ -49,6 +49,7 @@ def sw(tmp_path_factory):
         extension("9100", "set ringback=%(1000,1000,440)", "bridge user/1000"),
         extension("9101", "bridge verto.rtc/1010@127.0.0.1"),
         extension("9739", "answer", "conference vc1@live"),
+        extension("9740", "answer", "conference vc1@live+flags{moderator}"),
         extension("777", "hangup UNALLOCATED_NUMBER"),
     ])
     rooms = conf / "conference.conf.xml"
@@ -308,9 +309,38 @@ def test_who_comes_back_in_time_keeps_his_call(sw, client, peer):
     b = client(None)
     b.sessid = a.sessid
     b.login()
+    assert b.event("verto.attach")["callID"] == call
     assert b.event("verto.clientReady") == {"reattached_sessions": [call]}
     assert b.ask("verto.bye", dialogParams=b.dialog(call))["message"] == "CALL ENDED"
     sw.wait_calls(0)
+
+
+def test_a_page_loaded_anew_has_sound_again(sw, client, phone, peer):
+    """It answers our offer with media of its own: a new connection, another certificate."""
+    a = phone("1000", 700)
+    c, p = client(), peer(440)
+    call = c.call("9100", p)
+    accept(a, a.expect(method="INVITE"))
+    p.accept(c.event("verto.answer")["sdp"])
+    a.talk.hears(440)
+    p.hears(700)
+    c.close()
+    b, q = client(None), peer(520)
+    b.sessid = c.sessid
+    assert b.ask("verto.attach", sdp="v=0", dialogParams=b.dialog(call))["message"] == "Authentication Required"
+    b.login()
+    again = b.event("verto.attach")
+    assert again["callID"] == call and again["display_direction"] == "inbound"
+    assert b.event("verto.clientReady") == {"reattached_sessions": [call]}
+    assert b.ask("verto.attach", dialogParams=b.dialog(call))["message"] == "SDP missing"
+    assert b.ask("verto.attach", sdp=q.answer(again["sdp"]), dialogParams=b.dialog(call)) == {"callID": call, "message": "CALL ATTACHED", "sessid": b.sessid}
+    q.hears(700)
+    a.talk.hears(520)
+    assert b.ask("verto.attach", sdp="v=0", dialogParams=b.dialog(call))["code"] == -32002  # it was not offered again
+    a.talk.stop()
+    a.talk = None
+    a.bye()
+    assert b.event("verto.bye")["callID"] == call
 
 
 def test_who_does_not_come_back_is_hung_up(sw, client, peer):
@@ -383,6 +413,45 @@ def test_a_conference_and_its_rows(sw, client, peer):
         m = c.event("verto.event")
     assert m["pvtData"]["action"] == "conference-liveArray-part"
     assert c.ask("verto.subscribe", eventChannel=live) == {"unauthorizedChannels": [live]}
+
+
+def response(c):
+    m = c.event("verto.event")
+    while m.get("data", {}).get("action") != "response":
+        m = c.event("verto.event")
+    return m
+
+
+def test_a_moderator(sw, client, peer):
+    """His page commands the room by its own channel; nobody else's does, and it commands nothing else."""
+    c, other = client(), client("1010")
+    p, q = peer(), peer()
+    call, second = c.call("9740", p), other.call("9739", q)
+    p.accept(c.event("verto.answer")["sdp"])
+    q.accept(other.event("verto.answer")["sdp"])
+    mine, theirs = c.event("verto.event")["pvtData"], other.event("verto.event")["pvtData"]
+    mod = "conference-mod.vc1@127.0.0.1"
+    assert mine["role"] == "moderator" and mine["modChannel"] == mod and theirs["role"] == "participant" and "modChannel" not in theirs
+    assert other.ask("verto.subscribe", eventChannel=mod) == {"unauthorizedChannels": [mod]}
+    control = {"application": "conf-control", "command": "mute", "id": int(theirs["conferenceMemberID"]), "value": None}
+    assert other.ask("verto.broadcast", eventChannel=mod, data=control)["message"] == "Permission Denied."
+    assert c.ask("verto.subscribe", eventChannel=mod)["subscribedChannels"] == [mod]
+    assert c.ask("verto.broadcast", eventChannel=mod, data=control) == {"sessid": c.sessid}
+    n = control["id"]
+    assert response(c) == {"data": {"action": "response", "conf-command": f"vc1 mute {n}", "response": f"+OK mute {n}\n"}, "eventChannel": mod, "eventSerno": 0, "subscribedChannel": mod}
+    assert "speak" not in next(row for row in sw.api("conference vc1 list").splitlines() if second in row)
+    for bad in ({"command": "lock"}, {"command": "say", "value": "hi"}, {"command": "volume_in", "value": "1 kick all"}, {"command": "mute", "id": "all"}, {"command": "mute", "id": -1},
+                {"command": "play", "value": "a b"}, {"command": "stop", "value": {"a": 1}}, {"command": "recording", "value": ["start", ["x"]]}):
+        c.ask("verto.broadcast", eventChannel=mod, data={**control, **bad})
+        assert response(c)["data"] == {"action": "response", "error": "Invalid Command"}, bad
+    for value in ("/etc/passwd", "http_cache://http://127.0.0.1/x", "${system(id)}"):
+        c.ask("verto.broadcast", eventChannel=mod, data={**control, "command": "play", "value": value})
+        assert response(c)["data"]["response"].startswith("-ERR"), value
+    c.ask("verto.broadcast", eventChannel=mod, data={**control, "command": "volume_in", "value": "2"})
+    assert response(c)["data"]["conf-command"] == f"vc1 volume_in {n} 2"
+    c.ask("verto.broadcast", eventChannel=mod, data={**control, "command": "kick"})
+    assert other.event("verto.bye")["callID"] == second
+    c.ask("verto.bye", dialogParams=c.dialog(call))
 
 
 def test_text_messages(sw, client):

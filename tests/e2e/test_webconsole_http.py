@@ -10,6 +10,7 @@ import pytest
 import web_console
 from calls import bridged, ended
 from http_client import Door, read_response
+from web_console import Session
 
 import tandem as t
 
@@ -32,26 +33,6 @@ def sw(tmp_path_factory):
     s.start()
     yield s
     s.stop()
-
-
-class Session(Door):
-    """One who signed in."""
-
-    def __init__(self, sw, user, **more):
-        super().__init__(sw, "")
-        self.cookie = None
-        status, headers, self.who = self.call("POST", "/v1/session", {"user": user, "password": sw.passwords[user], **more})
-        assert status == 201, self.who
-        self.cookie, *attributes = [p.strip() for p in headers["Set-Cookie"].split(";")]
-        assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(attributes)
-
-    def call(self, method, path, body=None, headers=None, timeout=20, csrf=True):
-        h = {}
-        if getattr(self, "cookie", None):
-            h["Cookie"] = self.cookie
-            if csrf and method != "GET":
-                h["X-Tandem-CSRF"] = self.who["csrf"]
-        return super().call(method, path, body, {**h, **(headers or {})}, timeout)
 
 
 def test_sign_in_and_out(sw):

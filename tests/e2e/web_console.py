@@ -10,6 +10,7 @@ import pytest
 
 import npm_modules
 import tandem as t
+from http_client import Door
 
 HERE = Path(__file__).resolve().parent
 OUT = t.TOP / "build/console"
@@ -34,8 +35,40 @@ def roles_write(sw, roles=None):
 
 
 def console_dir_write(sw, folder):
+    setting_write(sw, "console-dir", folder)
+
+
+def setting_write(sw, name, value):
     p = sw.root / "conf/autoload_configs/http.conf.xml"
-    p.write_text(p.read_text().replace("<settings>", f'<settings><param name="console-dir" value="{folder}"/>', 1))
+    p.write_text(p.read_text().replace("<settings>", f'<settings><param name="{name}" value="{value}"/>', 1))
+
+
+def phone_write(sw):
+    """The browser phone, at sw.ws_port."""
+    p = sw.root / "conf/sip_profiles/internal.xml"
+    p.write_text(p.read_text().replace("<settings>", '<settings>\n<param name="apply-candidate-acl" value="loopback.auto"/>'
+                                       f'\n<param name="ws-binding" value=":{sw.ws_port}"/>', 1))
+    setting_write(sw, "phone-url", f"ws://127.0.0.1:{sw.ws_port}")
+
+
+class Session(Door):
+    """One who signed in."""
+
+    def __init__(self, sw, user, password=None):
+        super().__init__(sw, "")
+        self.cookie = None
+        status, headers, self.who = self.call("POST", "/v1/session", {"user": user, "password": password or sw.passwords[user]})
+        assert status == 201, self.who
+        self.cookie, *attributes = [p.strip() for p in headers["Set-Cookie"].split(";")]
+        assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(attributes)
+
+    def call(self, method, path, body=None, headers=None, timeout=20, csrf=True):
+        h = {}
+        if getattr(self, "cookie", None):
+            h["Cookie"] = self.cookie
+            if csrf and method != "GET":
+                h["X-Tandem-CSRF"] = self.who["csrf"]
+        return super().call(method, path, body, {**h, **(headers or {})}, timeout)
 
 
 class Page:
@@ -76,7 +109,7 @@ class Page:
         self.click(at=".sign-in button:not(.quiet)")
 
     def sign_out(self):
-        self.click(at=".bar button")
+        self.click(at="button[name=signout]")
         self.wait(at="input[name=user]")
 
     def shot_keep(self, name):

@@ -1,6 +1,7 @@
 // Calls made of legs, and what is done with them.
 import { legs } from './live.js';
 import { ask, onChannel, post, session } from './api.js';
+import { call, expect, phone } from './phone.js';
 
 const own = () => session.user && `${session.user}@${session.domain}`;
 export const isMine = leg => leg && own() && leg.presence.toLowerCase() === own().toLowerCase();
@@ -43,11 +44,20 @@ export async function transfer(call, to) {
   return onChannel(moved.uuid, 'transfer', room);
 }
 
-export const listen = call => post('/v1/originate', { target: `user/${session.user}@${session.domain}`, application: 'eavesdrop', data: call.a.uuid,
-  caller_id_name: 'Listen', variables: { ignore_early_media: 'true' } });
+// The side a supervisor speaks to when he whispers: a phone of ours, the called one of two.
+const ours = call => (call.b?.presence ? call.b : call.a.presence ? call.a : call.b || call.a);
+const said = { listen: {}, whisper: { eavesdrop_whisper_bleg: 'true' }, barge: { eavesdrop_whisper_aleg: 'true', eavesdrop_whisper_bleg: 'true' } };
+// One's own phone rings and is joined to the call: hearing both, heard by our side (whisper) or by both (barge).
+export const supervise = (call, how) => post('/v1/originate', { target: `user/${session.user}@${session.domain}`, application: 'eavesdrop', data: ours(call).uuid,
+  caller_id_name: 'Listen', variables: { ignore_early_media: 'true', ...said[how], ...expect() } });
 
 export function record(call) {
   const leg = call.legs.find(l => l.isRecorded) || call.a;
   return onChannel(leg.uuid, 'record', leg.isRecorded ? 'stop all' : `start console-${leg.uuid}.wav`);
 }
-export const dial = (number, phone) => post('/v1/dial', phone ? { number, phone } : { number });
+// The browser phone calls by itself; another phone of ours rings first.
+export async function dial(number) {
+  if (phone.state !== 'on')
+    return post('/v1/dial', { number });
+  call(number);
+}

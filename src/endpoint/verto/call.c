@@ -30,6 +30,7 @@ struct call {
 	bool has_sdp;      /* our answer or early media went to the client */
 	bool is_said_over; /* the client ended it: it is told nothing */
 	bool is_held;
+	bool is_offered_again; /* by verto.attach, and the answer is awaited */
 };
 static struct hash *calls; /* uuid -> struct call, of every session */
 
@@ -515,6 +516,24 @@ static ON_CTL void answered(struct verto_line *l, struct leg *leg, const json_t 
 		leg_mark_answered(leg);
 }
 
+/* The answer to the offer that attach_offer made: media anew, of the page that is there now. */
+static ON_CTL void attached(struct verto_line *l, struct leg *leg, const json_t *params, const json_t *id)
+{
+	struct call *c = leg->endpoint;
+	const char *sdp = verto_text(params, "sdp");
+	struct verto_out o;
+	int st = c->is_offered_again && *sdp ? leg_media_late_answer(leg, sv_of(sdp)) : ST_INVAL;
+	if (st) {
+		verto_reply_text(l, id, true, *sdp ? "no media was offered for it" : "SDP missing", -32002);
+		return;
+	}
+	c->is_offered_again = false;
+	verto_reply_begin(&o, l, id, false);
+	jw_kv_str(&o.w, "callID", c->uuid);
+	jw_kv_str(&o.w, "message", "CALL ATTACHED");
+	verto_reply_end(&o, true);
+}
+
 static ON_CTL void bye(struct verto_line *l, struct leg *leg, const json_t *params, const json_t *id)
 {
 	struct call *c = leg->endpoint;
@@ -606,7 +625,8 @@ bool verto_call_request(struct verto_line *l, const char *method, const json_t *
 	static const struct {
 		const char *method;
 		void (*fn)(struct verto_line *l, struct leg *leg, const json_t *params, const json_t *id);
-	} methods[] = {{"verto.answer", answered}, {"verto.bye", bye}, {"verto.modify", modify}, {"verto.info", info}};
+	} methods[] = {{"verto.answer", answered}, {"verto.attach", attached}, {"verto.bye", bye},
+	    {"verto.modify", modify}, {"verto.info", info}};
 	const char *call_id = verto_text(json_object_get(params, "dialogParams"), "callID");
 	if (!strcmp(method, "verto.invite")) {
 		invite(l, params, id);
@@ -654,6 +674,26 @@ void verto_calls_detach(struct verto_line *l)
 	}
 }
 
+/* A page that was loaded anew has no media of its call: it gets an offer, which it answers by verto.attach. Who does not has
+ * the call without media, as before. */
+static ON_CTL void attach_offer(struct call *c, struct verto_line *l)
+{
+	struct verto_out o;
+	struct buf sdp;
+	if (!c->leg->is_answered)
+		return;
+	buf_init(&sdp);
+	leg_media_signal(c->leg, &l->addr, 1);
+	if (!leg_media_offer_asked(c->leg, &sdp) && tell_begin(c, "verto.attach", &o)) {
+		variables_put(&o.w, c->leg);
+		sdp_put(&o.w, &sdp);
+		ids_put(&o.w, c->leg);
+		verto_request_end(&o);
+		c->is_offered_again = true;
+	}
+	buf_fini(&sdp);
+}
+
 void verto_calls_attach(struct verto_line *l, struct json_writer *w)
 {
 	struct hash_it it = {0};
@@ -663,6 +703,7 @@ void verto_calls_attach(struct verto_line *l, struct json_writer *w)
 			continue;
 		loop_timer_cancel(&c->detached);
 		jw_str(w, c->uuid);
+		attach_offer(c, l);
 	}
 }
 

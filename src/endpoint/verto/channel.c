@@ -1,7 +1,7 @@
 /* Event channels: what a client has subscribed to comes to it as verto.event. Which it may is said by the directory
  * (jsonrpc-allowed-event-channels: names, or what stands before their first dot), and by where it is: in a conference
- * with livearray-sync its channels conference-liveArray.ROOM@DOMAIN, -chat. and -info. are open to it. Also here: text
- * messages, and commands of those whom the directory allows some. */
+ * with livearray-sync its channels conference-liveArray.ROOM@DOMAIN, -chat. and -info. are open to it, to a moderator
+ * -mod. as well (control.c). Also here: text messages, and commands of those whom the directory allows some. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "conference/conference.h"
@@ -19,13 +19,14 @@
 
 enum { CHANNEL_MAX = 200, TEXT_MAX = 16 << 10 };
 static const char live_prefix[] = "conference-liveArray.", chat_prefix[] = "conference-chat.",
-                  info_prefix[] = "conference-info.";
+                  info_prefix[] = "conference-info.", mod_prefix[] = "conference-mod.";
 
 struct grant { /* a room that a call of the session is in */
 	struct lnode link;
 	char uuid[UUID_CHARS + 1];
 	char *room, *place; /* "vc1", "vc1@domain" */
 	unsigned member;
+	bool is_moderator;
 };
 
 /* ---- subscriptions ------------------------------------------------------------------------------------------- */
@@ -67,15 +68,15 @@ void verto_subs_free(struct verto_line *l)
 
 static const struct grant *grant_of_channel(const struct verto_line *l, const char *channel)
 {
-	static const char *const prefixes[] = {live_prefix, chat_prefix, info_prefix};
+	static const char *const prefixes[] = {live_prefix, chat_prefix, info_prefix, mod_prefix};
 	struct lnode *n, *tmp;
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
 		size_t len = strlen(prefixes[i]);
 		if (strncmp(channel, prefixes[i], len) != 0)
 			continue;
 		list_each (&l->grants, n, tmp) {
 			const struct grant *g = list_entry(n, struct grant, link);
-			if (!strcmp(g->place, channel + len))
+			if (!strcmp(g->place, channel + len) && (prefixes[i] != mod_prefix || g->is_moderator))
 				return g;
 		}
 	}
@@ -174,8 +175,7 @@ static ON_CTL void unsubscribe(struct verto_line *l, const json_t *params, const
 
 /* ---- events -------------------------------------------------------------------------------------------------- */
 
-/* data: one JSON value. To each who subscribed to the channel. */
-static ON_CTL void event_send(const char *channel, struct sv data)
+void verto_event_send(const char *channel, struct sv data)
 {
 	struct lnode *n, *tmp;
 	struct verto_out o;
@@ -212,7 +212,7 @@ static ON_CTL void chat_broadcast(struct verto_line *l, const char *channel, con
 	jw_kv_str(&w, "type", "message");
 	jw_end_object(&w);
 	if (!data.failed)
-		event_send(channel, buf_sv(&data));
+		verto_event_send(channel, buf_sv(&data));
 	buf_fini(&data);
 }
 
@@ -264,13 +264,16 @@ static ON_CTL void broadcast(struct verto_line *l, const json_t *params, const j
 	if (g && !strncmp(channel, live_prefix, strlen(live_prefix))) {
 		if (!strcmp(verto_text(live, "command"), "bootstrap"))
 			boot(l, g, channel);
+	} else if (g && !strncmp(channel, mod_prefix, strlen(mod_prefix))) {
+		if (!strcmp(verto_text(data, "application"), "conf-control"))
+			verto_control(l, g->room, channel, data);
 	} else if (!strncmp(channel, chat_prefix, strlen(chat_prefix))) {
 		if (*verto_text(data, "message"))
 			chat_broadcast(l, channel, verto_text(data, "message"));
 	} else if (data && strncmp(channel, "FSevent", 7) != 0 && strncmp(channel, "presence", 8) != 0) {
 		char *text = json_dumps(data, JSON_COMPACT | JSON_ENCODE_ANY);
 		if (text && strlen(text) < TEXT_MAX)
-			event_send(channel, sv_of(text));
+			verto_event_send(channel, sv_of(text));
 		free(text);
 	}
 }
@@ -290,12 +293,16 @@ static ON_CTL void room_tell(struct verto_line *l, const struct grant *g, const 
 	snprintf(text, sizeof(text), "%s%s", live_prefix, g->place);
 	jw_kv_str(&o.w, "laChannel", text);
 	jw_kv_str(&o.w, "laName", g->room);
-	jw_kv_str(&o.w, "role", "participant");
+	jw_kv_str(&o.w, "role", g->is_moderator ? "moderator" : "participant");
 	snprintf(text, sizeof(text), "conf+%s", g->place);
 	jw_kv_str(&o.w, "chatID", text);
 	snprintf(text, sizeof(text), "%u", g->member);
 	jw_kv_str(&o.w, "conferenceMemberID", text);
 	jw_kv_int(&o.w, "canvasCount", 0);
+	if (g->is_moderator) {
+		snprintf(text, sizeof(text), "%s%s", mod_prefix, g->place);
+		jw_kv_str(&o.w, "modChannel", text);
+	}
 	snprintf(text, sizeof(text), "%s%s", chat_prefix, g->place);
 	jw_kv_str(&o.w, "chatChannel", text);
 	snprintf(text, sizeof(text), "%s%s", info_prefix, g->place);
@@ -316,6 +323,7 @@ static ON_CTL void joined(struct verto_line *l, const struct conf_live_row *row)
 	snprintf(place, sizeof(place), "%.90s@%.90s", row->room, row->domain);
 	g->room = mem_strdup(row->room), g->place = mem_strdup(place);
 	g->member = row->json.n > 3 ? (unsigned)strtoul(row->json.p + 2, NULL, 10) : 0; /* ["0003", */
+	g->is_moderator = row->is_moderator;
 	if (!g->room || !g->place) {
 		mem_free(g->room);
 		mem_free(g->place);
@@ -379,7 +387,7 @@ static ON_CTL void live_send(enum conf_live_what what, const struct conf_live_ro
 	}
 	jw_end_object(&w);
 	if (!data.failed)
-		event_send(channel, buf_sv(&data));
+		verto_event_send(channel, buf_sv(&data));
 	buf_fini(&data);
 }
 

@@ -67,7 +67,7 @@ static bool is_right(const char *password, const char *given)
 /* It may now send requests, and is told which of its calls are still there. */
 static void on_ready(void *arg)
 {
-	struct verto_line *l = arg;
+	struct verto_line *l = mem_ref(arg);
 	struct verto_out o;
 	role_assert_ctl();
 	verto_request_begin(&o, l, "verto.clientReady");
@@ -76,6 +76,7 @@ static void on_ready(void *arg)
 	verto_calls_attach(l, &o.w);
 	jw_end_array(&o.w);
 	verto_request_end(&o);
+	mem_unref(l);
 }
 
 static ON_CTL char *param_dup(const struct dir_user *u, const char *name)

@@ -118,6 +118,12 @@ ON_CTL void verto_subs_free(struct verto_line *l);
 ON_CTL int verto_channel_start(void);
 ON_CTL void verto_channel_stop(void);
 
+/* data: one JSON value. To each who subscribed to the channel. */
+ON_CTL void verto_event_send(const char *channel, struct sv data);
+
+/* control.c: data is {"application": "conf-control", "command", "id", "value"} of a moderator of the room. */
+ON_CTL void verto_control(const struct verto_line *l, const char *room, const char *channel, const json_t *data);
+
 /* module.c */
 ON_CTL const char *verto_param(const char *name);
 struct api_call;

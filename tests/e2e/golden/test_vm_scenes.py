@@ -19,6 +19,7 @@ REASONS = [
     (r"vm-leave-operator-key", r"[-+]CHANNEL_CALLSTATE leg=# CS_EXECUTE ACTIVE", "a call is active before the other leg is told of"),
     (r"vm-config-menu", r"-(key: id|user: #|domain: #|ip: #)", "parameters of the recorded program for a look-up outside; here there is none"),
     (r"vm-no-answer-before", r"[-+]CHANNEL_EXECUTE leg=# voicemail\(default # #\)", "the application makes the early media itself"),
+    (r"vm-commands", r"-\+OK|\+Error: \[group=.*", "a file that is not there is told"),
     (r"vm-leave-with-greeting", r"-playback_(last_offset_pos|ms|samples|seconds): #", "of what a key broke off it is not told how much was heard"),
 ]
 BOX = "1005@127.0.0.1"
@@ -30,7 +31,7 @@ def box(play, new=0, saved=0, is_urgent=False, greeting=None, time=None):
     sw = play.sw
     sw.api(f"vm_delete {BOX}")
     for _ in range(saved + new):
-        assert sw.api(f"voicemail_inject {BOX} {sw.root}/sounds/long.wav 1000 Extension%201000").startswith("+OK")
+        assert sw.api(f"voicemail_inject {BOX} {sw.root}/sounds/long.wav 1000 'Extension 1000'").startswith("+OK")
     messages = [line.split(":")[6] for line in sw.api(f"vm_list {BOX}").split("\n") if line.count(":") > 8]
     assert len(messages) == saved + new
     for message in messages[:saved]:
@@ -168,7 +169,13 @@ def commands(play):
     play.ask("vm-commands-2", ("/opt/fs-lab/long.wav", f"{sw.root}/sounds/long.wav"), *zip(there, here))
 
 
-REPLIES = {"vm-commands-2": commands}
+def commands_of_files(play):
+    """The commands with the uuids of the files' names, which are no message's: answered, and nothing is done."""
+    box(play, new=1, saved=2, is_urgent=True, greeting=1)
+    play.ask("vm-commands", ("/opt/fs-lab/run/tmp/in.wav", f"{play.sw.root}/sounds/long.wav"))
+
+
+REPLIES = {"vm-commands-2": commands, "vm-commands": commands_of_files}
 SCENES = {"vm-check-two-new": check_two, "vm-check-messages": check, "vm-config-menu": config, "vm-leave-message": leave,
           "vm-leave-urgent": leave_urgent, "vm-wrong-password": wrong_password, "vm-no-answer-before": early, "vm-vmain-4000": vmain,
           "vm-leave-with-greeting": greeted, "vm-leave-too-short": leave_short, "vm-leave-operator-key": operator, "vm-mwi": mwi,
