@@ -11,7 +11,7 @@
 enum {
 	BITRATE_MIN = 6000,
 	BITRATE_MAX = 510000,
-	FEC_BITRATE_MIN = 20000, /* below, libopus leaves the frame before out */
+	FEC_BITRATE_MIN = 24000, /* below, libopus leaves the frame before out, or the frame itself suffers */
 	DTX_BYTES = 2
 };
 
