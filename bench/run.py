@@ -40,7 +40,7 @@ WATCHERS_DELAY_MAX_MS = 5
 # FreeSWITCH 1.11.3-dev, one core, measured 2026-11-20 on the kind of machine docs/performance.md names
 FREESWITCH = {"a": "700/s", "b": "275/s", "c": "110 to 120/s", "d": "-", "e": "18 / 50 ms at 200 calls",
               "f": "760 kB", "g": "2.2 s, 43 MB, 1.6 %", "h": "-", "i": "-", "j": "-", "k": "-", "l": "-", "r": "-",
-              "tls": "-", "tls-calls": "-", "tls-memory": "-", "tls-return": "-", "p": "-", "codecs": "-", "deck": "-", "srtp": "-", "dtls": "-", "kernel": "-",
+              "tls": "-", "tls-calls": "-", "tls-memory": "-", "tls-return": "-", "p": "-", "codecs": "-", "deck": "-", "billing": "-", "prepaid": "-", "prepaid-faults": "-", "srtp": "-", "dtls": "-", "kernel": "-",
               "http-directory": "-", "radius": "-", "conf": "74 to 104 us, two threads a member", "services": "-", "records": "-", "conf-load": "-", "cc": "-"}
 
 
@@ -507,6 +507,27 @@ def row_billing():
             "value": f"{r['rating_us']:.2f} us; the deck is made in {r['made_ms']} ms", "goal": "20 us", "met": r["rating_us"] <= 20, "data": r}
 
 
+def row_prepaid():
+    """prepaid calls, charged on PostgreSQL"""
+    import billing
+    goal = 500
+    r = climb("call", goal, make=billing.PrepaidSwitch, number="7400", hold_ms=billing.HOLD_MS)
+    b = r.get("best")
+    value = (f"{r['rate']:,.0f}/s ({r['cpu_us']:.0f} us CPU each; p50 {b['setup_p50_ms']:.1f} ms, p99 {b['setup_p99_ms']:.1f} ms, switch {100 * b['switch_cpu']:.0f} %)"
+             if b else "no clean rate found")
+    return {"key": "prepaid", "what": f"prepaid calls of {billing.HOLD_MS / 1000} s on {billing.ACCOUNTS} accounts: reserved before they ring and settled, in PostgreSQL beside the load",
+            "value": value + disturbed(r["steps"]), "goal": f"{goal}/s", "met": r["rate"] >= goal, "data": r}
+
+
+def row_prepaid_faults():
+    """others' calls while the prepaid ones' PostgreSQL is silent, killed, started again"""
+    import billing
+    seen = billing.faults()
+    value = "; ".join(f"{what}: {r['failed']} failed, p99 {r['setup_p99_ms']:.1f} ms" for what, r in seen.items()) + disturbed(list(seen.values()))
+    return {"key": "prepaid-faults", "what": f"{billing.OTHERS_RATE} calls/s that nobody charges, beside prepaid ones whose PostgreSQL fails", "value": value,
+            "goal": "none fails, p99 < 20 ms", "met": all(r["failed"] == 0 and r["setup_p99_ms"] < 20 for r in seen.values()), "data": seen}
+
+
 def row_dtls():
     """handshakes of DTLS-SRTP, and what an association holds"""
     r = json.loads(pinned(SWITCH_CORE, lambda: subprocess.run([BUILD / "bench/dtls/bench_dtls"], check=True, capture_output=True, text=True).stdout))
@@ -604,7 +625,7 @@ def quit_switch(s):
 
 
 ROWS = {"a": row_a, "http-directory": row_http_directory, "radius": row_radius, "b": row_b, "c": row_c, "d": row_d, "e": row_e, "f": row_f, "g": row_g, "h": row_h, "i": row_i, "j": row_j, "k": row_k, "l": row_l, "r": row_r,
-        "tls": row_tls, "tls-calls": row_tls_calls, "tls-memory": row_tls_memory, "tls-return": row_tls_return, "p": row_p, "codecs": row_codecs, "deck": row_deck, "billing": row_billing, "srtp": row_srtp, "dtls": row_dtls, "kernel": row_kernel, "conf": row_conf, "services": row_services,
+        "tls": row_tls, "tls-calls": row_tls_calls, "tls-memory": row_tls_memory, "tls-return": row_tls_return, "p": row_p, "codecs": row_codecs, "deck": row_deck, "billing": row_billing, "prepaid": row_prepaid, "prepaid-faults": row_prepaid_faults, "srtp": row_srtp, "dtls": row_dtls, "kernel": row_kernel, "conf": row_conf, "services": row_services,
         "conf-load": row_conf_load, "cc": row_cc, "records": row_records}
 
 

@@ -14,7 +14,6 @@
 #include "core/event/event.h"
 #include "core/registry/app_words.h"
 #include "core/run/exec.h"
-#include "core/value/self.h"
 #include "loop/loop.h"
 #include "text/mark.h"
 
@@ -22,14 +21,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NUMBER_MAX = 63, ATTEMPTS = 3, RETRY_MAX_US = 30 * 1000 * 1000, SECOND_US = 1000 * 1000 };
+enum { NUMBER_MAX = 63, RETRY_MAX_US = 30 * 1000 * 1000, SECOND_US = 1000 * 1000 };
 struct charge {
-	char id[UUID_CHARS + 1], leg[UUID_CHARS + 1];
+	char leg[UUID_CHARS + 1];
 	char *account;
-	struct rate rate;
-	int64_t reserved, paid_s; /* what is reserved is enough for so long */
-	int64_t since_us;         /* monotonic, of the answer; 0: not yet */
-	int64_t seconds, cost;    /* when it is over */
+	struct hold hold;
+	int64_t since_us;      /* monotonic, of the answer; 0: not yet */
+	int64_t seconds, cost; /* when it is over */
 	struct ltimer tick;
 	bool is_over, is_extending;
 	bool is_last, is_warned; /* no more was to be had */
@@ -60,13 +58,7 @@ static ON_CTL int64_t elapsed_us(const struct charge *c)
 static ON_CTL int64_t elapsed_s(const struct charge *c)
 {
 	int64_t s = (elapsed_us(c) + SECOND_US - 1) / SECOND_US;
-	return s < c->paid_s ? s : c->paid_s;
-}
-
-static int64_t room_of(const struct ledger_state *s)
-{
-	int64_t room = s->balance + s->credit_limit - s->reserved;
-	return s->max_hour && s->max_hour - s->hour < room ? s->max_hour - s->hour : room;
+	return s < c->hold.paid_s ? s : c->hold.paid_s;
 }
 
 bool calls_has(const char *id)
@@ -87,7 +79,7 @@ static void co_settle(void *arg)
 			break;
 		char *account = mem_strdup(c->account);
 		int64_t cost = c->cost;
-		int st = account ? ledger_settle(id, account, c->seconds, cost) : ST_NOMEM;
+		int st = account ? ledger_settle(id, account, c->seconds, cost, c->hold.is_unsure) : ST_NOMEM;
 		c = charges ? hash_get(charges, sv_of(id)) : NULL;
 		if (!st && c) {
 			billing_counts.settled++;
@@ -109,8 +101,8 @@ static ON_CTL void charge_end(struct charge *c)
 	c->is_over = true;
 	loop_timer_cancel(&c->tick);
 	c->seconds = elapsed_s(c);
-	c->cost = rate_cost(&c->rate, c->seconds);
-	char *id = mem_strdup(c->id);
+	c->cost = rate_cost(&c->hold.rate, c->seconds);
+	char *id = mem_strdup(c->hold.id);
 	if (!id || co_spawn("billing settle", co_settle, id, NULL))
 		mem_free(id);
 }
@@ -124,31 +116,14 @@ static void co_extend(void *arg)
 	char *id = arg, *account = NULL;
 	role_assert_co();
 	struct charge *c = charges ? hash_get(charges, sv_of(id)) : NULL;
-	struct ledger_state s = {0};
+	bool is_last = false;
 	int st = ST_OK;
-	bool is_granted = false, is_last = false;
-	int64_t target_s = c ? c->paid_s + setting("reserve-seconds", 1) : 0;
-	if (c)
-		account = mem_strdup(c->account);
-	for (int i = 0; c && account && i < ATTEMPTS && !is_granted && !is_last; i++) {
-		int64_t used_s = elapsed_s(c), amount = rate_cost(&c->rate, target_s);
-		st = ledger_extend(id, account, amount, used_s, rate_cost(&c->rate, used_s), &s);
+	if (c && (account = mem_strdup(c->account))) {
+		struct hold h = c->hold;
+		st = hold_extend(&h, account, elapsed_s(c), h.paid_s + setting("reserve-seconds", 1), &is_last);
 		c = charges ? hash_get(charges, sv_of(id)) : NULL;
-		if (st || !c)
-			break;
-		is_granted = s.is_granted;
-		if (is_granted) {
-			if (amount > c->reserved)
-				c->reserved = amount;
-			c->paid_s = rate_seconds(&c->rate, c->reserved);
-			billing_counts.extended++;
-		} else {
-			int64_t most = s.is_enabled
-			                   ? rate_seconds(&c->rate, c->reserved + (room_of(&s) > 0 ? room_of(&s) : 0))
-			                   : 0;
-			is_last = most <= c->paid_s;
-			target_s = most < target_s ? most : target_s;
-		}
+		if (c)
+			c->hold = h;
 	}
 	if (c) {
 		c->is_extending = false;
@@ -164,7 +139,7 @@ static ON_CTL void warn(struct charge *c, struct leg *leg)
 {
 	struct app_words w;
 	c->is_warned = true;
-	billing_event("warning", c->account, c->leg, c->id, c->reserved, NULL);
+	billing_event("warning", c->account, c->leg, c->hold.id, c->hold.reserved, NULL);
 	if (!app_words_init(&w, billing_param("warn-action"), 2) && w.n) {
 		struct leg_exec_request r = {.app = w.m[0], .data = w.n > 1 ? w.m[1] : ""};
 		(void)leg_exec_request(leg, &r);
@@ -177,7 +152,8 @@ static void on_tick(void *arg)
 	struct charge *c = arg;
 	role_assert_ctl();
 	struct leg *leg = leg_find(c->leg);
-	int64_t left_us = clock_us_of_s(c->paid_s) - elapsed_us(c), warn_us = clock_us_of_s(setting("warn-seconds", 0));
+	int64_t left_us = clock_us_of_s(c->hold.paid_s) - elapsed_us(c),
+	        warn_us = clock_us_of_s(setting("warn-seconds", 0));
 	int64_t early_us = warn_us + 2 * SECOND_US, wait_us;
 	if (!leg || !leg_is_up(leg) || c->is_over) {
 		charge_end(c);
@@ -185,14 +161,14 @@ static void on_tick(void *arg)
 	}
 	if (left_us <= 0) {
 		leg_log(leg, LOG_NOTICE, "billing: the money of %s is used, the call ends", c->account);
-		billing_event("exhausted", c->account, c->leg, c->id, c->reserved, NULL);
+		billing_event("exhausted", c->account, c->leg, c->hold.id, c->hold.reserved, NULL);
 		leg_hangup(leg, CAUSE_ALLOTTED_TIMEOUT);
 		return;
 	}
 	if (c->is_last && !c->is_warned && warn_us && left_us <= warn_us)
 		warn(c, leg);
 	if (!c->is_last && !c->is_extending && left_us <= early_us) {
-		char *id = mem_strdup(c->id);
+		char *id = mem_strdup(c->hold.id);
 		c->is_extending = true;
 		if (!id || co_spawn("billing extend", co_extend, id, NULL)) {
 			c->is_extending = false;
@@ -242,90 +218,42 @@ static void on_hangup(struct leg *leg, void *arg)
 
 /* ---- the application ---- */
 
-/* Nothing is reserved for sure: what may be all the same is given back. */
-static ON_CTL void reservation_undo(const struct ledger_call *l, const struct rate *r)
+static ON_CTL struct charge *charge_make(const struct hold *h, const struct leg *leg, const char *account)
 {
-	struct charge *c = mem_zalloc(sizeof(*c));
-	if (!c || !(c->account = mem_strdup(l->account))) {
-		mem_free(c);
-		return;
-	}
-	snprintf(c->id, sizeof(c->id), "%s", l->id);
-	snprintf(c->leg, sizeof(c->leg), "%s", l->leg);
-	c->rate = *r;
-	if (hash_set(charges, sv_of(c->id), c))
+	struct charge *c = charges ? mem_zalloc(sizeof(*c)) : NULL;
+	if (!c)
+		return NULL;
+	c->hold = *h;
+	snprintf(c->leg, sizeof(c->leg), "%s", leg->uuid);
+	c->account = mem_strdup(account);
+	if (!c->account || hash_set(charges, sv_of(c->hold.id), c)) {
 		charge_free(c);
-	else
-		charge_end(c);
-}
-
-static CO const char *reserve(struct ledger_call *l, struct rate_found *found, struct ledger_state *s, int64_t *most_s)
-{
-	int st = ledger_account(l->account, s);
-	if (st)
-		return "the database does not answer";
-	if (!s->exists)
-		return "there is no such account";
-	if (decks_find(s->deck, l->number, clock_wall_us() / SECOND_US, found))
-		return "the deck has no rate for the number";
-	l->deck = s->deck, l->found = found;
-	for (int i = 0; i < ATTEMPTS; i++) {
-		int64_t room = room_of(s), piece = setting("reserve-seconds", 1);
-		*most_s = rate_seconds(&found->rate, room > 0 ? room : 0);
-		if (!s->is_enabled)
-			return "the account is shut";
-		if (s->max_calls && s->open_calls >= s->max_calls)
-			return "the account has as many calls as it may";
-		if (*most_s < 1)
-			return s->max_hour && room < s->balance + s->credit_limit - s->reserved
-			           ? "the account has spent what it may in an hour"
-			           : "no money is left";
-		l->amount = rate_cost(&found->rate, *most_s < piece ? *most_s : piece);
-		st = ledger_reserve(l, s);
-		if (st)
-			reservation_undo(l, &found->rate);
-		if (st || s->is_granted)
-			return st ? "the database does not answer" : NULL;
+		return NULL;
 	}
-	return "others use the account's money";
+	return c;
 }
 
 static CO int charge_new(struct leg *leg, const char *account, const char *number)
 {
-	struct rate_found found;
-	struct ledger_state s = {0};
-	char id[UUID_CHARS + 1];
-	struct ledger_call l = {.id = id, .account = account, .leg = leg->uuid, .number = number};
-	int64_t most_s = 0;
-	uuid_make(id);
-	const char *why = reserve(&l, &found, &s, &most_s);
-	struct charge *c = why ? NULL : mem_zalloc(sizeof(*c));
-	if (c && (!(c->account = mem_strdup(account)) || !charges)) {
-		charge_free(c);
-		c = NULL;
-	}
-	if (!c) {
+	struct hold h;
+	billing_wait_ready();
+	const char *why = hold_open(&h, account, leg->uuid, number, setting("reserve-seconds", 1));
+	struct charge *c = !why || h.is_unsure ? charge_make(&h, leg, account) : NULL;
+	if (why || !c) {
 		billing_counts.refused++;
-		if (!why)
-			reservation_undo(&l, &found.rate);
+		if (c)
+			charge_end(c); /* what may be reserved all the same is given back */
 		why = why ? why : "no memory";
 		leg_log(leg, LOG_NOTICE, "billing: the call of %s is refused: %s", account, why);
 		leg_var_set(leg, "billing_result", why);
-		billing_event("refused", account, leg->uuid, id, 0, why);
+		billing_event("refused", account, leg->uuid, h.id, 0, why);
 		return ST_DENIED;
 	}
-	memcpy(c->id, id, sizeof(c->id));
-	snprintf(c->leg, sizeof(c->leg), "%s", leg->uuid);
-	c->rate = found.rate, c->reserved = l.amount, c->paid_s = rate_seconds(&found.rate, l.amount);
-	if (hash_set(charges, sv_of(c->id), c)) {
-		charge_free(c);
-		return ST_NOMEM;
-	}
 	billing_counts.reserved++;
-	leg_var_set(leg, "billing_call_id", id);
+	leg_var_set(leg, "billing_call_id", h.id);
 	leg_var_set(leg, "billing_result", "ok");
-	leg_var_set_int(leg, "billing_max_seconds", most_s);
-	billing_event("reserved", account, leg->uuid, id, l.amount, NULL);
+	leg_var_set_int(leg, "billing_max_seconds", h.most_s);
+	billing_event("reserved", account, leg->uuid, h.id, h.reserved, NULL);
 	if (!leg_is_up(leg))
 		charge_end(c);
 	else if (leg->is_answered)
@@ -382,12 +310,12 @@ void calls_show(struct buf *out)
 	struct hash_it it = {0};
 	while (charges && hash_next(charges, &it)) {
 		const struct charge *c = it.value;
-		buf_printf(out, "%s %s %s %s seconds %lld paid %lld reserved ", c->id, c->account, c->leg,
+		buf_printf(out, "%s %s %s %s seconds %lld paid %lld reserved ", c->hold.id, c->account, c->leg,
 		    c->is_over    ? "settling"
 		    : c->since_us ? "talking"
 		                  : "ringing",
-		    (long long)elapsed_s(c), (long long)c->paid_s);
-		rate_money_put(out, c->reserved);
+		    (long long)elapsed_s(c), (long long)c->hold.paid_s);
+		rate_money_put(out, c->hold.reserved);
 		buf_addc(out, '\n');
 	}
 }
@@ -404,26 +332,6 @@ void calls_refresh(const char *account)
 		if (!c->is_extending)
 			loop_timer_set(&c->tick, 0, "billing tick", on_tick, c);
 	}
-}
-
-int calls_recover(void)
-{
-	struct sv p[] = {sv_of(core_switchname())}, c[4] = {{0}};
-	struct store_rows rows;
-	size_t at = 0;
-	int st =
-	    ledger_sql("SELECT id,account,used_s,used FROM billing_calls WHERE state='open' AND node=$1", p, 1, &rows);
-	while (!st && ledger_row(&rows, &at, c, 4)) {
-		char *id = sv_dup(c[0]), *account = sv_dup(c[1]);
-		if (!id || !account)
-			st = ST_NOMEM;
-		else if (!calls_has(id) && !(st = ledger_settle(id, account, ledger_int(c[2]), ledger_int(c[3]))))
-			billing_counts.recovered++;
-		mem_free(id);
-		mem_free(account);
-	}
-	store_rows_fini(&rows);
-	return st;
 }
 
 int calls_load(void)

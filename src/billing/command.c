@@ -10,9 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-enum { WORDS = 8, ID_MAX = 64 };
+enum { WORDS = 8, ID_MAX = 64, GROUPS_MAX_BYTES = 255 };
 struct verb {
 	const char *name;
 	int least;
@@ -48,6 +47,7 @@ static CO int account_set(struct api_call *c, const struct app_words *w)
 	    {"credit", "UPDATE billing_accounts SET credit_limit=CAST($2 AS BIGINT) WHERE id=$1", 'm'},
 	    {"max_hour", "UPDATE billing_accounts SET max_hour=CAST($2 AS BIGINT) WHERE id=$1", 'm'},
 	    {"max_calls", "UPDATE billing_accounts SET max_calls=CAST($2 AS BIGINT) WHERE id=$1", 'n'},
+	    {"groups", "UPDATE billing_accounts SET open_groups=$2 WHERE id=$1", 'l'},
 	    {"enabled", "UPDATE billing_accounts SET enabled=CAST($2 AS INTEGER) WHERE id=$1", 'n'}};
 	for (size_t i = 0; w->n == 5 && i < sizeof(fields) / sizeof(fields[0]); i++) {
 		struct ledger_number n;
@@ -58,19 +58,22 @@ static CO int account_set(struct api_call *c, const struct app_words *w)
 		int st = fields[i].kind == 'm'   ? rate_money_parse(value, &v)
 		         : fields[i].kind == 'n' ? sv_i64(value, &v)
 		                                 : ST_OK;
-		if (st || v < 0 || v > RATE_MONEY_MAX || value.n > ID_MAX)
+		if (st || v < 0 || v > RATE_MONEY_MAX || value.n > (fields[i].kind == 'l' ? GROUPS_MAX_BYTES : ID_MAX))
 			break;
-		struct sv p[] = {sv_of(w->w[1]), fields[i].kind == 't' ? value : ledger_put(&n, v)};
+		bool is_text = fields[i].kind == 't' || fields[i].kind == 'l';
+		if (fields[i].kind == 'l' && sv_is(value, "-"))
+			value = SV("");
+		struct sv p[] = {sv_of(w->w[1]), is_text ? value : ledger_put(&n, v)};
 		return simple(c, fields[i].sql, p, 2, "no such account");
 	}
-	buf_adds(c->out, "-ERR set deck|credit|max_hour|max_calls|enabled <value>\n");
+	buf_adds(c->out, "-ERR set deck|credit|max_hour|max_calls|groups|enabled <value>\n");
 	return ST_OK;
 }
 
 static CO int account_show(struct api_call *c, const char *id)
 {
 	struct ledger_state s = {0};
-	int st = ledger_account(id, &s);
+	int st = ledger_account(id, NULL, true, &s);
 	if (st || !s.exists) {
 		buf_printf(c->out, "-ERR %s\n", st ? status_text(st) : "no such account");
 		return ST_OK;
@@ -84,7 +87,9 @@ static CO int account_show(struct api_call *c, const char *id)
 	rate_money_put(c->out, s.reserved);
 	buf_adds(c->out, "\nhour: ");
 	rate_money_put(c->out, s.hour);
-	buf_adds(c->out, "\n");
+	buf_adds(c->out, " of ");
+	rate_money_put(c->out, s.max_hour);
+	buf_printf(c->out, "\nopen groups: %s\n", s.open_groups);
 	return ST_OK;
 }
 
@@ -126,6 +131,13 @@ static ON_CTL void money_reply(struct api_call *c, int st, int64_t balance, cons
 	buf_addc(c->out, '\n');
 }
 
+/* Calls at their end go on, fees that are due are paid. */
+static CO void money_came(const char *account)
+{
+	calls_refresh(account);
+	(void)fees_run(account, NULL);
+}
+
 static CO int do_topup(struct api_call *c, const struct app_words *w)
 {
 	int64_t amount = 0, balance = 0;
@@ -139,7 +151,7 @@ static CO int do_topup(struct api_call *c, const struct app_words *w)
 	int st = ledger_topup(w->w[1], ref, amount, "topup", &balance);
 	if (!st) {
 		billing_event("topup", w->w[1], NULL, NULL, amount, NULL);
-		calls_refresh(w->w[1]);
+		money_came(w->w[1]);
 	}
 	money_reply(c, st, balance, "no such account");
 	return ST_OK;
@@ -166,7 +178,7 @@ static CO int do_redeem(struct api_call *c, const struct app_words *w)
 	int64_t balance = 0;
 	int st = ledger_voucher(w->w[1], w->w[2], &balance);
 	if (!st)
-		calls_refresh(w->w[1]);
+		money_came(w->w[1]);
 	money_reply(c, st, balance, "no such account or voucher, or it is used");
 	return ST_OK;
 }
@@ -222,11 +234,12 @@ static CO int do_statement(struct api_call *c, const struct app_words *w)
 	if (w->n > 2 && (sv_i64(sv_of(w->w[2]), &count) || count < 1 || count > 10000))
 		count = 50;
 	struct sv p[] = {sv_of(w->w[1]), ledger_put(&n, count)};
-	int st =
-	    ledger_sql("SELECT e.at_us,e.kind,e.amount,e.balance,COALESCE((SELECT c.number FROM billing_calls c WHERE "
-	               "c.id=e.call_id),'') FROM billing_entries e WHERE e.account=$1 ORDER BY e.at_us DESC LIMIT "
-	               "CAST($2 AS BIGINT)",
-	        p, 2, &rows);
+	int st = ledger_sql(
+	    "SELECT e.at_us,e.kind,e.amount,e.balance,CASE WHEN e.call_id='' THEN e.id ELSE (SELECT c.number FROM "
+	    "billing_calls c WHERE c.id=e.call_id) END FROM billing_entries e WHERE e.account=$1 ORDER BY e.at_us DESC "
+	    "LIMIT "
+	    "CAST($2 AS BIGINT)",
+	    p, 2, &rows);
 	if (st)
 		buf_printf(c->out, "-ERR %s\n", status_text(st));
 	while (!st && ledger_row(&rows, &at, cells, 5)) {
@@ -243,139 +256,84 @@ static CO int do_statement(struct api_call *c, const struct app_words *w)
 	return ST_OK;
 }
 
-/* Rows that should not be, each kind by its statement. */
-static const struct proof {
-	const char *what, *sql;
-} proofs[] = {
-    {"the balance is not the sum of its entries",
-        "SELECT a.id FROM billing_accounts a WHERE a.balance<>(SELECT COALESCE(SUM(e.amount),0) FROM billing_entries e "
-        "WHERE e.account=a.id) LIMIT 100"},
-    {"what is reserved is not that of its open calls", "SELECT a.id FROM billing_accounts a WHERE a.reserved<>(SELECT "
-                                                       "COALESCE(SUM(c.reserved),0) FROM billing_calls c "
-                                                       "WHERE c.account=a.id AND c.state='open') LIMIT 100"},
-    {"the call's entries are not its cost",
-        "SELECT c.id FROM billing_calls c WHERE c.state='done' AND c.cost<>-(SELECT COALESCE(SUM(e.amount),0) FROM "
-        "billing_entries e WHERE e.call_id=c.id) LIMIT 100"},
-    {"the account owes more than it may",
-        "SELECT id FROM billing_accounts WHERE kind='prepaid' AND balance+credit_limit<0 LIMIT 100"},
-};
-
-/* Each call that is over, by the rate that it kept. */
-static CO int costs_check(struct api_call *c, size_t *bad, int64_t *count)
-{
-	char last[ID_MAX + 1] = "";
-	for (size_t rows_read = 1; rows_read;) {
-		struct sv p[] = {sv_of(last)}, v[9] = {{0}};
-		struct store_rows rows;
-		size_t at = 0;
-		int st = ledger_sql(
-		    "SELECT id,per_minute,connect_fee,minimum_s,increment_s,free_s,tax_ppm,seconds,cost FROM "
-		    "billing_calls WHERE state='done' AND id>$1 ORDER BY id LIMIT 2000",
-		    p, 1, &rows);
-		for (rows_read = 0; !st && ledger_row(&rows, &at, v, 9); rows_read++) {
-			struct rate r = {.per_minute = ledger_int(v[1]),
-			    .connect = ledger_int(v[2]),
-			    .minimum_s = (uint32_t)ledger_int(v[3]),
-			    .increment_s = (uint32_t)ledger_int(v[4]),
-			    .free_s = (uint32_t)ledger_int(v[5]),
-			    .tax_ppm = (uint32_t)ledger_int(v[6])};
-			snprintf(last, sizeof(last), "%.*s", (int)v[0].n, v[0].p);
-			if ((!r.increment_s || rate_cost(&r, ledger_int(v[7])) != ledger_int(v[8])) && (*bad)++ < 100)
-				buf_printf(c->out, "%s: the cost is not its rate's\n", last);
-			++*count;
-		}
-		store_rows_fini(&rows);
-		if (st)
-			return st;
-	}
-	return ST_OK;
-}
-
 static CO int do_reconcile(struct api_call *c, const struct app_words *w)
 {
-	size_t bad = 0;
-	int64_t count = 0;
-	int st = calls_recover();
-	for (size_t i = 0; !st && i < sizeof(proofs) / sizeof(proofs[0]); i++) {
-		struct store_rows rows;
-		struct sv cell = SV_NONE;
-		size_t at = 0;
-		st = ledger_sql(proofs[i].sql, NULL, 0, &rows);
-		for (; !st && ledger_row(&rows, &at, &cell, 1); bad++)
-			buf_printf(c->out, "%.*s: %s\n", (int)cell.n, cell.p, proofs[i].what);
-		store_rows_fini(&rows);
-	}
-	if (!st)
-		st = costs_check(c, &bad, &count);
+	return reconcile_command(c);
+}
+
+static CO int do_rerate(struct api_call *c, const struct app_words *w)
+{
+	return rerate_command(c, w->w[1]);
+}
+
+static CO int do_fee(struct api_call *c, const struct app_words *w)
+{
+	return fees_command(c, w->n, (const char *const *)w->w);
+}
+
+static CO int do_fees(struct api_call *c, const struct app_words *w)
+{
+	return fees_show(c, w->n > 1 ? w->w[1] : NULL);
+}
+
+static CO int do_charge(struct api_call *c, const struct app_words *w)
+{
+	size_t charged = 0;
+	int st = fees_run(w->n > 1 ? w->w[1] : NULL, &charged);
 	if (st)
-		buf_printf(c->out, "-ERR %s\n", status_text(st));
+		buf_printf(c->out, "-ERR %s after %zu fees\n", status_text(st), charged);
 	else
-		buf_printf(c->out, "%s %lld calls, %zu differences\n", bad ? "-ERR" : "+OK", (long long)count, bad);
+		buf_printf(c->out, "+OK %zu fees charged\n", charged);
 	return ST_OK;
 }
 
-/* The calls that began on a day (UTC), by the decks as they are now for the time of each. */
-static CO int do_rerate(struct api_call *c, const struct app_words *w)
+/* The groups, or what the one of a number is and how an account stands with it. */
+static CO int do_groups(struct api_call *c, const struct app_words *w)
 {
-	char last[ID_MAX + 1] = "";
-	struct tm tm = {0};
-	size_t changed = 0, without = 0;
-	int st = ST_OK;
-	const char *end = strptime(w->w[1], "%Y-%m-%d", &tm);
-	if (!end || *end) {
-		buf_adds(c->out, "-ERR rerate <YYYY-MM-DD>\n");
+	struct ledger_state s = {0};
+	if (w->n < 3) {
+		groups_show(c->out);
 		return ST_OK;
 	}
-	int64_t from_us = clock_us_of_s(timegm(&tm));
-	for (size_t rows_read = 1; rows_read && !st;) {
-		struct ledger_number n[2];
-		struct sv v[7] = {{0}};
-		struct sv p[] = {
-		    sv_of(last), ledger_put(&n[0], from_us), ledger_put(&n[1], from_us + clock_us_of_s(86400))};
-		struct store_rows rows;
-		size_t at = 0;
-		st = ledger_sql(
-		    "SELECT id,account,deck,number,started_us,seconds,cost FROM billing_calls WHERE state='done' AND "
-		    "started_us>=CAST($2 AS BIGINT) AND started_us<CAST($3 AS BIGINT) AND id>$1 ORDER BY id LIMIT 500",
-		    p, 3, &rows);
-		for (rows_read = 0; !st && ledger_row(&rows, &at, v, 7); rows_read++) {
-			struct rate_found f;
-			char account[ID_MAX + 1], deck[ID_MAX + 1], number[ID_MAX + 1];
-			snprintf(last, sizeof(last), "%.*s", (int)v[0].n, v[0].p);
-			snprintf(account, sizeof(account), "%.*s", (int)v[1].n, v[1].p);
-			snprintf(deck, sizeof(deck), "%.*s", (int)v[2].n, v[2].p);
-			snprintf(number, sizeof(number), "%.*s", (int)v[3].n, v[3].p);
-			int64_t old = ledger_int(v[6]), cost = old;
-			if (decks_find(deck, number, ledger_int(v[4]) / 1000000, &f))
-				without++;
-			else
-				cost = rate_cost(&f.rate, ledger_int(v[5]));
-			if (cost != old && !(st = ledger_rerate(last, account, old, cost, &f)))
-				changed++;
-		}
-		store_rows_fini(&rows);
+	struct billing_group g = groups_find(w->w[2]);
+	int st = ledger_account(w->w[1], g.name, false, &s);
+	if (st || !s.exists) {
+		buf_printf(c->out, "-ERR %s\n", st ? status_text(st) : "no such account");
+		return ST_OK;
 	}
-	if (st)
-		buf_printf(c->out, "-ERR %s after %zu calls\n", status_text(st), changed);
-	else
-		buf_printf(c->out, "+OK %zu calls changed, %zu have no rate and stay\n", changed, without);
+	buf_printf(c->out, "group: %s\n", *g.name ? g.name : "none");
+	if (*g.name) {
+		bool is_open = !g.is_forbidden || groups_has(s.open_groups, g.name);
+		buf_printf(c->out, "open: %s\nhour: ", is_open ? "yes" : "no");
+		rate_money_put(c->out, s.group_hour);
+		buf_adds(c->out, " of ");
+		rate_money_put(c->out, g.max_hour);
+		buf_printf(c->out, "\ncalls: %lld of %lld\ncalls an hour: %lld of %lld\n", (long long)s.group_open,
+		    (long long)g.max_calls, (long long)s.group_begun, (long long)g.max_calls_hour);
+	}
 	return ST_OK;
 }
 
 static CO int do_status(struct api_call *c, const struct app_words *w)
 {
 	buf_printf(c->out,
-	    "rates: %zu\nreserved: %llu\nextended: %llu\nsettled: %llu\nrefused: %llu\nfailed: %llu\nrecovered: %llu\n",
+	    "rates: %zu\nreserved: %llu\nextended: %llu\nsettled: %llu\nrefused: %llu\nfailed: %llu\nrecovered: "
+	    "%llu\nfees: "
+	    "%llu\n",
 	    decks_count(), (unsigned long long)billing_counts.reserved, (unsigned long long)billing_counts.extended,
 	    (unsigned long long)billing_counts.settled, (unsigned long long)billing_counts.refused,
-	    (unsigned long long)billing_counts.failed, (unsigned long long)billing_counts.recovered);
+	    (unsigned long long)billing_counts.failed, (unsigned long long)billing_counts.recovered,
+	    (unsigned long long)billing_counts.fees);
 	return ST_OK;
 }
 
 static const struct verb verbs[] = {{"account", 2, do_account, "account <id> [create ... | set ...]"},
     {"topup", 3, do_topup, "topup <account> <amount> [<reference>]"},
     {"voucher", 4, do_voucher, "voucher <code> <amount> <currency>"},
-    {"redeem", 3, do_redeem, "redeem <account> <code>"}, {"import", 3, do_import, "import <deck> <file>"},
+    {"redeem", 3, do_redeem, "redeem <account> <code>"},
+    {"fee", 3, do_fee, "fee <account> <name> [<amount> [month|week|day] | off]"},
+    {"fees", 1, do_fees, "fees [<account>]"}, {"charge", 1, do_charge, "charge [<account>]"},
+    {"groups", 1, do_groups, "groups [<account> <number>]"}, {"import", 3, do_import, "import <deck> <file>"},
     {"reload", 1, do_reload, "reload"}, {"rate", 3, do_rate, "rate <deck> <number> [<seconds>]"},
     {"calls", 1, do_calls, "calls"}, {"statement", 2, do_statement, "statement <account> [<count>]"},
     {"reconcile", 1, do_reconcile, "reconcile"}, {"rerate", 2, do_rerate, "rerate <YYYY-MM-DD>"},
@@ -385,6 +343,7 @@ int api_billing(struct api_call *c)
 {
 	struct app_words w;
 	role_assert_co();
+	billing_wait_ready();
 	int st = app_words_init(&w, c->text, WORDS);
 	bool is_known = false;
 	for (size_t i = 0; !st && w.n && i < sizeof(verbs) / sizeof(verbs[0]); i++)

@@ -15,9 +15,12 @@
 #include <string.h>
 #include <time.h>
 
-enum { PAGE_ROWS = 10000, IMPORT_ROWS = 200, FILE_MAX_BYTES = 64 << 20, ERRORS_MAX = 50, CELLS = 13 };
+enum { PAGE_ROWS = 10000, IMPORT_ROWS = 200, FILE_MAX_BYTES = 64 << 20, ERRORS_MAX = 50, CELLS = 13, WAITING_MAX = 16 };
 static struct rates *decks;
 static bool is_loading;
+static uint64_t loads_begun, last_whole;     /* last_whole: the number of the newest that came to its end */
+static struct co_wait *waiting[WAITING_MAX]; /* for the end of the one under way */
+static size_t waiting_count;
 
 size_t decks_count(void)
 {
@@ -73,41 +76,82 @@ static void on_page(int status, struct store_rows *rows, void *arg)
 	co_signal(&p->wait, status);
 }
 
-int decks_load(void)
+/* One loads at a time. Who comes meanwhile waits for the next, which reads what he changed, and which those who wait
+ * have in common. is_mine: it is for the caller to load. */
+static CO int turn_take(bool *is_mine)
 {
-	struct page p = {0};
-	if (is_loading || !billing_store)
-		return is_loading ? ST_BUSY : ST_UNSUPPORTED;
-	int st = billing_rates_new(&p.into);
-	if (st)
-		return st;
-	is_loading = true;
+	const uint64_t begun = loads_begun;
+	*is_mine = false;
+	while (is_loading) {
+		struct co_wait wait = {0};
+		if (waiting_count == WAITING_MAX)
+			return ST_BUSY;
+		waiting[waiting_count++] = &wait;
+		int st = co_wait(&wait, -1);
+		for (size_t i = 0; i < waiting_count; i++)
+			if (waiting[i] == &wait)
+				waiting[i] = waiting[--waiting_count];
+		if (st || last_whole > begun)
+			return st;
+	}
+	if (!lines_are_open())
+		return ST_UNSUPPORTED;
+	*is_mine = is_loading = true;
+	loads_begun++;
+	return ST_OK;
+}
+
+static ON_CTL void turn_give(int st)
+{
+	is_loading = false;
+	if (!st)
+		last_whole = loads_begun;
+	while (waiting_count)
+		co_signal(waiting[--waiting_count], ST_OK);
+}
+
+static const char sql_page[] =
+    "SELECT deck,prefix,days,begin_min,end_min,from_s,to_s,per_minute,connect_fee,minimum_s,increment_s,free_s,tax_ppm "
+    "FROM billing_rates ORDER BY deck,prefix,days,begin_min,end_min,from_s "
+    "LIMIT CAST($1 AS BIGINT) OFFSET CAST($2 AS BIGINT)";
+
+static CO int pages_read(struct page *p)
+{
+	int st = billing_rates_new(&p->into);
 	for (int64_t from = 0; !st; from += PAGE_ROWS) {
 		struct ledger_number n[2];
 		struct sv v[] = {ledger_put(&n[0], PAGE_ROWS), ledger_put(&n[1], from)};
-		p.rows = 0;
-		p.wait = (struct co_wait){0};
-		st = store_sql(billing_store,
-		    "SELECT "
-		    "deck,prefix,days,begin_min,end_min,from_s,to_s,per_minute,connect_fee,minimum_s,increment_s,"
-		    "free_s,tax_ppm FROM billing_rates ORDER BY deck,prefix,days,begin_min,end_min,from_s LIMIT "
-		    "CAST($1 AS BIGINT) OFFSET CAST($2 AS BIGINT)",
-		    v, 2, on_row, on_page, &p);
+		struct ledger_line line = line_take();
+		p->rows = 0;
+		p->wait = (struct co_wait){0};
+		st = line.store ? store_sql(line.store, sql_page, v, 2, on_row, on_page, p) : ST_UNSUPPORTED;
 		if (!st)
-			st = co_wait(&p.wait, -1);
-		if (p.rows < PAGE_ROWS)
+			st = co_wait(&p->wait, -1);
+		line_give(line);
+		if (p->rows < PAGE_ROWS)
 			break;
 	}
-	is_loading = false;
+	return st;
+}
+
+int decks_load(void)
+{
+	struct page p = {0};
+	bool is_mine;
+	int st = turn_take(&is_mine);
+	if (!is_mine)
+		return st;
+	st = pages_read(&p);
 	if (st) {
 		billing_rates_free(p.into);
-		return st;
+	} else {
+		if (p.bad)
+			log_error("billing: %zu rows of billing_rates are no rates and do not count", p.bad);
+		billing_rates_free(decks);
+		decks = p.into;
 	}
-	if (p.bad)
-		log_error("billing: %zu rows of billing_rates are no rates and do not count", p.bad);
-	billing_rates_free(decks);
-	decks = p.into;
-	return ST_OK;
+	turn_give(st);
+	return st;
 }
 
 /* ---- import ---- */

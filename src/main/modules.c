@@ -14,8 +14,8 @@
 extern const struct module mod_sofia, mod_commands, mod_dptools, mod_db, mod_hash, mod_loopback, mod_valet_parking,
     mod_dialplan_xml, mod_event_socket, mod_http_api, mod_expr, mod_lua, mod_distributor, mod_sms, mod_otel, mod_guard,
     mod_features, mod_fifo, mod_callcenter, mod_directory, mod_recordings, mod_audio_stream, mod_amd, mod_avmd, mod_vmd,
-    mod_http_cache, mod_http_asr, mod_esf, mod_lcr, mod_easyroute, mod_enum, mod_cidlookup, mod_translate,
-    mod_blacklist, mod_prefix, mod_nibblebill, mod_billing;
+    mod_http_cache, mod_http_asr, mod_esf, mod_lcr, mod_easyroute, mod_enum, mod_cidlookup, mod_portability,
+    mod_translate, mod_blacklist, mod_prefix, mod_nibblebill, mod_billing, mod_dialler;
 extern const struct module mod_radius, mod_verto;
 extern const struct module mod_xml_curl, mod_httapi, mod_curl, mod_sql_directory, mod_xml_ldap, mod_hiredis,
     mod_memcache;
@@ -120,11 +120,13 @@ static const struct module *const all[] = {
     &mod_easyroute,
     &mod_enum,
     &mod_cidlookup,
+    &mod_portability,
     &mod_translate,
     &mod_blacklist,
     &mod_prefix,
     &mod_nibblebill,
     &mod_billing,
+    &mod_dialler,
     &mod_radius,
     &mod_verto,
 };

@@ -23,12 +23,19 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { QUESTIONS_MAX = 256, ASKS_MAX = 4096, BEHALF_MAX = 16, CACHE_MAX = 4096, SOCKETS_MAX = 16 };
+enum {
+	QUESTIONS_MAX = 256,
+	ASKS_MAX = 4096,
+	BEHALF_MAX = 16,
+	CACHE_MAX = 4096,
+	SOCKETS_MAX = 16,
+	KEY_CHARS = DNS_NAME_MAX + DNS_SERVERS_CHARS + 16
+};
 static const int64_t question_max_us = 15 * 1000000LL, files_look_us = 5 * 1000000LL;
 
 struct question {
 	struct dns_lookup lookup; /* first */
-	char key[DNS_NAME_MAX + 16];
+	char key[KEY_CHARS];
 	char behalf[ADDR_TEXT_MAX]; /* whose doing it is; "" = ours */
 	struct list asks;
 	struct {
@@ -315,8 +322,15 @@ static void question_late(void *arg)
 	question_end(q);
 }
 
-static ON_CTL int question_new(
-    struct question **out, const char *key, enum dns_kind kind, struct sv name, const char *behalf)
+/* What is asked, and of whom. */
+struct wanted {
+	const char *key;
+	enum dns_kind kind;
+	struct sv name;
+	const struct dns_servers *at; /* NULL: the machine's */
+};
+
+static ON_CTL int question_new(struct question **out, const struct wanted *w, const char *behalf)
 {
 	if (hash_count(dns.questions) >= QUESTIONS_MAX || !behalf_may_ask(behalf))
 		return ST_FULL;
@@ -324,14 +338,14 @@ static ON_CTL int question_new(
 	if (!q)
 		return ST_NOMEM;
 	list_init(&q->asks);
-	snprintf(q->key, sizeof(q->key), "%s", key);
-	memcpy(q->lookup.name, name.p, name.n);
-	q->lookup.kind = kind, q->lookup.on_done = lookup_over;
+	snprintf(q->key, sizeof(q->key), "%s", w->key);
+	memcpy(q->lookup.name, w->name.p, w->name.n);
+	q->lookup.kind = w->kind, q->lookup.on_done = lookup_over;
 	snprintf(q->behalf, sizeof(q->behalf), "%s", behalf);
 	behalf_count(behalf, 1);
-	int st = dns_conf_channel(dns.conf, socket_state, q, &q->lookup.channel);
+	int st = dns_conf_channel(dns.conf, w->at, socket_state, q, &q->lookup.channel);
 	if (!st)
-		st = hash_set(dns.questions, sv_of(key), q);
+		st = hash_set(dns.questions, sv_of(w->key), q);
 	if (st) {
 		question_free(q);
 		return st;
@@ -344,11 +358,11 @@ static ON_CTL int question_new(
 	return ST_OK;
 }
 
-static ON_CTL int ask_new(struct dns_ask **out, const char *key, enum dns_kind kind, struct sv name,
-    const struct addr *behalf, int64_t timeout_us, dns_fn fn, void *arg)
+static ON_CTL int ask_new(
+    struct dns_ask **out, const struct wanted *w, const struct addr *behalf, int64_t timeout_us, dns_fn fn, void *arg)
 {
 	char host[ADDR_TEXT_MAX] = "";
-	struct question *q = hash_get(dns.questions, sv_of(key));
+	struct question *q = hash_get(dns.questions, sv_of(w->key));
 	if (behalf)
 		addr_host(behalf, host);
 	if (dns.stats.waiting_count >= ASKS_MAX)
@@ -356,7 +370,7 @@ static ON_CTL int ask_new(struct dns_ask **out, const char *key, enum dns_kind k
 	struct dns_ask *ask = mem_zalloc(sizeof(*ask));
 	if (!ask)
 		return ST_NOMEM;
-	int st = q ? ST_OK : question_new(&q, key, kind, name, host);
+	int st = q ? ST_OK : question_new(&q, w, host);
 	if (st) {
 		mem_free(ask);
 		return st;
@@ -369,23 +383,44 @@ static ON_CTL int ask_new(struct dns_ask **out, const char *key, enum dns_kind k
 	return ST_AGAIN;
 }
 
+bool dns_servers_are(struct sv list)
+{
+	struct sv one;
+	struct addr addr;
+	bool is_good = list.n > 0 && list.n < DNS_SERVERS_CHARS;
+	while (is_good && list.n) {
+		sv_split(list, ',', &one, &list);
+		is_good = !addr_parse_hostport(&addr, one, 53) && addr_port(&addr);
+	}
+	return is_good;
+}
+
 int dns_ask(struct dns_ask **out, enum dns_kind kind, struct sv name, const struct addr *behalf, int64_t timeout_us,
     struct dns_answer *a, dns_fn fn, void *arg)
 {
-	char key[DNS_NAME_MAX + 16];
+	return dns_ask_at(out, NULL, kind, name, behalf, timeout_us, a, fn, arg);
+}
+
+int dns_ask_at(struct dns_ask **out, const struct dns_servers *at, enum dns_kind kind, struct sv name,
+    const struct addr *behalf, int64_t timeout_us, struct dns_answer *a, dns_fn fn, void *arg)
+{
+	char key[KEY_CHARS];
 	a->count = a->text_n = 0;
 	if (!dns.conf)
 		return a->status = ST_CANCELLED;
+	if (at && !dns_servers_are(sv_of(at->list)))
+		return a->status = ST_INVAL;
 	dns.stats.asked++;
 	if (dns_known(dns.conf, kind, name, a))
 		return a->status;
-	snprintf(key, sizeof(key), "%d %.*s", (int)kind, SVF(name));
+	snprintf(key, sizeof(key), "%d %.*s%s%s", (int)kind, SVF(name), at ? " " : "", at ? at->list : "");
 	if (cached(key, a)) {
 		dns.stats.from_cache++;
 		return a->status;
 	}
 	files_check();
-	a->status = ask_new(out, key, kind, name, behalf, timeout_us, fn, arg);
+	const struct wanted w = {key, kind, name, at};
+	a->status = ask_new(out, &w, behalf, timeout_us, fn, arg);
 	dns.stats.refused += a->status == ST_FULL;
 	return a->status;
 }

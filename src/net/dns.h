@@ -53,6 +53,16 @@ struct dns_ask; /* one who waits */
 ON_CTL int dns_ask(struct dns_ask **out, enum dns_kind kind, struct sv name, const struct addr *behalf,
     int64_t timeout_us, struct dns_answer *a, dns_fn fn, void *arg);
 ON_CTL void dns_cancel(struct dns_ask *ask); /* NULL is fine */
+/* The same of other servers than the machine's (at NULL: of these); what is kept is kept for that list of them.
+ * ST_INVAL: the list is too long, or names no addresses (dns_servers_are). */
+enum { DNS_SERVERS_CHARS = 256 };
+struct dns_servers {
+	const char *list; /* "192.0.2.1,192.0.2.2:5353,[2001:db8::1]:53" */
+	bool is_random;   /* not always the first of them first */
+};
+ON_CTL int dns_ask_at(struct dns_ask **out, const struct dns_servers *at, enum dns_kind kind, struct sv name,
+    const struct addr *behalf, int64_t timeout_us, struct dns_answer *a, dns_fn fn, void *arg);
+ANY bool dns_servers_are(struct sv list);
 
 /* Before the first question, after loop_init; stop: whoever waits gets ST_CANCELLED. The environment may name other
  * servers and another hosts file for tests: TANDEM_DNS_SERVERS ("127.0.0.1:5353,..."), TANDEM_HOSTS. */

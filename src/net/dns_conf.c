@@ -170,15 +170,21 @@ bool dns_conf_has_host(const struct dns_conf *c, struct sv name)
 	return hash_get(c->hosts, name) != NULL;
 }
 
-int dns_conf_channel(const struct dns_conf *c, ares_sock_state_cb fn, void *arg, ares_channel *out)
+int dns_conf_channel(
+    const struct dns_conf *c, const struct dns_servers *at, ares_sock_state_cb fn, void *arg, ares_channel *out)
 {
 	struct ares_options o = c->options;
 	ares_channel channel;
 	o.sock_state_cb = fn, o.sock_state_cb_data = arg;
-	int rc = ares_init_options(&channel, &o, c->option_mask | ARES_OPT_SOCK_STATE_CB);
+	int rc = ares_init_options(
+	    &channel, &o, c->option_mask | ARES_OPT_SOCK_STATE_CB | (at && at->is_random ? ARES_OPT_ROTATE : 0));
 	if (rc)
 		return rc == ARES_ENOMEM ? ST_NOMEM : ST_IO;
-	if (c->servers && (rc = ares_set_servers_ports(channel, c->servers))) {
+	if (at)
+		rc = ares_set_servers_ports_csv(channel, at->list);
+	else if (c->servers)
+		rc = ares_set_servers_ports(channel, c->servers);
+	if (rc) {
 		ares_destroy(channel);
 		return rc == ARES_ENOMEM ? ST_NOMEM : ST_IO;
 	}

@@ -11,7 +11,9 @@ ANY bool dns_conf_is_stale(const struct dns_conf *c); /* a file of it has change
 ANY bool dns_conf_host(const struct dns_conf *c, enum dns_kind kind, struct sv name, struct dns_answer *a);
 ANY bool dns_conf_has_host(const struct dns_conf *c, struct sv name);
 /* A channel that asks the configured servers; sockets are told to fn (NULL: none wants to know). */
-ANY int dns_conf_channel(const struct dns_conf *c, ares_sock_state_cb fn, void *arg, ares_channel *out);
+/* at: NULL, or whom to ask in their place. */
+ANY int dns_conf_channel(
+    const struct dns_conf *c, const struct dns_servers *at, ares_sock_state_cb fn, void *arg, ares_channel *out);
 
 /* What is known without asking anybody: numbers, localhost, hosts, what no name can be. False: a server must be asked.
  */

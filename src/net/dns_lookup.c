@@ -169,7 +169,7 @@ int dns_lookup_blocking(enum dns_kind kind, struct sv name, int64_t timeout_us, 
 		goto out;
 	memcpy(l.name, name.p, name.n);
 	a->count = 0;
-	a->status = dns_conf_channel(conf, NULL, NULL, &l.channel);
+	a->status = dns_conf_channel(conf, NULL, NULL, NULL, &l.channel);
 	if (a->status)
 		goto out;
 	dns_lookup_begin(&l);

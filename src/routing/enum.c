@@ -14,7 +14,6 @@
 #include "core/registry/app_words.h"
 #include "core/registry/module.h"
 #include "core/run/exec.h"
-#include "loop/co.h"
 #include "net/dns.h"
 #include "routing/routing_i.h"
 #include "text/mark.h"
@@ -39,6 +38,10 @@ struct results {
 static const struct conf_desc confs[] = {
     {"enum.conf", "default-isn-root", "text", NULL, "freenum.org", "where NUMBER*DOMAIN is looked up"},
     {"enum.conf", "default-root", "text", NULL, "e164.org", "where numbers are looked up"},
+    {"enum.conf", "nameserver", "address", NULL, "",
+        "asked in place of the machine's name servers; several are asked in turn; with or without a port"},
+    {"enum.conf", "use-server", "address", NULL, "", "the same"},
+    {"enum.conf", "random-nameserver", "bool", NULL, "false", "the first to be asked is any of them"},
     {"enum.conf", "query-timeout", "number", "s", "", "for the answer; query-timeout-ms counts before it"},
     {"enum.conf", "query-timeout-ms", "number", "ms", "5000", "for the answer"},
     {"enum.conf", "routes/route", "service, regex, replace", "", "",
@@ -144,57 +147,34 @@ static ON_CTL void answer_use(struct results *r, struct dns_answer *a, const cha
 
 /* ---- the question -------------------------------------------------------------------------------------------- */
 
-struct asked {
-	struct co_wait wait;
-	struct dns_answer answer;
-};
-
-static void on_answer(const struct dns_answer *a, void *arg)
-{
-	struct asked *q = arg;
-	role_assert_ctl();
-	q->answer = *a;
-	co_signal(&q->wait, ST_OK);
-}
-
-/* The name of a number's digits, backwards. */
-static int name_of(struct buf *out, const char *number, const char *domain, const char *root)
-{
-	for (size_t i = strlen(number); i; i--)
-		if (number[i - 1] >= '0' && number[i - 1] <= '9')
-			buf_printf(out, "%c.", number[i - 1]);
-	buf_printf(out, "%s%s%s", domain, *domain ? "." : "", root);
-	return out->failed ? ST_NOMEM : out->n > DNS_NAME_MAX ? ST_LIMIT : ST_OK;
-}
-
 /* number, plain: what was dialled; root NULL or "": the configuration's. */
 static CO int look_up(const char *number, const char *root, struct results *r)
 {
-	struct dns_ask *waiting = NULL;
-	struct asked *q = mem_zalloc(sizeof(*q));
-	struct buf name, dialled;
+	struct dns_answer *answer = mem_zalloc(sizeof(*answer));
+	struct buf name, dialled, servers;
 	buf_init(&name);
 	buf_init(&dialled);
+	buf_init(&servers);
 	r->count = 0;
 	const char *star = strchr(number, '*');
 	buf_printf(
 	    &dialled, "%s%.*s", *number == '+' ? "" : "+", star ? (int)(star - number) : (int)strlen(number), number);
 	if (!root || !*root)
 		root = star ? param("default-isn-root", "freenum.org") : param("default-root", "e164.org");
-	int st = q && !dialled.failed ? name_of(&name, dialled.p, star ? star + 1 : "", root) : ST_NOMEM;
+	const struct xml_node *settings = xml_child(config_conf("enum.conf"), "settings");
+	bool has_own = routing_servers(settings, &servers);
+	struct dns_servers at = {servers.p, str_is_true(param("random-nameserver", ""))};
+	int st = answer && !dialled.failed ? routing_enum_name(&name, dialled.p, star ? star + 1 : "", root) : ST_NOMEM;
 	if (!st)
-		st = dns_ask(&waiting, DNS_NAPTR, buf_sv(&name), NULL, timeout_us(), &q->answer, on_answer, q);
-	if (st == ST_AGAIN)
-		st = co_wait(&q->wait, -1);
+		st = routing_naptr(buf_sv(&name), has_own ? &at : NULL, timeout_us(), answer);
 	if (!st)
-		st = q->answer.status;
-	if (!st)
-		answer_use(r, &q->answer, dialled.p);
+		answer_use(r, answer, dialled.p);
 	else if (st != ST_NOTFOUND)
 		log_warning("enum: %s: %s", name.p ? name.p : number, status_text(st));
 	buf_fini(&name);
 	buf_fini(&dialled);
-	mem_free(q);
+	buf_fini(&servers);
+	mem_free(answer);
 	return st == ST_NOMEM ? st : ST_OK;
 }
 

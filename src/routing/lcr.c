@@ -23,15 +23,16 @@ static const char imported[] = "lcr_carrier,lcr_rate,lcr_user_rate";
 
 /* ---- configuration ------------------------------------------------------------------------------------------- */
 
-static void profile_free(struct lcr_profile *p)
+static void profile_fini(void *arg)
 {
+	struct lcr_profile *p = arg;
 	mem_free(p->name);
 	mem_free(p->order_by);
 	mem_free(p->order);
 	mem_free(p->custom_sql);
 	mem_free(p->export_fields);
 	mem_free(p->limit_type);
-	mem_free(p);
+	mem_free(p->failover);
 }
 
 static ON_CTL void profiles_free(void)
@@ -39,7 +40,7 @@ static ON_CTL void profiles_free(void)
 	while (lcr_profiles) {
 		struct lcr_profile *p = lcr_profiles;
 		lcr_profiles = p->next;
-		profile_free(p);
+		mem_unref(p);
 	}
 }
 
@@ -78,7 +79,8 @@ static char *text_of(const struct xml_node *x, const char *name)
 static ON_CTL void profile_read(const struct xml_node *x)
 {
 	const char *name = xml_attr_or(x, "name", ""), *id = config_param(x, "id", "");
-	struct lcr_profile *p = *name ? mem_zalloc(sizeof(*p)) : NULL, **tail = &lcr_profiles;
+	struct lcr_profile *p = *name ? mem_new(sizeof(*p), profile_fini, "routing.lcr_profile") : NULL,
+	                   **tail = &lcr_profiles;
 	if (!p) {
 		log_error("%s:%u: a profile needs a name", x->file ? x->file : "lcr.conf", x->line);
 		return;
@@ -98,8 +100,10 @@ static ON_CTL void profile_read(const struct xml_node *x)
 	p->is_reordered = is_on(x, "reorder_by_rate"), p->is_quoted = is_on(x, "quote_in_list");
 	p->is_single = is_on(x, "single_bridge"), p->has_info_headers = is_on(x, "info_in_headers");
 	p->is_redirect = is_on(x, "enable_sip_redir");
+	p->failover = text_of(x, "failover_causes");
+	p->asks_portability = is_on(x, "portability");
 	if (!p->name || !p->order_by || !p->order || !p->limit_type) {
-		profile_free(p);
+		mem_unref(p);
 		return;
 	}
 	while (*tail)
@@ -107,14 +111,14 @@ static ON_CTL void profile_read(const struct xml_node *x)
 	*tail = p;
 }
 
-const struct lcr_profile *lcr_profile_find(const char *name)
+struct lcr_profile *lcr_profile_find(const char *name)
 {
-	const struct lcr_profile *p = lcr_profiles;
+	struct lcr_profile *p = lcr_profiles;
 	if (!name || !*name)
 		name = "default";
 	while (p && strcmp(p->name, name) != 0)
 		p = p->next;
-	return p;
+	return p ? mem_ref(p) : NULL;
 }
 
 /* ---- application --------------------------------------------------------------------------------------------- */
@@ -242,7 +246,7 @@ static int hunt(struct leg *leg, const char *args)
 	int st = a.profile ? lcr_look(&a) : ST_NOTFOUND;
 	if (!st && a.count) {
 		char *plain = mark_strip_dup(sv_of(a.number));
-		leg_var_set(leg, "continue_on_fail", "true");
+		leg_var_set(leg, "continue_on_fail", a.profile->failover ? a.profile->failover : "true");
 		leg_var_set(leg, "hangup_after_bridge", "true");
 		import_add(leg);
 		for (size_t i = 0; i < a.count && !st; i++)
@@ -379,6 +383,10 @@ static const struct conf_desc confs[] = {
         "routes for a redirect: no variables, commas"},
     {"lcr.conf", "profiles/profile/export_fields", "names", NULL, "",
         "columns that become variables of the dialled leg"},
+    {"lcr.conf", "profiles/profile/failover_causes", "names", NULL, "",
+        "dialplan lcr: causes after which the next carrier is tried (continue_on_fail); none: any"},
+    {"lcr.conf", "profiles/profile/portability", "bool", NULL, "false",
+        "mod_portability is asked for the ported number, unless the variable lrn says it"},
     {"lcr.conf", "profiles/profile/id", "number", NULL, "0", "rows of that lcr_profile only; 0: all"},
     {"lcr.conf", "profiles/profile/info_in_headers", "bool", NULL, "false", "carriers get X-LCR-INFO"},
     {"lcr.conf", "profiles/profile/limit_type", "db or hash", NULL, "db", "who counts the calls of limit_execute"},

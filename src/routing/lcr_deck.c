@@ -272,7 +272,8 @@ struct candidate {
 	const struct lcr_quality *quality;
 	double price;
 	uint8_t digits;
-	double chance; /* by share: the greater comes first among equals */
+	bool is_ported; /* a price of the network that the number is in now: before those of where it was */
+	double chance;  /* by share: the greater comes first among equals */
 };
 
 /* What the profile compares by; a name that is none of these is left out when the profile is read. */
@@ -297,6 +298,8 @@ static double worth(const struct candidate *c, struct sv by)
 static bool is_before(const struct candidate *a, const struct candidate *b, const char *order)
 {
 	struct sv rest = sv_of(order), by;
+	if (a->is_ported != b->is_ported)
+		return a->is_ported;
 	if (a->digits != b->digits)
 		return a->digits > b->digits;
 	while (rest.n) {
@@ -349,7 +352,10 @@ int lcr_deck_look(struct lcr_ask *a, const char *digits, const char *lrn, enum l
 	if (!list)
 		return d ? ST_NOMEM : ST_IO;
 	size_t count = candidates_find(a, d, digits, false, field, list, LCR_ROUTES_MAX);
+	size_t own = count;
 	count += candidates_find(a, d, *lrn ? lrn : digits, true, field, list + count, LCR_ROUTES_MAX - count);
+	for (size_t i = own; i < count; i++)
+		list[i].is_ported = *lrn;
 	for (size_t i = 1; i < count; i++) { /* few of them, and nearly in order */
 		struct candidate c = list[i];
 		size_t at = i;

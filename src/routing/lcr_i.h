@@ -5,6 +5,7 @@
  *                                                                             '-> the command's table (lcr_show.c) */
 #pragma once
 #include "base/str.h"
+#include "routing/portability_i.h"
 #include "routing/routing_i.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,13 +21,15 @@ struct lcr_database {
 	bool is_known, has_intrastate, has_intralata, has_npanxx, has_codec, has_cid, has_lrn;
 	const char *random; /* its function, or NULL */
 };
-struct lcr_profile {
+struct lcr_profile { /* counted: a look-up holds it across its waits */
 	struct lcr_profile *next;
 	char *name, *order_by, *custom_sql, *export_fields, *limit_type;
+	char *failover; /* causes after which the next carrier is tried, of the dialplan; NULL: any */
 	uint32_t id;
 	char *order; /* order_by as it stands there, for decks */
 	bool is_reordered, is_quoted, is_single, has_info_headers, is_redirect;
 	bool is_memory; /* by the deck, not by a query */
+	bool asks_portability;
 };
 extern struct lcr_database lcr_db;
 extern struct lcr_profile *lcr_profiles;
@@ -54,18 +57,20 @@ struct lcr_route {
 	struct lcr_quality quality; /* as it was; no calls: nothing is known */
 };
 struct lcr_ask {
-	struct leg *leg;          /* or NULL */
-	const char *number, *cid; /* with marks */
-	const char *lrn;          /* digits, or NULL */
-	const struct lcr_profile *profile;
+	struct leg *leg;             /* or NULL */
+	const char *number, *cid;    /* with marks */
+	const char *lrn;             /* digits, or NULL */
+	struct lcr_profile *profile; /* a reference */
+	struct portability ported;   /* what was said of the number; its source NULL: nobody was asked */
 	bool is_intrastate, is_intralata;
 	struct buf *why; /* not NULL: a line for each offer that is left out */
 	/* found */
 	struct lcr_route *routes; /* the caller frees them: lcr_ask_fini */
 	size_t count;
 };
-ON_CTL const struct lcr_profile *lcr_profile_find(const char *name); /* NULL, "": the default one */
-CO void lcr_probe(void);                                             /* finds out what the database has, once */
+/* A reference; NULL: there is none of that name. NULL, "": "default". */
+ON_CTL struct lcr_profile *lcr_profile_find(const char *name);
+CO void lcr_probe(void); /* finds out what the database has, once */
 /* The SQL of a profile, ${lcr_...} not yet filled in. After lcr_probe. */
 ON_CTL int lcr_template(const struct lcr_profile *p, struct buf *out);
 CO int lcr_look(struct lcr_ask *a);

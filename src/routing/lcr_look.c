@@ -369,6 +369,9 @@ int lcr_look(struct lcr_ask *a)
 	digits_of(a->lrn ? a->lrn : "", lrn);
 	if (!*digits)
 		return ST_INVAL;
+	if (!*lrn && a->profile->asks_portability && !portability_look(digits, &a->ported) &&
+	    a->ported.state == PORTABILITY_PORTED)
+		snprintf(lrn, sizeof(lrn), "%s", a->ported.number);
 	lcr_probe();
 	if (lcr_db.has_npanxx)
 		place_ask(a, digits, from);
@@ -418,5 +421,6 @@ void lcr_ask_fini(struct lcr_ask *a)
 	for (size_t i = 0; i < a->count; i++)
 		route_fini(&a->routes[i]);
 	mem_free(a->routes);
-	a->routes = NULL, a->count = 0;
+	mem_unref(a->profile);
+	a->routes = NULL, a->count = 0, a->profile = NULL;
 }

@@ -224,6 +224,16 @@ int api_route(struct api_call *c)
 		if (d)
 			buf_printf(c->out, "%zu rates of %zu carriers in memory, %lld s old\n", deck_rate_count(d),
 			    deck_carrier_count(d), (long long)age_s);
+		if (a.ported.source) {
+			buf_printf(c->out, "portability: %s%s",
+			    a.ported.state == PORTABILITY_PORTED ? "ported to "
+			    : a.ported.state == PORTABILITY_NOT  ? "not ported"
+			                                         : "unknown",
+			    a.ported.number);
+			if (*a.ported.network)
+				buf_addc(c->out, ' '), mark_put(c->out, sv_of(a.ported.network));
+			buf_printf(c->out, " (%s)\n", a.ported.source);
+		}
 		for (size_t i = 0; i < a.count; i++)
 			route_print(&a, i, c->out);
 		buf_addv(c->out, buf_sv(&why));

@@ -59,6 +59,17 @@ ANY void routing_tables_free(struct routing_table **list);
 /* Puts t in the place of the one of its name, or at the end. */
 ANY void routing_table_put(struct routing_table **list, struct routing_table *t);
 
+/* NAPTR records of a name, waiting: of servers ("" : the machine's). ST_NOTFOUND, ST_TIMEOUT and the like: answer's
+ * status. *out is the caller's, large. */
+struct dns_answer;
+struct dns_servers;
+CO int routing_naptr(struct sv name, const struct dns_servers *at, int64_t timeout_us, struct dns_answer *out);
+/* The servers that a configuration names, as a list for net/dns.h: <param name="nameserver"/> (or use-server), each an
+ * address with or without a port. false: it names none; what is no address is told in the log. */
+ON_CTL bool routing_servers(const struct xml_node *settings, struct buf *out);
+/* The digits of number backwards, each with its dot, then domain (may be "") and root. ST_LIMIT: it is no name. */
+ANY int routing_enum_name(struct buf *out, const char *number, const char *domain, const char *root);
+
 /* Appends what a record's "!regex!replacement!flags" makes of a number, plain. ST_NOTFOUND: it does not fit; ST_PARSE:
  * it is none. */
 ANY int routing_enum_uri(const char *regexp, const char *number, struct buf *out);

@@ -71,6 +71,7 @@ struct store_driver {
 	const char *scheme; /* lower case: what stands before "://" */
 	/* What orders rows as they came, in somebody's own SQL ("rowid"); NULL: nothing does. */
 	const char *row_order;
+	bool is_side_by_side; /* several connections of one name get on with their statements at the same time */
 	/* Makes a connection for the rest of the DSN, without waiting: what cannot be reached shows in the batches. A
 	 * name that can be no database is ST_INVAL with a text in error. folder: where plain names of files lie, or
 	 * NULL. */

@@ -348,8 +348,12 @@ static void pg_close(struct store_conn *conn)
 		role_assert_ctl(); \
 		return pg_open_as(&store_##name, out, rest, use, error); \
 	} \
-	const struct store_driver store_##name = { \
-	    .scheme = #name, .row_order = "ctid", .open = name##_open, .submit = pg_submit, .close = pg_close}
+	const struct store_driver store_##name = {.scheme = #name, \
+	    .row_order = "ctid", \
+	    .is_side_by_side = true, \
+	    .open = name##_open, \
+	    .submit = pg_submit, \
+	    .close = pg_close}
 KIND(pgsql);
 KIND(postgresql);
 KIND(postgres);

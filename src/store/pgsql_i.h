@@ -4,6 +4,7 @@
  *   pgsql_link.c   one connection: names looked up, connected, set up, lost, tried again
  *   pgsql_run.c    one batch on a connection that is ready: what is sent, what comes back
  *   pgsql_table.c  the statements of a table
+ *   pgsql_text.c   others' transactions, in one go
  *
  * All on the control loop, no call of libpq waits. */
 #pragma once
@@ -19,6 +20,7 @@ enum pg_kind { PG_PUT, PG_DEL, PG_OVER, PG_EACH, PG_KIND_COUNT = PG_EACH + STORE
 struct dns_ask;
 struct lpoll;
 struct pg_sent;
+struct pg_texts;
 
 /* One database as DSNs name it; known while somebody uses it. */
 struct pg_name {
@@ -98,6 +100,7 @@ struct pg_link {
 	size_t sent_count, sent_cap, sent_at;
 	struct pg_table tables[PG_TABLES_MAX];
 	size_t table_count;
+	struct pg_texts *texts; /* prepared statements of others' own */
 };
 
 /* pgsql.c */
@@ -122,6 +125,22 @@ ON_CTL void pg_name_put(struct pg_name *n);
 ON_CTL void pg_run(struct pg_link *l, struct pg_job *j);
 ON_CTL void pg_run_input(struct pg_link *l); /* something came */
 ON_CTL void pg_run_forget(struct pg_link *l);
+struct pg_values { /* as libpq wants them */
+	struct buf text;
+	size_t offsets[SQL_VALUES_MAX];
+	const char *p[SQL_VALUES_MAX];
+	size_t count;
+};
+ON_CTL void pg_values_start(struct pg_values *v);
+ON_CTL void pg_value_add(struct pg_values *v, struct sv value, bool may_be_null);
+ON_CTL bool pg_values_point(struct pg_values *v); /* p is good until the next start; false: no memory */
+
+/* pgsql_text.c */
+ANY bool pg_text_is_one_go(const struct store_op *op);
+ON_CTL bool pg_text_send(struct pg_link *l, struct store_op *op);   /* false: the connection is no good */
+ON_CTL void pg_text_next(struct pg_link *l);                        /* the results of one statement are at their end */
+ON_CTL bool pg_text_prepared(struct pg_link *l, const PGresult *r); /* r is a preparation's, and no more */
+ON_CTL void pg_texts_forget(struct pg_link *l);
 
 /* pgsql_table.c */
 ON_CTL struct pg_table *pg_table_get(struct pg_link *l, const struct store_table *t); /* NULL: too many */

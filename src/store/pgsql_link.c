@@ -13,6 +13,9 @@
 
 enum { OPTIONS_MAX = 80, PAUSE_MIN_US = 100 * 1000, PAUSE_MAX_US = 5 * 1000 * 1000 };
 static const char setup_sql[] = "SET statement_timeout=10000;SET standard_conforming_strings=on";
+/* Whoever keeps says the same things again and again, of one row: what is prepared is planned once. */
+static const char keeps_sql[] = "SET statement_timeout=10000;SET standard_conforming_strings=on;SELECT set_config(name,"
+                                "'force_generic_plan',false) FROM pg_settings WHERE name='plan_cache_mode'";
 static struct list names = {{&names.head, &names.head}};
 
 /* ---- names ---- */
@@ -144,6 +147,7 @@ static ON_CTL void link_off(struct pg_link *l)
 	PQfinish(l->pg);
 	l->pg = NULL;
 	l->table_count = 0;
+	pg_texts_forget(l);
 	pg_run_forget(l);
 	l->is_in_transaction = false;
 	l->state = PG_OFF;
@@ -260,7 +264,7 @@ static void on_notice(void *arg, const PGresult *r)
 
 static ON_CTL void sets_send(struct pg_link *l)
 {
-	if (!PQsendQuery(l->pg, setup_sql)) {
+	if (!PQsendQuery(l->pg, l->is_asks ? setup_sql : keeps_sql)) {
 		fail_pq(l);
 		return;
 	}
@@ -447,6 +451,7 @@ void pg_link_clean(struct pg_link *l)
 	l->state = PG_CLEANING;
 	l->is_making = is_open; /* the discarding is still to come */
 	l->table_count = 0;
+	pg_texts_forget(l);
 	loop_timer_set(&l->deadline, PG_CONNECT_US, "pgsql clean", on_connect_late, l);
 	pg_link_watch(l);
 }

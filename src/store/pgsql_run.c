@@ -46,31 +46,24 @@ static ON_CTL void fail_sending(struct pg_link *l)
 
 /* ---- values ---- */
 
-struct values {
-	struct buf text;
-	size_t offsets[SQL_VALUES_MAX];
-	const char *p[SQL_VALUES_MAX];
-	size_t count;
-};
-
-static void value_add(struct values *v, struct sv value, bool may_be_null)
+void pg_value_add(struct pg_values *v, struct sv value, bool may_be_null)
 {
 	v->offsets[v->count++] = may_be_null && !value.p ? SIZE_MAX : v->text.n;
-	if (sql_is_utf8(value))
+	if (value.p && sql_is_utf8(value))
 		buf_addv(&v->text, value);
-	else
+	else if (value.p)
 		sql_utf8_put(&v->text, value);
 	buf_addc(&v->text, 0);
 }
 
-static bool values_point(struct values *v)
+bool pg_values_point(struct pg_values *v)
 {
 	for (size_t i = 0; i < v->count; i++)
 		v->p[i] = v->offsets[i] == SIZE_MAX ? NULL : v->text.p + v->offsets[i];
 	return !v->text.failed;
 }
 
-static void values_start(struct values *v)
+void pg_values_start(struct pg_values *v)
 {
 	buf_clear(&v->text);
 	v->count = 0;
@@ -110,18 +103,18 @@ static ON_CTL bool prepare(struct pg_link *l, struct pg_table *tb, unsigned kind
 }
 
 static ON_CTL bool prepared_send(
-    struct pg_link *l, struct store_op *op, struct pg_table *tb, unsigned kind, struct values *v)
+    struct pg_link *l, struct store_op *op, struct pg_table *tb, unsigned kind, struct pg_values *v)
 {
 	char name[32];
 	name_put(name, l, tb, kind);
-	if (!values_point(v) || !prepare(l, tb, kind) ||
+	if (!pg_values_point(v) || !prepare(l, tb, kind) ||
 	    !PQsendQueryPrepared(l->pg, name, (int)v->count, v->p, NULL, NULL, 0))
 		return false;
 	sent_add(l, op, tb, kind);
 	return true;
 }
 
-static ON_CTL bool op_send(struct pg_link *l, struct store_op *op, struct values *v)
+static ON_CTL bool op_send(struct pg_link *l, struct store_op *op, struct pg_values *v)
 {
 	struct pg_table *tb = op->kind == STORE_OP_SYNC ? NULL : pg_table_get(l, op->table);
 	char now[24];
@@ -131,21 +124,21 @@ static ON_CTL bool op_send(struct pg_link *l, struct store_op *op, struct values
 	if (!tb)
 		return op->kind == STORE_OP_SYNC;
 	if (op->kind == STORE_OP_EACH && tb->t->expires) { /* what is over goes before anybody reads */
-		values_start(v);
+		pg_values_start(v);
 		snprintf(now, sizeof(now), "%lld", (long long)(clock_wall_us() / 1000000));
-		value_add(v, sv_of(now), false);
+		pg_value_add(v, sv_of(now), false);
 		if (!prepared_send(l, op, tb, PG_OVER, v))
 			return false;
 	}
-	values_start(v);
+	pg_values_start(v);
 	for (size_t i = 0; i < op->value_count; i++)
-		value_add(v, op->values[i], false);
+		pg_value_add(v, op->values[i], false);
 	return prepared_send(l, op, tb, kind, v);
 }
 
 static ON_CTL void pipeline_send(struct pg_link *l)
 {
-	struct values *v = mem_zalloc(sizeof(*v));
+	struct pg_values *v = mem_zalloc(sizeof(*v));
 	struct lnode *it, *tmp;
 	bool is_ok = PQenterPipelineMode(l->pg);
 
@@ -304,7 +297,7 @@ static ON_CTL bool statement_send(struct pg_link *l, struct sv statement)
 {
 	struct store_op *op = first_op(l);
 	struct sql_values places;
-	struct values *v = mem_zalloc(sizeof(*v));
+	struct pg_values *v = mem_zalloc(sizeof(*v));
 	struct buf text;
 	bool is_sent = false;
 
@@ -314,8 +307,8 @@ static ON_CTL bool statement_send(struct pg_link *l, struct sv statement)
 		l->status = st;
 	} else {
 		for (size_t i = 0; i < places.count; i++)
-			value_add(v, op->values[places.at[i]], true);
-		is_sent = values_point(v) && !text.failed &&
+			pg_value_add(v, op->values[places.at[i]], true);
+		is_sent = pg_values_point(v) && !text.failed &&
 		          PQsendQueryParams(l->pg, text.p, (int)v->count, NULL, v->p, NULL, NULL, 0);
 		if (!is_sent)
 			sql_fail(l, ST_CLOSED, PQerrorMessage(l->pg));
@@ -357,11 +350,12 @@ static ON_CTL void columns_take(struct pg_link *l, struct store_rows *rows, cons
 		store_rows_add(rows, PQfname(r, i), strlen(PQfname(r, i)));
 }
 
-static ON_CTL void row_take(struct store_rows *rows, const PGresult *r)
+static ON_CTL void result_rows_take(struct store_rows *rows, const PGresult *r)
 {
-	for (int k = 0; k < PQnfields(r); k++)
-		store_rows_add(rows, PQgetisnull(r, 0, k) ? NULL : PQgetvalue(r, 0, k), (size_t)PQgetlength(r, 0, k));
-	rows->row_count++;
+	for (int i = 0; i < PQntuples(r); i++, rows->row_count++)
+		for (int k = 0; k < PQnfields(r); k++)
+			store_rows_add(
+			    rows, PQgetisnull(r, i, k) ? NULL : PQgetvalue(r, i, k), (size_t)PQgetlength(r, i, k));
 }
 
 static void changes_take(struct store_rows *rows, PGresult *r)
@@ -393,7 +387,7 @@ static ON_CTL bool sql_result(struct pg_link *l, PGresult *r)
 	switch (PQresultStatus(r)) {
 	case PGRES_SINGLE_TUPLE:
 		columns_take(l, rows, r);
-		row_take(rows, r);
+		result_rows_take(rows, r);
 		if (rows->cells.n > first_op(l)->result_max_bytes || rows->cells.failed) {
 			char why[64];
 			snprintf(why, sizeof(why), "the result is over %zu MiB", first_op(l)->result_max_bytes >> 20);
@@ -404,6 +398,7 @@ static ON_CTL bool sql_result(struct pg_link *l, PGresult *r)
 		break;
 	case PGRES_TUPLES_OK:
 		columns_take(l, rows, r);
+		result_rows_take(rows, r); /* none, when they came one by one */
 		changes_take(rows, r);
 		l->has_columns = false;
 		break;
@@ -427,6 +422,18 @@ static ON_CTL bool sql_result(struct pg_link *l, PGresult *r)
 
 /* ---- in general ---- */
 
+/* A text that was to be a transaction, and failed, leaves nothing open for the next one. */
+static ON_CTL void sql_end(struct pg_link *l)
+{
+	bool is_open = l->status && !l->is_in_transaction && sql_is_transaction(first_op(l)->text) &&
+	               PQtransactionStatus(l->pg) == PQTRANS_INERROR;
+	l->rest = SV_NONE;
+	if (is_open && PQsendQuery(l->pg, "ROLLBACK"))
+		pg_link_watch(l);
+	else
+		pg_run_done(l, l->status);
+}
+
 /* What came is at its end: the next step. */
 static ON_CTL void results_end(struct pg_link *l)
 {
@@ -437,7 +444,30 @@ static ON_CTL void results_end(struct pg_link *l)
 	else if (!l->status && sql_send(l))
 		pg_link_watch(l);
 	else
-		pg_run_done(l, l->status);
+		sql_end(l);
+}
+
+/* Of a transaction that went out at once. */
+static ON_CTL bool text_result(struct pg_link *l, PGresult *r)
+{
+	switch (PQresultStatus(r)) {
+	case PGRES_PIPELINE_SYNC:
+		PQclear(r);
+		PQexitPipelineMode(l->pg);
+		if (l->status && l->is_renewed)
+			pg_link_fail(l, l->status, "the prepared statements are gone");
+		else
+			sql_end(l);
+		return false;
+	case PGRES_PIPELINE_ABORTED:
+		PQclear(r);
+		return true;
+	default:
+		if (!pg_text_prepared(l, r))
+			return sql_result(l, r);
+		PQclear(r);
+		return true;
+	}
 }
 
 /* false: the batch is over, or the connection. */
@@ -448,10 +478,16 @@ static ON_CTL bool result_take(struct pg_link *l, PGresult *r)
 		results_end(l);
 		return false;
 	}
+	if (!r && l->job->is_sql) {
+		pg_text_next(l);
+		return true;
+	}
 	if (!r) {
 		l->sent_at++;
 		return true;
 	}
+	if (is_pipeline && l->job->is_sql)
+		return text_result(l, r);
 	if (!is_pipeline && !l->is_making)
 		return sql_result(l, r);
 	if (is_pipeline && PQresultStatus(r) == PGRES_PIPELINE_SYNC) {
@@ -494,6 +530,13 @@ void pg_run(struct pg_link *l, struct pg_job *j)
 	loop_timer_set(&l->deadline, left_us, "pgsql batch", on_late, l);
 	if (!j->is_sql) {
 		batch_start(l);
+		return;
+	}
+	if (pg_text_is_one_go(first_op(l))) {
+		if (pg_text_send(l, first_op(l)))
+			pg_link_watch(l);
+		else
+			fail_sending(l);
 		return;
 	}
 	l->rest = sv_of(first_op(l)->text);

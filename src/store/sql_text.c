@@ -153,6 +153,11 @@ static int value_add(struct sql_values *v, size_t number, enum sql_dialect d, st
 	return ST_OK;
 }
 
+bool sql_is_transaction(const char *text)
+{
+	return !strncasecmp(text, "BEGIN;", 6);
+}
+
 int sql_bind(
     struct sv s, enum sql_dialect d, size_t value_count, struct buf *out, struct sql_values *values, struct buf *error)
 {

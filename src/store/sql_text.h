@@ -20,6 +20,8 @@ struct sql_values { /* which of the given values each place takes: 0 is the firs
 /* The next statement of *rest, which moves behind it: trimmed, without its ';', never empty; what is only comment is
  * none. false: there is none left. A view. */
 ANY bool sql_next(struct sv *rest, enum sql_dialect d, struct sv *statement);
+/* A transaction of its own: "BEGIN;" and what follows. */
+ANY bool sql_is_transaction(const char *text);
 /* Appends the statement as the dialect writes its values, and says which it takes. ST_INVAL: it names one that is not
  * among value_count (error says which); ST_LIMIT: over SQL_VALUES_MAX places. */
 ANY int sql_bind(struct sv statement, enum sql_dialect d, size_t value_count, struct buf *out,

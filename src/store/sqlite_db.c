@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/sql_text.h"
 #include "store/sqlite_i.h"
 
 #include <sqlite3.h>
@@ -23,6 +24,7 @@ struct sqlite_db {
 	sqlite3 *handle;
 	struct table tables[TABLES_MAX];
 	size_t table_count;
+	struct sqlite_texts *texts;
 };
 
 struct sqlite_db *sqlite_db_new(const char *path, enum store_use use)
@@ -43,6 +45,7 @@ void sqlite_db_disconnect(struct sqlite_db *db)
 		for (int k = 0; k < STMT_COUNT; k++)
 			sqlite3_finalize(db->tables[i].stmts[k]);
 	db->table_count = 0;
+	sqlite_texts_clear(&db->texts);
 	sqlite3_close(db->handle);
 	db->handle = NULL;
 }
@@ -364,10 +367,54 @@ static int statement_run(struct sqlite_db *db, struct store_op *op, sqlite3_stmt
 	return rc == SQLITE_DONE ? ST_OK : sql_fail(db, op, rc);
 }
 
-static int sql_run(struct sqlite_db *db, struct store_op *op)
+/* A text for the first time: what has values comes again, and stays prepared when all of it was good. */
+static ON_WORK int text_run(struct sqlite_db *db, struct store_op *op)
 {
+	struct sqlite_text *kept = op->value_count ? mem_zalloc(sizeof(*kept)) : NULL;
 	const char *rest = op->text;
-	int rc, status = ST_OK;
+	int status = ST_OK;
+	bool is_whole = kept && (kept->text = mem_strdup(op->text));
+	while (!status && *rest) {
+		sqlite3_stmt *stmt = NULL;
+		int rc = sqlite3_prepare_v2(db->handle, rest, -1, &stmt, &rest);
+		if (rc)
+			status = sql_fail(db, op, rc);
+		else if (stmt)
+			status = statement_run(db, op, stmt);
+		is_whole &= !stmt || (kept && kept->count < SQLITE_STMTS_MAX);
+		if (stmt && is_whole) {
+			sqlite3_reset(stmt);
+			sqlite3_clear_bindings(stmt); /* the values are gone after it */
+			kept->stmts[kept->count++] = stmt;
+		} else {
+			sqlite3_finalize(stmt);
+		}
+	}
+	if (is_whole && !status)
+		sqlite_texts_put(&db->texts, kept);
+	else
+		sqlite_text_free(kept);
+	return status;
+}
+
+static ON_WORK int kept_run(struct sqlite_db *db, struct store_op *op, struct sqlite_text *kept)
+{
+	int status = ST_OK;
+	for (size_t i = 0; !status && i < kept->count; i++) {
+		status = statement_run(db, op, kept->stmts[i]);
+		sqlite3_reset(kept->stmts[i]);
+		sqlite3_clear_bindings(kept->stmts[i]);
+	}
+	if (status)
+		sqlite_text_free(kept);
+	else
+		sqlite_texts_put(&db->texts, kept);
+	return status;
+}
+
+static ON_WORK int sql_run(struct sqlite_db *db, struct store_op *op)
+{
+	int rc;
 
 	if (is_too_late(op))
 		return ST_TIMEOUT;
@@ -375,18 +422,14 @@ static int sql_run(struct sqlite_db *db, struct store_op *op)
 		buf_printf(&op->rows.error, "%s: %s", db->path, sqlite3_errstr(rc));
 		return ST_IO;
 	}
+	bool is_own = sqlite3_get_autocommit(db->handle) && sql_is_transaction(op->text);
 	sqlite3_progress_handler(db->handle, PROGRESS_STEPS, is_too_late, op);
-	while (!status && *rest) {
-		sqlite3_stmt *stmt = NULL;
-		rc = sqlite3_prepare_v2(db->handle, rest, -1, &stmt, &rest);
-		if (rc)
-			status = sql_fail(db, op, rc);
-		else if (stmt)
-			status = statement_run(db, op, stmt);
-		sqlite3_finalize(stmt);
-	}
+	struct sqlite_text *kept = op->value_count ? sqlite_texts_take(db->texts, op->text) : NULL;
+	rc = kept ? kept_run(db, op, kept) : text_run(db, op);
 	sqlite3_progress_handler(db->handle, 0, NULL, NULL);
-	return status;
+	if (rc && is_own && !sqlite3_get_autocommit(db->handle))
+		sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+	return rc;
 }
 
 int sqlite_db_run(struct sqlite_db *db, struct store_batch *b)

@@ -429,6 +429,11 @@ void store_migration_set(struct store *s, struct store_migration *m)
 	s->migration = m;
 }
 
+bool store_is_side_by_side(const struct store *s)
+{
+	return s->driver->is_side_by_side;
+}
+
 const char *store_row_order(const struct store *s)
 {
 	return s->driver->row_order;

@@ -62,7 +62,8 @@ ON_CTL int store_each(struct store *s, const struct store_table *t, const struct
 /* done when everything queued before is committed (or given up: ST_IO). */
 ON_CTL int store_sync(struct store *s, store_done_fn done, void *arg);
 /* Runs one or several statements in their place in the order, once; the answer is the last one's. $1, $2 ... in text
- * stand for params (p NULL: NULL). All is copied. ST_TIMEOUT: no answer within 10 s (it may run all the same);
+ * stand for params (p NULL: NULL). A text that begins with "BEGIN;" and fails is rolled back (sqlite, PostgreSQL), so
+ * that what others ask next is not in it. All is copied. ST_TIMEOUT: no answer within 10 s (it may run all the same);
  * ST_LIMIT: over 16 MiB of result; ST_IO: rows->error says why. row may be NULL; with it the rows are handed out, at
  * most STORE_COLUMNS_MAX columns wide, before the answer. */
 ON_CTL int store_sql(struct store *s, const char *text, const struct sv *params, size_t param_count, store_row_fn row,
@@ -76,6 +77,8 @@ CO int store_sql_run(
 ON_CTL int store_migrate(struct store *s, const char *room, const char *const *steps, store_done_fn done, void *arg);
 /* What orders rows as they came, for an ORDER BY in somebody's own SQL; NULL: this database has nothing like it. */
 ON_CTL const char *store_row_order(const struct store *s);
+/* Would a second store of the same DSN have its statements run while one of this runs? */
+ON_CTL bool store_is_side_by_side(const struct store *s);
 ON_CTL void store_stats_get(const struct store *s, struct store_stats *out);
 
 /* The next cell from *at (0: the first), which moves on; false: none is left. p NULL: NULL. */

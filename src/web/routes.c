@@ -30,6 +30,9 @@
 #define PARAM_MESSAGE \
 	"{\"name\":\"uuid\",\"in\":\"query\",\"required\":true,\"schema\":{\"type\":\"string\"},\"description\":" \
 	"\"uuid of the message.\"}"
+#define PARAM_CAMPAIGN \
+	"{\"name\":\"name\",\"in\":\"path\",\"required\":true,\"schema\":{\"type\":\"string\"}," \
+	"\"description\":\"Name of the campaign.\"}"
 #define REF(name) "{\"$ref\":\"#/components/schemas/" name "\"}"
 
 /* clang-format off */
@@ -155,6 +158,32 @@ const struct web_route web_routes[] = {
         PARAM_TEXT("box"), NULL, "One row a message.", "{\"type\":\"object\"}", "application/json", 200},
     {"GET", "/v1/mailbox/{id}", WEB_AGENT, 0, web_mailbox_file, "console", "A message to listen to",
         PARAM_JOB "," PARAM_TEXT("box"), NULL, "The sound.", "{\"type\":\"string\"}", "audio/wav", 200},
+    {"GET", "/v1/campaigns", WEB_OPERATOR, 0, web_campaigns, "dialler", "Campaigns of mod_dialler; 503 while it is not loaded",
+        NULL, NULL, "One row a campaign.", "{\"type\":\"object\"}", "application/json", 200},
+    {"GET", "/v1/campaigns/{name}", WEB_OPERATOR, 0, web_campaign, "dialler", "One campaign: figures, agents, results, how the pacing decides",
+        PARAM_CAMPAIGN, NULL, "The campaign.", "{\"type\":\"object\"}", "application/json", 200},
+    {"POST", "/v1/campaigns/{name}", WEB_OPERATOR, WEB_TAKES_BODY | WEB_NEEDS_BODY, web_campaign_do, "dialler",
+        "action: start, pause, resume, stop, recycle (results: which)",
+        PARAM_CAMPAIGN, "{\"type\":\"object\"}", "It is done.", "{\"type\":\"object\"}", "application/json", 200},
+    {"POST", "/v1/campaigns/{name}/list", WEB_OPERATOR, WEB_TAKES_BODY | WEB_NEEDS_BODY, web_campaign_list, "dialler",
+        "Import numbers: csv, the text of a list; list, its name",
+        PARAM_CAMPAIGN, "{\"type\":\"object\"}", "What was taken, and what was wrong by line.", "{\"type\":\"object\"}", "application/json", 200},
+    {"GET", "/v1/campaigns/{name}/agents", WEB_AGENT, 0, web_campaign_agents, "dialler", "A campaign's own agents",
+        PARAM_CAMPAIGN, NULL, "One row an agent.", "{\"type\":\"object\"}", "application/json", 200},
+    {"POST", "/v1/campaigns/{name}/agents", WEB_AGENT, WEB_TAKES_BODY | WEB_NEEDS_BODY, web_campaign_agent_do, "dialler",
+        "An agent does action: login, logout, pause, ready, next, dial, skip; the role agent: its own user",
+        PARAM_CAMPAIGN, "{\"type\":\"object\"}", "It is done.", "{\"type\":\"object\"}", "application/json", 200},
+    {"GET", "/v1/campaigns/{name}/results", WEB_OPERATOR, 0, web_campaign_results, "dialler", "Calls of a campaign, the newest first",
+        PARAM_CAMPAIGN "," PARAM_TEXT("limit") "," PARAM_TEXT("offset"), NULL, "One row a call.", "{\"type\":\"object\"}", "application/json", 200},
+    {"GET", "/v1/campaigns/{name}/answers", WEB_OPERATOR, 0, web_campaign_answers, "dialler", "A survey's answers, counted",
+        PARAM_CAMPAIGN, NULL, "One row an answer.", "{\"type\":\"object\"}", "application/json", 200},
+    {"GET", "/v1/dnc", WEB_OPERATOR, 0, web_dnc, "dialler", "Do-not-call lists, the newest thousand, or one number",
+        PARAM_TEXT("number"), NULL, "One row a number and campaign.", "{\"type\":\"object\"}", "application/json", 200},
+    {"POST", "/v1/dnc", WEB_OPERATOR, WEB_TAKES_BODY | WEB_NEEDS_BODY, web_dnc_add, "dialler", "A number is not called any more (campaign: only of that one; reason)",
+        NULL, "{\"type\":\"object\"}", "It is there.", "{\"type\":\"object\"}", "application/json", 200},
+    {"DELETE", "/v1/dnc/{number}", WEB_OPERATOR, 0, web_dnc_del, "dialler", "A number may be called again (campaign: the list)",
+        "{\"name\":\"number\",\"in\":\"path\",\"required\":true,\"schema\":{\"type\":\"string\"}}," PARAM_TEXT("campaign"),
+        NULL, "It is gone.", NULL, NULL, 204},
     {"POST", "/v1/commands/{name}", WEB_READ, WEB_TAKES_BODY, web_command, "commands", NULL, NULL, REF("CommandRequest"),
         "What the command answered.", REF("Outcome"), "application/json", 200},
     {0},

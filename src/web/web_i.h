@@ -171,6 +171,19 @@ ON_CTL void web_files_use(struct web_files *f); /* takes it in place of what was
 ON_CTL void web_files_counts(size_t *count, size_t *bytes);
 ON_CTL void web_file(struct web_call *c); /* GET / and /assets/{name} */
 
+/* ---- campaigns.c: the dialler's ---- */
+ON_CTL void web_campaigns(struct web_call *c);
+ON_CTL void web_campaign(struct web_call *c);
+ON_CTL void web_campaign_do(struct web_call *c);
+ON_CTL void web_campaign_list(struct web_call *c);
+ON_CTL void web_campaign_agents(struct web_call *c);
+ON_CTL void web_campaign_agent_do(struct web_call *c);
+ON_CTL void web_campaign_results(struct web_call *c);
+ON_CTL void web_campaign_answers(struct web_call *c);
+ON_CTL void web_dnc(struct web_call *c);
+ON_CTL void web_dnc_add(struct web_call *c);
+ON_CTL void web_dnc_del(struct web_call *c);
+
 /* ---- console.c: what the console asks beside the views ---- */
 ON_CTL void web_dial(struct web_call *c);
 ON_CTL void web_phones(struct web_call *c);

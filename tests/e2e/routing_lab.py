@@ -74,6 +74,7 @@ def make(root, names, dns_rules, a_port=7000, b_port=7001, cache="false"):
         c.close()
     (conf / "lcr.conf.xml").write_text(f"""<configuration name="lcr.conf"><settings><param name="odbc-dsn" value="sqlite://{db}/lcr.db"/></settings><profiles>
 <profile name="default"><param name="id" value="0"/><param name="order_by" value="rate,quality,reliability"/></profile>
+<profile name="causes"><param name="failover_causes" value="NORMAL_TEMPORARY_FAILURE,GATEWAY_DOWN"/></profile>
 <profile name="qual_rel"><param name="id" value="1"/><param name="order_by" value="quality,reliability"/></profile>
 <profile name="rel_qual"><param name="id" value="2"/><param name="order_by" value="reliability,quality"/></profile>
 <profile name="single"><param name="order_by" value="quality"/><param name="single_bridge" value="true"/><param name="reorder_by_rate" value="true"/>

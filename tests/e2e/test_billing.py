@@ -43,7 +43,6 @@ def sw(tmp_path_factory):
     s.start()
     deck = s.root / "deck.csv"
     deck.write_text(DECK)
-    until(lambda: s.api("billing reload").startswith("+OK"))
     assert s.api(f"billing import retail {deck}") == "+OK 4 rates imported, 1 lines are bad\nline 5: prefix is no value of that kind\n"
     yield s
     s.stop()
@@ -243,6 +242,30 @@ def test_a_day_is_rated_again(sw):
     assert sw.api(f"billing rerate {day}").startswith("+OK 0 calls changed")
     assert sw.api("billing rerate today").startswith("-ERR")
     settled(sw)
+
+
+def test_loads_that_meet_wait_for_each_other(sw):
+    """A reload or an import that comes while another load is under way is done after it, and reads what changed meanwhile."""
+    jobs = ["reload"] * 12 + [f"import retail {sw.root}/deck.csv", "reload"]
+    e = sw.esl()
+    e.subscribe("BACKGROUND_JOB")
+    c = sqlite3.connect(sw.ledger, timeout=10, isolation_level=None)
+    c.execute("BEGIN EXCLUSIVE")  # the first has not ended when the last begins
+    try:
+        for job in jobs:
+            e.command(f"bgapi billing {job}")
+        assert e.api("status")
+    finally:
+        c.execute("ROLLBACK")
+        c.close()
+    try:
+        replies = [e.wait_event("BACKGROUND_JOB")["_body"] for _ in jobs]
+    finally:
+        e.close()
+    assert sorted(replies) == sorted(["+OK 4 rates\n"] * 13 + ["+OK 4 rates imported, 1 lines are bad\nline 5: prefix is no value of that kind\n"])
+    sql(sw, "UPDATE billing_rates SET per_minute=per_minute*2 WHERE prefix='82'")
+    assert sw.api("billing reload") == "+OK 4 rates\n" and "cost 120\n" in sw.api("billing rate retail 821")
+    assert sw.api(f"billing import retail {sw.root}/deck.csv").startswith("+OK") and "cost 60\n" in sw.api("billing rate retail 821")
 
 
 def test_a_stopped_switch_settles_its_calls(sw):

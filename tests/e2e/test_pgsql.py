@@ -75,6 +75,15 @@ d:query("SHOW search_path", function(r) say(r.search_path) end) d:query("SHOW st
     assert said.split("\n")[:4] == [pid, "false false", '"$user", public', "10s"]
 
 
+def test_a_transaction_that_fails_is_over(sw, postgres):  # noqa: F811
+    """A text that is a transaction, with one statement that cannot: what the connection is asked next is not in it."""
+    said = ask(sw, postgres.dsn, """d:query("CREATE TEMP TABLE tx (a int)")
+say(tostring(d:query("BEGIN;INSERT INTO tx VALUES (1);SELECT nosuch;COMMIT")))
+say(tostring(d:query("INSERT INTO tx VALUES (2)")))
+d:query("SELECT count(*) AS n FROM tx", function(row) say(row.n) end)""")
+    assert said == "false\ntrue\n1\n"
+
+
 def test_rows_of_tables(sw, postgres):  # noqa: F811
     """Registrations, values, groups: kept, found again after a restart, in order."""
     p = Phone(sw, "1000")

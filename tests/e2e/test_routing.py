@@ -44,6 +44,7 @@ def sw(tmp_path_factory, names):
         extension("90", "cidlookup 666", "answer", "park"),
         extension("93(\\d+)", "lcr $1 best", "set continue_on_fail=true", "bridge ${lcr_auto_route}"),
         extension("91(.*)", "lcr $1", "answer", "park"),
+        extension("94(\\d+)", "transfer $1 lcr causes"),
     ])
     s.start()
     yield s
@@ -111,7 +112,7 @@ def test_lcr_profiles_and_options(sw):
     assert "sofia/external/881234#@" in sw.api("lcr 88123456")
     assert "0.50000" in sw.api("lcr 15559998877 default 1 lrn 493012") and "0.50000" not in sw.api("lcr 15559998877")
     assert sw.api("lcr abc") == "-ERR Error looking up routes\n"
-    assert sw.api("lcr_admin show profiles").count("Name:\t\t") == 7
+    assert sw.api("lcr_admin show profiles").count("Name:\t\t") == 8
 
 
 def test_a_dead_database_costs_only_its_look_ups(sw, phone, tmp_path):
@@ -264,3 +265,23 @@ def test_who_answers_less_comes_later(sw, phone, trunks):
         sw.wait_calls(0)
     rows = dict((r.split(",")[0], r.split(",")[2:4]) for r in sw.api("lcr_admin show quality").split("\n")[1:] if ",1555," in r)
     assert rows["carrierA"] == ["2", "1.0000"] and rows["carrierB"][1] == "0.0000"
+
+
+def test_which_causes_go_to_the_next_carrier(sw, phone, trunks):
+    """The profile says so, in the dialplan: who is busy is busy by every carrier."""
+    a, b = trunks
+    for code, reason in ((503, "Service Unavailable"), (486, "Busy Here")):
+        p = phone("1000")
+        p.invite("9415551234567")
+        invite = b.expect(method="INVITE")
+        b.reply(invite, code, reason)
+        b.expect(method="ACK")
+        if code == 503:
+            invite = a.expect(method="INVITE")
+            a.reply(invite, 404, "Not Found")
+            a.expect(method="ACK")
+            p.expect(404)
+        else:
+            p.expect(486)
+            a.expect_nothing("INVITE", 0.1)
+        sw.wait_calls(0)

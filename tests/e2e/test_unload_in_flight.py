@@ -14,7 +14,7 @@ from wire import Phone
 
 pytestmark = pytest.mark.leaks
 RECORDS = ("mod_json_cdr", "mod_format_cdr", "mod_cdr_pg_csv", "mod_cdr_sqlite", "mod_amqp")
-ROUTING = ("mod_lcr", "mod_easyroute", "mod_enum", "mod_cidlookup", "mod_translate", "mod_blacklist", "mod_prefix", "mod_nibblebill", "mod_billing", "mod_verto")
+ROUTING = ("mod_lcr", "mod_easyroute", "mod_enum", "mod_cidlookup", "mod_portability", "mod_translate", "mod_blacklist", "mod_prefix", "mod_nibblebill", "mod_billing", "mod_dialler", "mod_verto")
 MODULES = ("mod_console", "mod_logfile", "mod_cdr_csv", "mod_xml_cdr", *RECORDS, "mod_event_socket", "mod_http_api", "mod_sofia", "mod_commands",
            "mod_dptools", "mod_db", "mod_hash", "mod_expr", "mod_loopback", "mod_valet_parking", "mod_dialplan_xml",
            "mod_dialplan_asterisk", "mod_sndfile", "mod_tone_stream", "mod_local_stream", "mod_lua", "mod_say_en", "mod_say_zh",

@@ -165,10 +165,36 @@ static void migrates(void *arg)
 	store_close(q->s);
 }
 
+/* One that fails leaves nothing open, with values or without, the first time and when it is prepared; one that was
+ * open before stays so. */
+static void transactions(void *arg)
+{
+	static const char bad[] = "BEGIN;INSERT INTO t VALUES (1);INSERT INTO nosuch VALUES (2);COMMIT";
+	static const char valued[] = "BEGIN;INSERT INTO t VALUES ($1);INSERT INTO once VALUES ($1);COMMIT";
+	struct sql *q = arg;
+	struct sv v = SV("7");
+	role_assert_co();
+	WANT(!run(q, "CREATE TABLE t (a INTEGER); CREATE TABLE once (a INTEGER PRIMARY KEY)"));
+	WANT(run(q, bad) == ST_IO && run(q, bad) == ST_IO);
+	WANT(run_with(q, valued, &v, 1) == ST_OK);
+	for (int i = 0; i < 3; i++)
+		WANT(run_with(q, valued, &v, 1) == ST_IO && error_has(q, "UNIQUE"));
+	WANT(run(q, "SELECT COUNT(*) FROM t") == ST_OK && next_is(q, "COUNT(*)") && next_is(q, "1"));
+	WANT(!run(q, "BEGIN") && !run(q, "INSERT INTO t VALUES (3)") && run(q, bad) == ST_IO);
+	WANT(!run(q, "COMMIT") && !run(q, "SELECT COUNT(*) FROM t") && next_is(q, "COUNT(*)") && next_is(q, "2"));
+	store_close(q->s);
+}
+
+NO_ROLE_CHECK static int test_transactions(void)
+{
+	return on_file(transactions);
+}
+
 NO_ROLE_CHECK static int test_migrates(void)
 {
 	return on_file(migrates);
 }
 
-TEST_MAIN({"migrates", test_migrates, TEST_LOOP}, {"statements", test_statements, TEST_LOOP},
-    {"parameters", test_parameters, TEST_LOOP}, {"unopened", test_unopened, TEST_LOOP})
+TEST_MAIN({"migrates", test_migrates, TEST_LOOP}, {"transactions", test_transactions, TEST_LOOP},
+    {"statements", test_statements, TEST_LOOP}, {"parameters", test_parameters, TEST_LOOP},
+    {"unopened", test_unopened, TEST_LOOP})
