@@ -33,10 +33,14 @@ enum {
 	TANDEM_OK = 0,
 	TANDEM_NOMEM = -1,
 	TANDEM_INVAL = -2, /* an argument is wrong, or a WAITS function was called where nothing may wait */
+	TANDEM_PARSE = -3, /* bytes from outside are damaged */
 	TANDEM_NOTFOUND = -4,
+	TANDEM_EXISTS = -5,
+	TANDEM_FULL = -6, /* there is no room */
 	TANDEM_TIMEOUT = -8,
 	TANDEM_CANCELLED = -9, /* broken off, or the call is sent elsewhere: the application should return */
 	TANDEM_HANGUP = -10,   /* the call is over: the application should return */
+	TANDEM_UNSUPPORTED = -14,
 	TANDEM_BUSY = -16
 };
 
@@ -74,6 +78,34 @@ struct tandem_api {
 	const char *name, *description, *syntax;
 	/* Runs on a coroutine with a stack of 1 MiB. args is never NULL. The reply is what it says by host->reply. */
 	int (*run)(struct tandem_command *command, const char *args);
+};
+
+/* A codec of one channel, samples of int16_t. State is one direction of one stream: open and close may take memory, on
+ * any thread; encode, decode and conceal run on media threads, many at once but one at a time for one state, and must
+ * not block, lock or take memory. */
+struct tandem_codec {
+	uint32_t bytes;                                /* sizeof */
+	const char *name;                              /* as in SDP, compared regardless of case: "G729" */
+	const char *title;                             /* in `show codec`: "G.729" */
+	int payload_type;                              /* RFC 3551's number, -1: dynamic */
+	unsigned clock_hz;                             /* of RTP's timestamps */
+	unsigned rate_hz;                              /* of samples */
+	unsigned ptime_ms, ptime_min_ms, ptime_max_ms; /* usual, least and most length of a packet, at most 120 */
+	unsigned bitrate;                              /* bit/s, by which a packet's bytes are known */
+	unsigned frame_samples;                        /* what is encoded is a multiple of these */
+	/* fmtp: the far side's format parameters, NULL: none. NULL: no memory, or parameters that cannot be. */
+	void *(*encoder_open)(const char *fmtp);
+	void *(*decoder_open)(const char *fmtp);
+	void (*encoder_close)(void *encoder);
+	void (*decoder_close)(void *decoder);
+	/* count samples to bytes. Bytes written; 0: nothing is sent for them; TANDEM_FULL: capacity is too small;
+	 * TANDEM_INVAL: count is no whole frames. */
+	int (*encode)(void *encoder, const int16_t *in, size_t count, uint8_t *out, size_t capacity);
+	/* bytes to samples. Samples written, TANDEM_FULL, TANDEM_PARSE. bytes come from outside. */
+	int (*decode)(void *decoder, const uint8_t *in, size_t bytes, int16_t *out, size_t capacity);
+	/* Makes up count samples that were lost. Samples written, or TANDEM_UNSUPPORTED: the program does. NULL: it
+	 * always does. */
+	int (*conceal)(void *decoder, int16_t *out, size_t count);
 };
 
 struct tandem_host {
@@ -153,6 +185,12 @@ struct tandem_host {
 	struct tandem_timer *(*timer_new)(
 	    struct tandem_self *self, unsigned ms, int is_repeated, void (*function)(void *argument), void *argument);
 	void (*timer_cancel)(struct tandem_timer *timer);
+
+	/* ---- codecs -------------------------------------------------------------------------------------------- */
+	/* In load only. From then on calls in it are decoded and encoded where something needs their samples. codec
+	 * stays in place. The module cannot be unloaded any more: streams keep its functions. TANDEM_EXISTS: the
+	 * program or another module has that name; TANDEM_FULL; TANDEM_INVAL: a field is wrong. */
+	int (*codec_add)(struct tandem_self *self, const struct tandem_codec *codec);
 };
 
 struct tandem_module {

@@ -4,6 +4,7 @@
  * nothing. Who has sound to share among streams keeps it in a form that has none (codec_store). */
 #include "base/check.h"
 #include "codec/codec_i.h"
+#include <stdatomic.h>
 #include <strings.h>
 
 size_t codec_bytes_by_rate(const struct codec_ops *c, unsigned ptime_ms)
@@ -45,15 +46,19 @@ static const struct {
     {codec2_rows, 1}};
 enum { ADDED_MAX = 32 };
 static const struct codec_ops *added[ADDED_MAX];
-static size_t added_count;
+static _Atomic size_t added_count; /* media threads look while control adds */
 
 int codec_add(const struct codec_ops *ops)
 {
+	size_t n;
+
 	if (codec_find(ops->name, ops->clock_hz, ops->channels))
 		return ST_EXISTS;
-	if (added_count == ADDED_MAX)
+	n = atomic_load_explicit(&added_count, memory_order_relaxed);
+	if (n == ADDED_MAX)
 		return ST_FULL;
-	added[added_count++] = ops;
+	added[n] = ops;
+	atomic_store_explicit(&added_count, n + 1, memory_order_release);
 	return ST_OK;
 }
 
@@ -84,7 +89,7 @@ const struct codec_ops *codec_at(size_t i)
 	for (size_t g = 0; g < ARRAY_COUNT(groups); i -= groups[g++].count)
 		if (i < groups[g].count)
 			return &groups[g].rows[i];
-	return i < added_count ? added[i] : NULL;
+	return i < atomic_load_explicit(&added_count, memory_order_acquire) ? added[i] : NULL;
 }
 
 const struct codec_ops *codec_store(const struct codec_ops *ops)

@@ -8,7 +8,12 @@
 #include <opus/opus.h>
 #include <stdio.h>
 
-enum { BITRATE_MIN = 6000, BITRATE_MAX = 510000, DTX_BYTES = 2 };
+enum {
+	BITRATE_MIN = 6000,
+	BITRATE_MAX = 510000,
+	FEC_BITRATE_MIN = 24000, /* below, libopus leaves the frame before out, or the frame itself suffers */
+	DTX_BYTES = 2
+};
 
 static struct codec_opus_conf conf = CODEC_OPUS_CONF_DEFAULT;
 
@@ -17,15 +22,17 @@ void codec_opus_configure(const struct codec_opus_conf *c)
 	conf = *c;
 }
 
-/* What is asked of a bit rate: the configuration's, else good speech at that rate, never more than the far side takes.
- */
-static opus_int32 bitrate_of(uint32_t rate_hz, const char *fmtp)
+/* What is asked of a bit rate: the configuration's, else good speech at that rate and what is needed to keep FEC, never
+ * more than the far side takes. */
+static opus_int32 bitrate_of(uint32_t rate_hz, const char *fmtp, bool keeps_fec)
 {
 	uint32_t rate = conf.max_average_bitrate ? conf.max_average_bitrate
 	                : rate_hz <= 8000        ? 16000
 	                : rate_hz <= 16000       ? 24000
 	                                         : 32000;
 	uint32_t theirs = codec_fmtp_u32(fmtp, "maxaveragebitrate", BITRATE_MAX);
+	if (keeps_fec && rate < FEC_BITRATE_MIN)
+		rate = FEC_BITRATE_MIN;
 	rate = rate < theirs ? rate : theirs;
 	return (opus_int32)(rate < BITRATE_MIN ? BITRATE_MIN : rate > BITRATE_MAX ? BITRATE_MAX : rate);
 }
@@ -40,7 +47,7 @@ static opus_int32 bandwidth_of(uint32_t playback_hz)
 static int enc_open(const struct codec_ops *ops, const char *fmtp, void **out)
 {
 	OpusEncoder *e = mem_zalloc((size_t)opus_encoder_get_size(1));
-	bool has_fec = conf.keeps_fec && codec_fmtp_u32(fmtp, "useinbandfec", 0) == 1;
+	bool has_fec = codec_fmtp_u32(fmtp, "useinbandfec", 0) == 1;
 	bool is_cbr = !conf.has_vbr || codec_fmtp_u32(fmtp, "cbr", 0) == 1;
 	bool has_dtx = conf.has_dtx || codec_fmtp_u32(fmtp, "usedtx", 0) == 1;
 
@@ -51,7 +58,7 @@ static int enc_open(const struct codec_ops *ops, const char *fmtp, void **out)
 		return ST_UNSUPPORTED;
 	}
 	opus_encoder_ctl(e, OPUS_SET_COMPLEXITY(conf.complexity));
-	opus_encoder_ctl(e, OPUS_SET_BITRATE(bitrate_of(ops->rate_hz, fmtp)));
+	opus_encoder_ctl(e, OPUS_SET_BITRATE(bitrate_of(ops->rate_hz, fmtp, has_fec && conf.keeps_fec)));
 	opus_encoder_ctl(e, OPUS_SET_MAX_BANDWIDTH(bandwidth_of(codec_fmtp_u32(fmtp, "maxplaybackrate", 48000))));
 	opus_encoder_ctl(e, OPUS_SET_VBR(!is_cbr));
 	opus_encoder_ctl(e, OPUS_SET_DTX(has_dtx));

@@ -99,7 +99,7 @@ void dl_hopper_fill(struct dl_campaign *c)
 	/* what is in a call or shown is still due there until it is claimed: so many more are asked for */
 	int st = dl_sql(
 	    "SELECT number,name,zone,fields,tries,result FROM dialler_numbers WHERE campaign=$1 AND state IN "
-	    "('new','retry') AND next_s<=CAST($2 AS BIGINT) ORDER BY priority DESC,next_s,number LIMIT CAST($3 AS "
+	    "('new','retry') AND next_s<=CAST($2 AS BIGINT) ORDER BY priority DESC,next_s,place LIMIT CAST($3 AS "
 	    "BIGINT)",
 	    p, 3, &rows);
 	for (; !st && !c->is_gone && dl_row(&rows, &at, v, 6); seen++) {

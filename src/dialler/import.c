@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FILE_MAX_BYTES = 256 << 20, ROWS_A_STATEMENT = 100, ERRORS_MAX = 2000, ROWS_MAX = 2000000, EACH = 6 };
+enum { FILE_MAX_BYTES = 256 << 20, ROWS_A_STATEMENT = 100, ERRORS_MAX = 2000, ROWS_MAX = 2000000, EACH = 7 };
 struct row {
 	unsigned line;
 	char number[RULE_NUMBER_MAX + 1];
@@ -155,26 +155,29 @@ static CO void zones_check(struct reading *r)
 static CO int rows_write(struct reading *r, const char *campaign, const char *list, struct row **rows, size_t count)
 {
 	struct sv *v = mem_alloc((2 + count * EACH) * sizeof(*v)), cell = SV_NONE;
-	struct dl_digits *d = mem_alloc(count * sizeof(*d));
+	struct dl_digits *d = mem_alloc(2 * count * sizeof(*d));
 	struct hash *fresh = NULL;
 	struct store_rows answer = {0};
 	struct buf text;
 	size_t at = 0;
+	int64_t place = clock_wall_us();
 	buf_init(&text);
 	int st = v && d ? hash_new(&fresh, 0, NULL) : ST_NOMEM;
 	buf_adds(&text,
 	    "INSERT INTO dialler_numbers "
-	    "(campaign,list,number,name,zone,fields,priority,state,result,tries,next_s,node,call_id) VALUES ");
+	    "(campaign,list,number,name,zone,fields,priority,state,result,tries,next_s,place,node,call_id) VALUES ");
 	for (size_t i = 0; !st && i < count; i++) {
 		size_t p = 2 + i * EACH;
 		v[p - 0] = sv_of(rows[i]->number);
 		v[p + 1] = sv_of(rows[i]->name);
 		v[p + 2] = sv_of(rows[i]->zone);
 		v[p + 3] = sv_of(rows[i]->fields);
-		v[p + 4] = dl_put(&d[i], rows[i]->priority);
+		v[p + 4] = dl_put(&d[2 * i], rows[i]->priority);
 		v[p + 5] = SV("new");
-		buf_printf(&text, "%s($1,$2,$%zu,$%zu,$%zu,$%zu,CAST($%zu AS BIGINT),$%zu,'',0,0,'','')", i ? "," : "",
-		    p + 1, p + 2, p + 3, p + 4, p + 5, p + 6);
+		v[p + 6] = dl_put(&d[2 * i + 1], place + (int64_t)i);
+		buf_printf(&text,
+		    "%s($1,$2,$%zu,$%zu,$%zu,$%zu,CAST($%zu AS BIGINT),$%zu,'',0,0,CAST($%zu AS BIGINT),'','')",
+		    i ? "," : "", p + 1, p + 2, p + 3, p + 4, p + 5, p + 6, p + 7);
 	}
 	buf_adds(&text, " ON CONFLICT (campaign,number) DO NOTHING RETURNING number");
 	if (!st && text.failed)

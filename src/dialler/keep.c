@@ -1,8 +1,9 @@
 /* The database: numbers, calls, answers, do-not-call lists, what campaigns do. Statements are those that sqlite and
  * PostgreSQL both understand; nothing of a list is ever in their text.
  *
- *   dialler_numbers   a row a number and campaign: new -> dialling -> retry | done; next_s: not before
- *   dialler_calls     a row a call, made when it is claimed, completed at its end
+ *   dialler_numbers   a row a number and campaign: new -> dialling -> retry | done; next_s: not before; place: its
+ * list's order (microseconds since 1970 of the import, and the line) dialler_calls     a row a call, made when it is
+ * claimed, completed at its end
  *
  * A call is dialled only after its claim is committed: the row is `dialling` then, and next_s is already as far away as
  * the longest retry rule says. Whoever dies leaves rows that he finds again by the switch's name at his next start;
@@ -30,7 +31,7 @@ static const char *const steps[] = {
     "VARCHAR(255) NOT NULL, name VARCHAR(1000) NOT NULL, zone VARCHAR(64) NOT NULL, fields TEXT NOT NULL, priority "
     "BIGINT "
     "NOT NULL, state VARCHAR(16) NOT NULL, result VARCHAR(32) NOT NULL, tries BIGINT NOT NULL, next_s BIGINT NOT NULL, "
-    "node VARCHAR(255) NOT NULL, call_id VARCHAR(64) NOT NULL, PRIMARY KEY (campaign, number));"
+    "place BIGINT NOT NULL, node VARCHAR(255) NOT NULL, call_id VARCHAR(64) NOT NULL, PRIMARY KEY (campaign, number));"
     "CREATE INDEX IF NOT EXISTS dialler_numbers_due ON dialler_numbers (campaign, state, next_s);"
     "CREATE INDEX IF NOT EXISTS dialler_numbers_node ON dialler_numbers (node, state)",
     "CREATE TABLE IF NOT EXISTS dialler_calls (id VARCHAR(64) NOT NULL PRIMARY KEY, campaign VARCHAR(64) NOT NULL, "
@@ -337,12 +338,15 @@ int dl_keep_answer(const struct dl_call *k, const char *question, const char *an
 
 int dl_keep_add(const struct dl_campaign *c, const char *number, const char *name, int64_t *changed)
 {
-	struct sv p[] = {sv_of(c->name), sv_of(number), sv_of(name)};
-	return dl_run("INSERT INTO dialler_numbers "
-	              "(campaign,number,list,name,zone,fields,priority,state,result,tries,next_s,node,call_id) VALUES "
-	              "($1,$2,'add',$3,'','{}',0,'new','',0,0,'','') ON CONFLICT (campaign,number) DO UPDATE SET "
+	struct dl_digits d;
+	struct sv p[] = {sv_of(c->name), sv_of(number), sv_of(name), dl_put(&d, clock_wall_us())};
+	return dl_run(
+	    "INSERT INTO dialler_numbers "
+	    "(campaign,number,list,name,zone,fields,priority,state,result,tries,next_s,place,node,call_id) VALUES "
+	    "($1,$2,'add',$3,'','{}',0,'new','',0,0," NUM(
+	        "$4") ",'','') ON CONFLICT (campaign,number) DO UPDATE SET "
 	              "state='new',tries=0,name=excluded.name WHERE dialler_numbers.state='done'",
-	    p, 3, changed);
+	    p, 4, changed);
 }
 
 int dl_keep_later(const struct dl_campaign *c, const char *number, int64_t next_s)

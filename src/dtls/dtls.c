@@ -117,8 +117,6 @@ void dtls_free(struct dtls *d)
 static void datagram_put(struct buf *out, const uint8_t *p, size_t n)
 {
 	uint8_t head[2] = {(uint8_t)(n >> 8), (uint8_t)n};
-	if (!n)
-		return;
 	buf_add(out, head, sizeof(head));
 	buf_add(out, p, n);
 }
@@ -140,7 +138,8 @@ static void drain(struct dtls *d, struct buf *out)
 		}
 		at += record;
 	}
-	datagram_put(out, p + from, at - from);
+	if (at > from)
+		datagram_put(out, p + from, at - from);
 	(void)BIO_reset(d->out);
 }
 

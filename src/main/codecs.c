@@ -70,7 +70,7 @@ static const struct conf_desc opus_confs[] = {
     {"opus.conf", "use-dtx", "boolean", NULL, "false", "nothing is sent while nobody speaks; usedtx=1 is offered"},
     {"opus.conf", "complexity", "number", NULL, "5", "how hard the encoder tries: 0 to 10"},
     {"opus.conf", "keep-fec-enabled", "boolean", NULL, "true",
-        "packets carry the one before once more, where the far side says useinbandfec=1"},
+        "the bit rate is at least what the recovery of lost packets needs, where the far side says useinbandfec=1"},
     {"opus.conf", "advertise-useinbandfec", "boolean", NULL, "true", "useinbandfec=1 is offered"},
     {"opus.conf", "packet-loss-percent", "number", "percent", "10", "for how much loss that is made"},
     {"opus.conf", "maxaveragebitrate", "number", "bit/s", "0", "of what is sent and offered; 0: by the sampling rate"},

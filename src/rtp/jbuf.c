@@ -29,6 +29,10 @@ struct jbuf {
 	uint32_t empty;  /* of these without anything in between */
 	uint32_t more;   /* ticks by which packets were late */
 	uint32_t least, most /* depth in this window */, window;
+	uint32_t
+	    least_yet; /* since the newest packet came: counts when the next tells that the source was not silent */
+	uint32_t newest_ts;
+	uint16_t newest_seq;
 	unsigned faster_due;
 	unsigned wild_run;
 	struct jbuf_stats stats;
@@ -79,7 +83,7 @@ void jbuf_free(struct jbuf *j)
 
 static void window_begin(struct jbuf *j)
 {
-	j->least = UINT32_MAX, j->most = j->window = 0;
+	j->least = j->least_yet = UINT32_MAX, j->most = j->window = 0;
 }
 
 static void pause_play(struct jbuf *j)
@@ -164,6 +168,18 @@ static void bound(struct jbuf *j)
 	}
 }
 
+/* A packet newer than all before. What lay there while it was awaited is a measure of the network, unless the source
+ * was silent meanwhile: then the buffer just ran out. */
+static void newest(struct jbuf *j, const struct jbuf_packet *p)
+{
+	bool is_after_silence = p->seq == (uint16_t)(j->newest_seq + 1) &&
+	                        rtp_ts_diff(p->ts, j->newest_ts) > (int32_t)(j->frame + j->frame / 2);
+	if (!is_after_silence && j->least_yet < j->least)
+		j->least = j->least_yet;
+	j->least_yet = UINT32_MAX;
+	j->newest_ts = p->ts, j->newest_seq = p->seq;
+}
+
 enum jbuf_put jbuf_put(struct jbuf *j, const struct jbuf_packet *p, int64_t now_us)
 {
 	if (p->n > j->conf.payload_max || !p->n) {
@@ -190,6 +206,8 @@ enum jbuf_put jbuf_put(struct jbuf *j, const struct jbuf_packet *p, int64_t now_
 	}
 	if (!j->is_running && !j->count)
 		j->filling_since_us = now_us;
+	if (!j->count || rtp_ts_diff(p->ts, at(j, j->count - 1)->ts) > 0)
+		newest(j, p);
 	if (j->count == j->cap) {
 		drop_first(j);
 		j->next = at(j, 0)->ts;
@@ -200,14 +218,23 @@ enum jbuf_put jbuf_put(struct jbuf *j, const struct jbuf_packet *p, int64_t now_
 	return done;
 }
 
+/* What lies there less the part of a hole in front of it that was waited for already: that is no delay. */
+static uint32_t depth_now(struct jbuf *j)
+{
+	uint32_t d = depth(j);
+	int32_t gap = j->count && j->is_running ? rtp_ts_diff(at(j, 0)->ts, j->next) : 0;
+	uint32_t covered = gap <= 0 ? 0 : j->waited < (uint32_t)gap ? j->waited : (uint32_t)gap;
+	return d > covered ? d - covered : 0;
+}
+
 /* At the end of a window: how far the delay is from what it must be. The most that lay there is the delay of a packet
  * that came at once; what it varied by is what is needed. */
 static void pace(struct jbuf *j, uint32_t d)
 {
-	j->least = d < j->least ? d : j->least;
+	j->least_yet = d < j->least_yet ? d : j->least_yet;
 	j->most = d > j->most ? d : j->most;
 	j->window += j->frame;
-	if (j->window < ticks_of(j, WINDOW_MS))
+	if (j->window < ticks_of(j, WINDOW_MS) || j->least > j->most)
 		return;
 	uint32_t need = j->most - j->least + j->frame, spare = j->drift > j->frame ? j->drift : j->frame;
 	need = need < j->len ? j->len : need;
@@ -278,7 +305,7 @@ enum jbuf_get jbuf_get(struct jbuf *j, int64_t now_us, struct jbuf_out *out)
 		j->next = at(j, 0)->ts;
 		j->is_running = true;
 	}
-	uint32_t d = depth(j);
+	uint32_t d = depth_now(j);
 	j->stats.depth_ms = ms_of(j, d);
 	if (j->stats.depth_ms > j->stats.depth_max_ms)
 		j->stats.depth_max_ms = j->stats.depth_ms;
@@ -299,8 +326,11 @@ enum jbuf_get jbuf_get(struct jbuf *j, int64_t now_us, struct jbuf_out *out)
 	j->has_played = true, j->played_seq = out->packet.seq;
 	j->next = out->packet.ts + j->frame;
 	out->is_faster = j->faster_due > 0;
-	if (j->faster_due)
-		j->faster_due--, j->stats.faster++;
+	if (j->faster_due) {
+		j->stats.faster++;
+		if (!--j->faster_due)
+			window_begin(j); /* what lay there before is no measure of what does now */
+	}
 	drop_first(j); /* its bytes stay until the slot is taken again */
 	return JBUF_PACKET;
 }

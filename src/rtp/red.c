@@ -2,6 +2,7 @@
  * says that another follows, payload type, how much earlier, how long), one byte for the primary, which is as long as
  * what is left. Every length is checked against what is there before a view is given. */
 #include "rtp/red.h"
+#include <string.h>
 
 int red_parse(const uint8_t *p, size_t n, struct red_packet *out)
 {
@@ -30,4 +31,22 @@ int red_parse(const uint8_t *p, size_t n, struct red_packet *out)
 	r.blocks[r.count - 1].n = n - at;
 	*out = r;
 	return ST_OK;
+}
+
+size_t red_write(uint8_t *out, const struct red_block *old, uint8_t pt, const uint8_t *p, size_t n)
+{
+	uint8_t *at = out;
+	if (old) {
+		*at++ = 128 | old->pt;
+		*at++ = (uint8_t)(old->ts_offset >> 6);
+		*at++ = (uint8_t)((old->ts_offset & 63) << 2 | old->n >> 8);
+		*at++ = (uint8_t)old->n;
+	}
+	*at++ = pt & 127;
+	if (old) {
+		memcpy(at, old->p, old->n);
+		at += old->n;
+	}
+	memcpy(at, p, n);
+	return (size_t)(at - out) + n;
 }

@@ -195,13 +195,15 @@ static void put_line(struct buf *b, const struct sdp_policy *p, const struct lin
 	const struct sdp_codec *first = &t->codecs->v[0];
 
 	buf_printf(b, "m=%s %u %.*s", sdp_kind(p), p->port, SVF(t->proto));
+	if (t->red_pt >= 0 && !p->kind) /* whoever asks for it wants it sent, not the codec alone */
+		put_format(b, t->red_pt);
 	for (size_t i = 0; i < t->codecs->count; i++)
 		put_format(b, t->codecs->v[i].pt_recv);
 	for (size_t i = 0; i < t->te_count; i++)
 		put_format(b, t->te[i].pt);
 	if (t->cn_pt >= 0)
 		put_format(b, t->cn_pt);
-	if (t->red_pt >= 0)
+	if (t->red_pt >= 0 && p->kind)
 		put_format(b, t->red_pt);
 	buf_adds(b, "\r\n");
 	if (p->bandwidth_as_kbit)

@@ -7,6 +7,7 @@ import threading
 import time
 
 import av
+import coders
 import numpy as np
 from talk import ULAW, amplitude, ulaw
 
@@ -17,16 +18,25 @@ CODECS = {
     "G726-16": ("G726-16/8000", 97, 8000, "g726le", "g726le", ""),
     "G726-24": ("G726-24/8000", 97, 8000, "g726le", "g726le", ""),
     "G726-32": ("G726-32/8000", 97, 8000, "g726le", "g726le", ""),
-    "G726-40": ("G726-40/8000", 97, 8000, "g726le", "g726le", ""),
+    "G726-40": ("G726-40/8000", 97, 8000, "native", "native", ""),
     "AAL2-G726-32": ("AAL2-G726-32/8000", 97, 8000, "g726", "g726", ""),
     "GSM": ("GSM/8000", 3, 8000, "libgsm", "gsm", ""),
     "opus": ("opus/48000/2", 111, 48000, "libopus", "opus", "useinbandfec=1"),
     "speex": ("speex/16000", 98, 16000, "libspeex", "libspeex", ""),
-    "AMR": ("AMR/8000", 112, 8000, "amr", "amrnb", ""),
-    "AMR-OA": ("AMR/8000", 112, 8000, "amr", "amrnb", "octet-align=1"),
-    "AMR-WB": ("AMR-WB/16000", 113, 16000, "amr", "amrwb", ""),
+    "speex-8": ("speex/8000", 98, 8000, "libspeex", "libspeex", ""),
+    "speex-32": ("speex/32000", 98, 32000, "libspeex", "libspeex", ""),
+    "AMR": ("AMR/8000", 112, 8000, "native", "amrnb", ""),
+    "AMR-OA": ("AMR/8000", 112, 8000, "native", "amrnb", "octet-align=1"),
+    "AMR-WB": ("AMR-WB/16000", 113, 16000, "native", "amrwb", ""),
+    "PCMA": ("PCMA/8000", 8, 8000, "pcm_alaw", "pcm_alaw", ""),
+    "L16-8": ("L16/8000", 118, 8000, None, None, ""),
     "L16": ("L16/16000", 118, 16000, None, None, ""),
-    "CODEC2": ("CODEC2/8000", 119, 8000, "libcodec2", "libcodec2", "mode=2400"),
+    "L16-48": ("L16/48000", 118, 48000, None, None, ""),
+    "G729": ("G729/8000", 18, 8000, "native", "g729", "annexb=no"),
+    "DVI4": ("DVI4/8000", 5, 8000, "native", "native", ""),
+    "DVI4-16": ("DVI4/16000", 6, 16000, "native", "native", ""),
+    "LPC": ("LPC/8000", 7, 8000, "native", "native", ""),
+    "CODEC2": ("CODEC2/8000", 119, 8000, "native", "native", "mode=2400"),
 }
 AMR_BITS = {8000: (95, 103, 118, 134, 148, 159, 204, 244, 39), 16000: (132, 177, 253, 285, 317, 365, 397, 461, 477, 40)}
 
@@ -58,17 +68,27 @@ def amr_unpack(payload, rate, is_aligned):
     return int(b[:4], 2), frames
 
 
+def amr_pack(cmr, frame, rate, is_aligned):
+    """A packet of one storage frame."""
+    kind, good = frame[0] >> 3, frame[0] >> 2 & 1
+    speech = bits_of(frame[1:])[:AMR_BITS[rate][kind]]
+    if is_aligned:
+        return bytes_of(f"{cmr:04b}0000" + f"0{kind:04b}{good}00") + bytes_of(speech)
+    return bytes_of(f"{cmr:04b}0{kind:04b}{good}{speech}")
+
+
 class Coder:
     def __init__(self, name, seconds=0.02):
         self.name = name
         self.rtpmap, self.pt, self.rate, self.enc_name, self.dec_name, self.fmtp = CODECS[name]
         self.clock = int(self.rtpmap.split("/")[1])
         self.frame = int(self.rate * seconds)
-        self.enc = self.dec = None
+        self.enc, self.dec = coders.native(name)
+        self.is_amr = name.startswith("AMR")
         self.modes, self.cmr = [], 15
-        if self.dec_name:
+        if self.dec_name and not self.dec:
             self.dec = self._context(self.dec_name, "r")
-        if self.enc_name and self.enc_name != "amr":
+        if self.enc_name and not self.enc:
             self.enc = self._context(self.enc_name, "w")
         self.fifo = b""
 
@@ -93,10 +113,12 @@ class Coder:
         x = np.clip(samples, -32768, 32767).astype(np.int16)
         if self.name == "PCMU":
             return [ulaw(samples)]
-        if self.name == "L16":
+        if self.name.startswith("L16"):
             return [x.astype(">i2").tobytes()]
-        if self.enc_name == "amr":  # no encoder there: silence, and what it asks for
-            return [bytes_of(f"{self.cmr:04b}" + ("0000" if "octet" in self.fmtp else "") + "0" + "1111" + "1" + "00")]
+        if self.is_amr:
+            return [amr_pack(self.cmr, self.enc.encode(x), self.rate, "octet-align=1" in self.fmtp)]
+        if self.enc_name == "native":
+            return [self.enc.encode(x)]
         f = av.AudioFrame.from_ndarray(x.reshape(1, -1), "s16", "mono")
         f.sample_rate = self.rate
         got = [bytes(p) for p in self.enc.encode(f)]
@@ -112,14 +134,18 @@ class Coder:
     def decode(self, payload):
         if self.name == "PCMU":
             return ULAW[np.frombuffer(payload, np.uint8)]
-        if self.name == "L16":
+        if self.name.startswith("L16"):
             return np.frombuffer(payload, ">i2").astype(float)
+        if self.dec_name == "native":
+            return self.dec.decode(payload)
         parts = [payload]
-        if self.enc_name == "amr":
+        if self.is_amr:
             _, parts = amr_unpack(payload, self.rate, "octet-align=1" in self.fmtp)
             self.modes += [p[0] >> 3 for p in parts]
         if self.name == "GSM":
             parts = [payload[i:i + 33] for i in range(0, len(payload), 33)]
+        if self.name == "G729":
+            parts = [payload[i:i + 10] for i in range(0, len(payload), 10)]
         out = []
         for p in parts:
             for f in self.dec.decode(av.Packet(p)):
@@ -166,9 +192,11 @@ class CodecTalker:
                     time.sleep(left)
 
     def _take(self, p):
+        self.pts.add(p[1] & 127)
+        if p[1] & 127 != self.coder.pt:  # a digit; the rest of a call whose phone had this port before
+            return
         x = self.coder.decode(p[12:])
         with self.lock:
-            self.pts.add(p[1] & 127)
             self.sizes.append(len(x))
             self.payloads.append(len(p) - 12)
             self.stamps.append(struct.unpack("!HI", p[2:8]))

@@ -268,6 +268,10 @@ def score(ref, x, rate=8000):
     """1..4.5, as the head of this file says."""
     d = int(delay(ref, x, rate) * rate)
     ref, x = (ref, x[d:]) if d >= 0 else (ref[-d:], x)
+    return _score(ref, x, rate)
+
+
+def _score(ref, x, rate):
     n = min(len(ref), len(x))
     a, b = _bands(ref[:n], rate), _bands(x[:n], rate)
     if not len(a):
@@ -281,5 +285,38 @@ def score(ref, x, rate=8000):
     return 1 + 3.5 * math.exp(-float(np.sum(of_frame * counts) / counts.sum()) / 8)
 
 
+def words(ref, rate, pause=0.08, level=50):
+    """[(first, end)] of the stretches of sound that pauses part."""
+    loud = np.flatnonzero(np.abs(ref) > level)
+    if not len(loud):
+        return []
+    cuts = np.flatnonzero(np.diff(loud) > pause * rate)
+    spans = zip(loud[np.r_[0, cuts + 1]], loud[np.r_[cuts, len(loud) - 1]] + 1)
+    return [w for w in spans if w[1] - w[0] > 0.03 * rate]
+
+
+def score_of_words(ref, x, rate=8000, reach=0.12):
+    """(score, wander): the score where each word is judged wherever it came, as a listener does: jitter buffers move words against each other by
+    lengthening and shortening what is between them. wander: how far the words' delays lie apart, s."""
+    d = int(delay(ref, x, rate) * rate)
+    k = int(reach * rate)
+    x = np.concatenate([np.zeros(k + max(-d, 0)), x[max(d, 0):], np.zeros(k + len(ref))])  # x[k + i] is ref[i]
+    out, shifts, before = np.zeros(len(ref)), [], 0
+    at = 0
+    for first, end in words(ref, rate):
+        here, n = x[first:end + 2 * k], end - first
+        size = 1 << int(len(here) + n).bit_length()
+        c = np.fft.irfft(np.fft.rfft(here, size) * np.conj(np.fft.rfft(ref[first:end], size)), size)[:2 * k + 1]
+        total = np.concatenate([[0.0], np.cumsum(here ** 2)])
+        energy = np.maximum(total[n:] - total[:-n], 0)
+        shift = int(np.argmax(c / np.sqrt(energy + 1e3)))
+        shifts.append(shift)
+        out[at:first] = x[at + shift:first + shift]
+        out[first:end] = x[first + shift:end + shift]
+        at, before = end, shift
+    out[at:] = x[at + before:len(ref) + before]
+    return _score(ref, out, rate), (max(shifts) - min(shifts)) / rate if shifts else 0.0
+
+
 __all__ = ["Network", "Sender", "Listener", "Packet", "amplitude", "clicks", "delay", "faults", "frames", "frequency", "gaps", "level_db",
-           "parse", "rtp", "score", "snr_db", "sound", "speech", "tone"]
+           "parse", "rtp", "score", "score_of_words", "snr_db", "sound", "speech", "tone", "words"]

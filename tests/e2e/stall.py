@@ -1,4 +1,4 @@
-"""A disk that does not answer, for chosen paths: stall.c preloaded into the switch, and the gate its workers wait at."""
+"""A disk that does not answer, for chosen paths: stall.c preloaded into the switch, and the gate its workers wait at. Media threads: stall_media.c."""
 import fcntl
 import os
 import subprocess
@@ -10,10 +10,10 @@ class Gate:
     """Made before the switch starts. shut("a|b"): from now on what its workers do to a path with one of these parts
     waits; "!a|b": to every other path."""
 
-    def __init__(self, sw, tmp):
+    def __init__(self, sw, tmp, source="stall.c"):
         self.path, lib = tmp / "gate", tmp / "stall.so"
         self.path.write_text("")
-        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", lib, t.TOP / "tests/e2e/stall.c", "-ldl"], check=True)
+        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", lib, t.TOP / "tests/e2e" / source, "-ldl"], check=True)
         sw.env.update(STALL_GATE=str(self.path), LD_PRELOAD=f"{sw.env.get('LD_PRELOAD', '')} {lib}".strip(),
                       ASAN_OPTIONS=sw.env.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
         self.fd = None

@@ -146,3 +146,14 @@ def test_a_queue_has_the_agents(make, tmp_path):
     for p in phones:
         p.close()
     events.close()
+
+
+def test_in_the_order_of_the_list(make):
+    """One line at a time: by priority, then as the list has it, a later list behind an earlier one."""
+    sw = make([campaign("o", retry("default", 3600, 0), lines=1, **SURVEY)]).start()
+    load(sw, "o", "number,priority\n86990,0\n86110,0\n86550,0\n86770,5\n")
+    load(sw, "o", "number\n86010\n")
+    ready(sw, "o")
+    until(lambda: state(sw, "o")["done"] == 5)
+    rows = report(sw, "results o")["rows"]
+    assert [r["number"] for r in reversed(rows)] == ["86770", "86990", "86110", "86550", "86010"], rows

@@ -186,12 +186,12 @@ def test_wrong_fingerprint(sw, phone, browsers):
     sw.wait_log("the certificate is not the one of a=fingerprint")
 
 
-def client_hello():
+def client_hello(*version):
     """One of OpenSSL's, as it goes over the wire."""
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     s.bind(("127.0.0.1", 0))
     s.settimeout(10)
-    p = subprocess.Popen(["openssl", "s_client", "-dtls1_2", "-connect", f"127.0.0.1:{s.getsockname()[1]}", "-use_srtp", "SRTP_AES128_CM_SHA1_80"],
+    p = subprocess.Popen(["openssl", "s_client", *(version or ["-dtls1_2"]), "-connect", f"127.0.0.1:{s.getsockname()[1]}", "-use_srtp", "SRTP_AES128_CM_SHA1_80"],
                          stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         return s.recv(4096)
@@ -247,6 +247,26 @@ def test_a_stranger_and_a_flood(sw, phone):
     assert kinds <= {21, 22, 20}, kinds  # DTLS only, never RTP
     thief.close()
     a.bye()
+
+
+def test_dtls_1_0_is_refused(sw, phone):
+    """An old client gets an alert (protocol version) and no ServerHello, no keys and no sound, and the call ends."""
+    a = phone("1000")
+    a.invite("7800", secure(a, "a=setup:active\r\na=rtcp-mux\r\n"))
+    a.answered()
+    hello = client_hello("-dtls1", "-cipher", "ALL:@SECLEVEL=0")
+    assert hello[13] == 1 and hello[25:27] == b"\xfe\xff"  # a ClientHello of DTLS 1.0
+    a.media.settimeout(8)
+    a.media.sendto(hello, ("127.0.0.1", a.remote_rtp))
+    got = a.media.recv(4000)
+    assert got[0] == 21 and got[13:15] == b"\x02\x46", got[:20]  # fatal, protocol_version
+    bye = a.expect(method="BYE", timeout=15)
+    a.reply(bye, 200, "OK")
+    assert "cause=88" in bye.get("Reason"), bye.lines
+    a.media.settimeout(0.1)
+    with pytest.raises((socket.timeout, TimeoutError)):
+        while True:
+            assert a.media.recv(4000)[0] == 21
 
 
 @pytest.mark.parametrize("line,setup", [("a=fingerprint:sha-1 " + ":".join(["AB"] * 20) + "\r\n", "actpass"), ("", "actpass"), (PRINT, "holdconn"),

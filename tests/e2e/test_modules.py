@@ -176,3 +176,27 @@ def test_stays_loaded_to_the_end(sw, tmp):
     """The program's end finds it loaded, with its timer and its subscription."""
     build(sw, tmp)
     assert sw.api("load mod_example") == LOADED
+
+
+CODEC = """#include <tandem/module.h>
+static void *open_(const char *f) { static int one; (void)f; return &one; }
+static void close_(void *s) { (void)s; }
+static int encode(void *s, const int16_t *in, size_t n, uint8_t *out, size_t cap) { (void)s; (void)in; (void)n; (void)out; (void)cap; return 0; }
+static int decode(void *s, const uint8_t *in, size_t n, int16_t *out, size_t cap) { (void)s; (void)in; (void)n; (void)out; (void)cap; return 0; }
+static const struct tandem_codec c = {.bytes = sizeof c, .name = "NAME", .title = "TITLE", .payload_type = -1, .clock_hz = 8000, .rate_hz = RATE,
+  .ptime_ms = 20, .ptime_min_ms = 10, .ptime_max_ms = PTIME, .bitrate = 8000, .frame_samples = 80, .encoder_open = open_, .decoder_open = open_,
+  .encoder_close = close_, .decoder_close = close_, .encode = encode, .decode = decode};
+static int load(const struct tandem_host *h, struct tandem_self *s) { return h->codec_add(s, &c); }
+TANDEM_MODULE_EXPORT = {TANDEM_MODULE_HEAD, "@MODULE@", "1", load, 0, 0, 0};
+"""
+
+
+@pytest.mark.parametrize("name,rate,ptime,why", [("PCMU", 8000, 120, "exists"), ("NEW", 96000, 120, "invalid"), ("NEW", 8000, 500, "invalid")])
+def test_codec_refused(sw, tmp, name, rate, ptime, why):
+    """A codec that is there already, and numbers that would overrun what the media threads have room for."""
+    module = f"mod_c{rate}_{ptime}"
+    text = CODEC.replace("NAME", name).replace("TITLE", "X").replace("RATE", str(rate)).replace("PTIME", str(ptime)).replace("@MODULE@", module)
+    compile_text(sw, tmp, module, text)
+    reply = sw.api(f"load {module}")
+    assert "its load function failed" in reply and why in reply, reply
+    assert f",{module}" not in sw.api("show codec")

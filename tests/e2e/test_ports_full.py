@@ -25,11 +25,12 @@ def sw(tmp_path_factory):
 
 def test_three_pairs(sw, phone):
     events = sw.esl()
-    events.subscribe("CHANNEL_HANGUP_COMPLETE")
+    events.subscribe("CHANNEL_HANGUP_COMPLETE TRAP")
     talking = [call_and_talk(phone(f"100{i}", hz=300 + 100 * i), "7971") for i in range(3)]
     late = phone("1005")
     late.invite("7971")
     late.expect(503)
+    assert events.wait_event("TRAP")["condition"] == "rtp-ports-used-up"
     end = events.wait_event("CHANNEL_HANGUP_COMPLETE")
     assert end["Hangup-Cause"] == "SWITCH_CONGESTION"
     sw.wait_log("no RTP port is free")
@@ -39,6 +40,7 @@ def test_three_pairs(sw, phone):
     events.wait_event("CHANNEL_HANGUP_COMPLETE")
     again = call_and_talk(phone("1006", hz=800), "7971")
     again.talk.hears(800)
+    assert events.wait_event("TRAP")["condition"] == "rtp-ports-available"
     for p in (*talking[1:], again):
         p.bye()
     events.close()

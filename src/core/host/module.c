@@ -109,6 +109,11 @@ static ON_CTL int unload_file(struct module_slot *l, bool is_forced)
 	struct tandem_self *m = l->module->outside;
 	int st;
 
+	if (m->codec_count && !is_forced) {
+		snprintf(why_text, sizeof(why_text),
+		    "Module in use: it brought a codec, which stays until the program ends");
+		return ST_BUSY;
+	}
 	if (m->use_count || is_changing) {
 		if (is_forced)
 			log_error("the module %s still runs: it stays in memory", m->name);

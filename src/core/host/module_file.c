@@ -151,7 +151,7 @@ static int copy_apis(struct tandem_self *m)
 static ON_CTL void self_free(struct tandem_self *m)
 {
 	module_host_drop(m);
-	if (m->handle)
+	if (m->handle && !m->codec_count)
 		run_job("module close", close_job, m->handle);
 	mem_free((void *)m->module.apps);
 	mem_free((void *)m->module.apis);
@@ -165,6 +165,11 @@ void module_file_close(struct tandem_self *m)
 	void *still;
 
 	m->path = NULL;
+	if (m->codec_count) { /* at the program's end */
+		mem_free(path);
+		self_free(m);
+		return;
+	}
 	self_free(m);
 	/* The C library keeps a file that asked for it; a rebuilt one would not be seen. */
 	still = path ? dlopen(path, RTLD_NOW | RTLD_NOLOAD) : NULL;

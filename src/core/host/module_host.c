@@ -474,4 +474,5 @@ const struct tandem_host module_host = {
     .unsubscribe = host_unsubscribe,
     .timer_new = host_timer_new,
     .timer_cancel = host_timer_cancel,
+    .codec_add = module_codec_add,
 };

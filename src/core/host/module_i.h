@@ -5,7 +5,7 @@
 #include "core/registry/registry.h"
 #include "tandem/module.h"
 
-enum { MODULE_NAME_CHARS = 64, MODULE_WHY_CHARS = 400 };
+enum { MODULE_NAME_CHARS = 64, MODULE_WHY_CHARS = 400, MODULE_CODECS_MAX = 8 /* of one module */ };
 
 /* The tandem_self of the public header: one module that was loaded from a file. */
 struct tandem_self {
@@ -16,6 +16,8 @@ struct tandem_self {
 	char *path;
 	unsigned use_count; /* applications, commands, callbacks and jobs of it that run */
 	struct list subscriptions, timers;
+	unsigned codec_count; /* with any it stays in memory */
+	struct name_desc codec_names[MODULE_CODECS_MAX + 1];
 };
 
 /* ---- module_file.c ---- */
@@ -32,3 +34,7 @@ extern const struct registry_outside module_outside;
 /* ---- module_host.c ---- */
 extern const struct tandem_host module_host;
 ON_CTL void module_host_drop(struct tandem_self *m); /* its subscriptions and timers */
+
+/* ---- module_codec.c ---- */
+/* The host's codec_add; see the public header. */
+ON_CTL int module_codec_add(struct tandem_self *m, const struct tandem_codec *codec);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "base/status.h"
+#include "core/event/event.h"
 #include "core/leg/leg.h"
 #include "core/leg/leg_core.h"
 #include "core/leg/part.h"
@@ -173,6 +174,21 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 
 enum { WIRED_PORT = 9 }; /* what the SDP of a leg without ports names: discard */
 
+/* TRAP once, until there is a port again. */
+static ON_CTL void ports_tell(bool are_used_up)
+{
+	static bool was_told;
+	struct event *e;
+
+	if (was_told == are_used_up)
+		return;
+	was_told = are_used_up;
+	if (event_is_wanted(EVENT_TRAP, NULL) && (e = event_new(EVENT_TRAP, NULL))) {
+		event_add(e, "condition", are_used_up ? "rtp-ports-used-up" : "rtp-ports-available");
+		event_fire(e);
+	}
+}
+
 static ON_CTL int open_stream(struct leg_media *m, struct leg *near)
 {
 	int st;
@@ -188,6 +204,8 @@ static ON_CTL int open_stream(struct leg_media *m, struct leg *near)
 		st = mstream_open_wired(&m->stream, near ? leg_media_stream(near) : NULL, on_report, m);
 	} else {
 		st = mstream_open(&m->stream, &m->local, near ? leg_media_stream(near) : NULL, on_report, m);
+		if (!st || st == ST_FULL)
+			ports_tell(st == ST_FULL);
 	}
 	if (!st)
 		leg_parts_stream(m->leg);

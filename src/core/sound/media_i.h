@@ -54,6 +54,8 @@ struct leg_media {
 	const char *dtmf_told;          /* what the variable dtmf_type holds as a report; NULL: not that */
 	enum media_own_digits own_digits;
 	bool is_jitter_paused;
+	/* What the far side said of its Opus. */
+	bool takes_stereo, sends_stereo;
 	bool has_vad;            /* the profile's vad: of what comes */
 	bool has_events;         /* telephone-event is agreed on */
 	bool has_comfort;        /* comfort noise is */
@@ -105,6 +107,8 @@ ON_CTL int media_policy_new(struct leg *leg, const char *codecs, struct media_po
 ANY bool media_codecs_have(const struct sdp_codecs *list, const struct sdp_codec *c);
 /* What of sends, when it is known (of may be NULL). */
 ON_CTL void media_add_current(struct leg *of, struct sdp_codecs *to);
+/* What the far side says of two channels (RFC 7587: stereo, sprop-stereo) is kept, for who is told of its codec. */
+ON_CTL void media_stereo_of(struct leg_media *m, const struct sdp_codec *theirs);
 /* Answering: the near leg's codec first; without one, those the engine can decode, in the order the mode asks for. */
 ON_CTL int media_prefer_for_answer(struct leg_media *m, struct leg *near, struct media_policy *q);
 /* What of the policy's wishes cannot be joined with the leg's peer (nor heard here, where it was) is no wish. */

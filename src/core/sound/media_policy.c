@@ -9,6 +9,7 @@
 #include "core/sound/media_i.h"
 #include "core/sound/sound_i.h"
 #include "core/value/vars.h"
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -69,6 +70,7 @@ int media_policy_new(struct leg *leg, const char *codecs, struct media_policy **
 	q->p.user = sv_of(m->username);
 	q->p.session_id = m->session_id;
 	q->p.is_rtcp_mux_allowed = true;
+	q->p.has_red = leg_var_is_true(leg, "rtp_audio_red");
 	q->p.is_xr_offered = leg_var_is_true(leg, "rtcp_xr");
 	q->p.is_xr_allowed = is_on(leg, "rtcp_xr");
 	*out = q;
@@ -104,18 +106,46 @@ static ON_CTL bool current_of(struct leg *of, struct sdp_codec *out)
 	return true;
 }
 
+void media_stereo_of(struct leg_media *m, const struct sdp_codec *theirs)
+{
+	struct sv v;
+
+	m->takes_stereo = m->sends_stereo = false;
+	if (strcasecmp(theirs->name, "opus"))
+		return;
+	m->takes_stereo = sdp_fmtp_get(sv_of(theirs->fmtp), "stereo", &v) && sv_is(v, "1");
+	m->sends_stereo = sdp_fmtp_get(sv_of(theirs->fmtp), "sprop-stereo", &v) && sv_is(v, "1");
+}
+
+/* Packets of one Opus go to the other as they are, so each phone is told of the other's two channels. */
+static ON_CTL void stereo_tell(struct leg *of, struct sdp_codec *c)
+{
+	const struct leg_media *m = sound_of(of)->media;
+	size_t n;
+
+	if (!m || !(m->takes_stereo || m->sends_stereo))
+		return;
+	(void)mctl_codec_fmtp(c->name, c->clock_hz, c->channels, true, c->fmtp, sizeof(c->fmtp));
+	n = strlen(c->fmtp);
+	snprintf(c->fmtp + n, sizeof(c->fmtp) - n, "%s%s%s", n ? "; " : "", m->takes_stereo ? "stereo=1" : "",
+	    m->sends_stereo ? m->takes_stereo ? "; sprop-stereo=1" : "sprop-stereo=1" : "");
+}
+
 void media_add_current(struct leg *of, struct sdp_codecs *to)
 {
 	struct sdp_codec s;
 
-	if (current_of(of, &s))
-		codecs_add(to, &s);
+	if (!current_of(of, &s))
+		return;
+	stereo_tell(of, &s);
+	codecs_add(to, &s);
 }
 
 int media_prefer_for_answer(struct leg_media *m, struct leg *near, struct media_policy *q)
 {
 	struct sdp_codecs *theirs;
-	const struct sdp_codecs *order, *other;
+	struct sdp_codecs *order;
+	const struct sdp_codecs *other;
 	bool is_known = near && near->codec && mctl_codec_is_known(near->codec->name);
 	int st;
 
@@ -143,9 +173,14 @@ int media_prefer_for_answer(struct leg_media *m, struct leg *near, struct media_
 	st = sdp_offer_codecs(sv_of(m->remote_sdp), theirs);
 	order = q->p.mode == SDP_GENEROUS ? theirs : &q->prefs;
 	other = q->p.mode == SDP_GENEROUS ? &q->prefs : theirs;
-	for (size_t i = 0; !st && i < order->count; i++)
-		if (mctl_codec_is_known(order->v[i].name) && media_codecs_have(other, &order->v[i]))
-			codecs_add(&q->first, &order->v[i]);
+	for (size_t i = 0; !st && i < order->count; i++) {
+		struct sdp_codec *c = &order->v[i];
+		if (!mctl_codec_is_known(c->name) || !media_codecs_have(other, c))
+			continue;
+		if (!strcasecmp(c->name, "opus")) /* each side says what it takes itself (RFC 7587 section 7) */
+			(void)mctl_codec_fmtp(c->name, c->clock_hz, c->channels, false, c->fmtp, sizeof(c->fmtp));
+		codecs_add(&q->first, c);
+	}
 	mem_free(theirs);
 	return st;
 }

@@ -135,6 +135,8 @@ void media_vars_stats(struct leg *leg, const struct media_stats *s)
 	media_var_hundredths(leg, "rtp_audio_in_mean_interval",
 	    (double)(sound_of(leg)->media ? sound_of(leg)->media->codec.ptime_ms : 20));
 	set_count(leg, "rtp_audio_in_flaw_total", s->in_lost_packets);
+	if (s->in_recovered_packets)
+		set_count(leg, "rtp_audio_in_recovered_packet_count", s->in_recovered_packets);
 	set_count(leg, "rtp_audio_out_raw_bytes", s->out_bytes);
 	set_count(leg, "rtp_audio_out_media_bytes", s->out_bytes);
 	set_count(leg, "rtp_audio_out_packet_count", s->out_packets);

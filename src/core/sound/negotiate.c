@@ -62,6 +62,8 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 	media_codec_of(&plan->send, true, &p.send);
 	media_codec_of(&plan->recv, false, &p.recv);
 	p.dtmf_send_pt = plan->dtmf_send_pt, p.dtmf_recv_pt = plan->dtmf_recv_pt, p.cn_pt = plan->cn_pt;
+	if (plan->red_send > 0 && plan->red_recv > 0)
+		p.red_send = (uint8_t)plan->red_send, p.red_recv = (uint8_t)plan->red_recv;
 	m->is_proxied = false;
 	p.may_send = plan->local_dir & SDP_SENDONLY, p.may_recv = plan->local_dir & SDP_RECVONLY;
 	p.is_rtcp_mux = plan->is_rtcp_mux;
@@ -84,6 +86,7 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 	media_jitter_apply(leg);
 	media_talk_apply(leg);
 	m->has_comfort = plan->cn_pt >= 0;
+	media_stereo_of(m, &plan->send);
 	media_comfort_apply(leg, leg->peer);
 	media_vars_plan(leg, m, plan);
 	leg_parts_stream(leg); /* how its digits travel may have changed */

@@ -94,6 +94,8 @@ void flow_send_own(struct rt_flow *f, uint8_t pt, bool has_marker, uint32_t ts, 
 		record_tap_sent(f->s, ts, payload, n);
 	rtp_write_header(p, has_marker, pt, seq, ts, o->ssrc);
 	out_advance(t, o, seq, ts);
+	if (f->red && pt == f->send_pt && red_out(t, f, has_marker, seq, ts, payload, n))
+		return;
 	flow_put(t, f, p, n + RTP_HEADER_BYTES);
 }
 
@@ -138,6 +140,8 @@ void flow_forward(struct rt_thread *t, struct rt_flow *f, struct pkt *k, uint8_t
 		out_advance(t, o, seq, ts);
 		o->src_seq = k->seq;
 	}
+	if (f->red && pt == f->send_pt && red_out(t, f, k->has_marker, seq, ts, k->payload, k->n))
+		return;
 	flow_put(t, f, p, k->n + k->ext_bytes + RTP_HEADER_BYTES);
 }
 
@@ -213,6 +217,14 @@ ON_MEDIA static void event_in(struct rt_thread *t, struct rt_flow *f, struct pkt
 	if (to->may_relay)
 		to->s->out_dtmf++;
 	flow_forward(t, to, k, (uint8_t)to->send_dtmf_pt);
+}
+
+void flow_sound(struct rt_thread *t, struct rt_flow *f, struct pkt *k)
+{
+	if (k->pt == f->recv_pt)
+		audio_in(t, f, k);
+	else if (k->pt == f->jitter_pt)
+		buffered_in(f, k);
 }
 
 bool flow_noise_passes(const struct rt_flow *f)
@@ -331,7 +343,7 @@ void flow_rtp_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, c
 	    .seq = pk.seq,
 	    .pt = pk.pt,
 	    .has_marker = pk.is_marked};
-	if (k.pt == s->params.red_recv && k.pt && !pass_red(t, f, &k))
+	if (s->params.red_recv && !red_in(t, f, &k))
 		return;
 	if (k.pt == f->recv_pt)
 		audio_in(t, f, &k);

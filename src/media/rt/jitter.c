@@ -24,8 +24,8 @@ struct rt_jitter {
 	uint32_t ssrc, ts; /* of what it gives */
 	uint16_t seq;
 	uint32_t frame_ticks;
-	size_t frame; /* samples */
-	bool had_sound;
+	size_t frame;              /* samples */
+	bool had_sound, is_silent; /* is_silent: nothing is given; the next packet has a marker */
 	size_t fill, cap;
 	int16_t pcm[];
 };
@@ -212,8 +212,10 @@ ON_MEDIA static void frame_give(struct rt_stream *s)
 {
 	struct rt_jitter *j = s->jitter;
 	struct rt_thread *t = s->t;
-	if (!frame_fill(s))
+	if (!frame_fill(s)) {
+		j->is_silent = true;
 		return;
+	}
 	memcpy(t->packet_pcm, j->pcm, j->frame * sizeof(j->pcm[0]));
 	j->fill -= j->frame;
 	memmove(j->pcm, j->pcm + j->frame, j->fill * sizeof(j->pcm[0]));
@@ -221,8 +223,10 @@ ON_MEDIA static void frame_give(struct rt_stream *s)
 	    .ts = j->ts,
 	    .ssrc = j->ssrc,
 	    .seq = j->seq++,
+	    .has_marker = j->is_silent,
 	    .was_decoded = true,
 	    .pcm_count = (int)j->frame};
+	j->is_silent = false;
 	if (!goes_as_packets(s->f))
 		flow_audio(t, s->f, &k);
 	else if (s->f->is_read_tapped && !s->is_read_muted)

@@ -35,10 +35,10 @@ ON_MEDIA static bool may_hand(const struct rt_flow *f)
 {
 	const struct rt_stream *s = f->s;
 	if (f->how != HOW_DIRECT || f->to == FLOW_NONE || !f->may_take || f->is_read_tapped || f->recv_pt < 0 ||
-	    f->jitter_pt >= 0 || comfort_is_busy(s) || !is_plain(f))
+	    s->params.red_recv || f->jitter_pt >= 0 || comfort_is_busy(s) || !is_plain(f))
 		return false;
 	const struct rt_flow *to = &s->t->flows[f->to];
-	return is_plain(to) && !to->dtx && to->may_relay && !to->is_write_tapped && to->send_pt >= 0 &&
+	return is_plain(to) && !to->dtx && !to->red && to->may_relay && !to->is_write_tapped && to->send_pt >= 0 &&
 	       to->out.was_started && to->out.is_anchored && s->seq.is_started && to->out.src_ssrc == s->seq.ssrc &&
 	       s->seq.has_transit;
 }

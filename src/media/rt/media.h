@@ -112,6 +112,7 @@ struct media_stats {
 	    in_flush_packets, in_wrong_source_packets;
 	uint64_t out_packets, out_bytes, out_dtmf_packets, out_cng_packets;
 	uint64_t in_lost_packets, in_jitter_us, in_jitter_max_us;
+	uint64_t in_recovered_packets;             /* of those lost, made good by RED */
 	uint32_t round_trip_us, round_trip_max_us; /* by the peer's reports; 0 = not known */
 	uint64_t out_lost_packets;                 /* as the peer told last */
 	uint32_t out_jitter_us;

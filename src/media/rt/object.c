@@ -90,6 +90,8 @@ void coders_close(struct rt_coders *c)
 	codec_enc_close(&c->enc);
 	codec_dec_close(&c->dec);
 	codec_dec_close(&c->sent);
+	rt_red_free(c->red);
+	c->red = NULL;
 }
 
 static const struct codec_ops *codec_of(const struct media_codec *c)
@@ -108,6 +110,8 @@ int rt_coders_new(struct rt_coders **out, const struct media_params *p)
 		st = codec_dec_open(&c->sent, send, p->fmtp);
 	if (!st && recv)
 		st = codec_dec_open(&c->dec, recv, p->fmtp);
+	if (!st && p->red_send && !p->kind)
+		st = rt_red_new(&c->red);
 	if (st)
 		rt_coders_free(c);
 	else

@@ -39,29 +39,40 @@ static bool exts_map(uint8_t *p, size_t n, const uint8_t from[MEDIA_EXT_COUNT], 
 /* The payload numbers of the blocks; false: one that there is no number for. */
 static bool red_map(uint8_t *p, const struct red_packet *r, int from, int to)
 {
-	for (size_t i = 0; i < r->count; i++) {
+	for (size_t i = 0; i < r->count; i++)
 		if (r->blocks[i].pt != from || to < 0)
 			return false;
+	for (size_t i = 0; i < r->count; i++) {
 		uint8_t *head = p + 4 * i;
 		*head = (uint8_t)((*head & 128) | to);
 	}
 	return true;
 }
 
-bool pass_red(struct rt_thread *t, struct rt_flow *f, struct pkt *k)
+bool pass_red_whole(struct rt_thread *t, struct rt_flow *f, struct pkt *k)
 {
 	struct red_packet r;
 	const struct rt_flow *to = f->to == FLOW_NONE ? NULL : &t->flows[f->to];
+
+	if (!to || f->how != HOW_DIRECT || !to->s->params.red_send || f->is_read_tapped || to->is_write_tapped ||
+	    to->dtx || f->jitter_pt >= 0 || f->s->member || red_parse(k->payload, k->n, &r) ||
+	    !red_map(k->payload, &r, f->s->params.recv.pt, to->send_pt))
+		return false;
+	f->in_media++;
+	flow_forward(t, &t->flows[f->to], k, to->s->params.red_send);
+	return true;
+}
+
+/* Of a passed line. False: it was passed on. Else k is its newest block. */
+ON_MEDIA static bool pass_red(struct rt_thread *t, struct rt_flow *f, struct pkt *k)
+{
+	struct red_packet r;
 	const struct red_block *newest;
 
+	if (pass_red_whole(t, f, k))
+		return false;
 	if (red_parse(k->payload, k->n, &r)) {
 		f->in_skipped++;
-		return false;
-	}
-	if (to && f->how == HOW_DIRECT && to->s->params.red_send && !f->is_read_tapped && !f->s->member) {
-		f->in_media++;
-		if (red_map(k->payload, &r, f->s->params.recv.pt, to->send_pt))
-			flow_forward(t, &t->flows[f->to], k, to->s->params.red_send);
 		return false;
 	}
 	newest = &r.blocks[r.count - 1];

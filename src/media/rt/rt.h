@@ -52,9 +52,12 @@ struct rt_coders {
 	struct codec_enc enc;  /* of what is sent */
 	struct codec_dec dec;  /* of what comes */
 	struct codec_dec sent; /* of what was sent, for those who listen to that side */
+	struct rt_red *red;    /* what is sent goes with what was sent before (red.c); NULL: alone */
 };
 ANY int rt_coders_new(struct rt_coders **out, const struct media_params *p); /* ST_UNSUPPORTED: p->fmtp */
 ANY void rt_coders_free(struct rt_coders *c);
+ANY int rt_red_new(struct rt_red **out);
+ANY void rt_red_free(struct rt_red *r);
 
 /* ---- plug-ins of a stream ----------------------------------------------------------------------------------------
  * Two things about a far side that differ from call to call and that the walk of a packet (flow.c) knows nothing of:

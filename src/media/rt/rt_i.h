@@ -89,6 +89,7 @@ struct rt_flow {
 	struct kernel_row *kernel; /* the kernel relays what comes (kernel.c); else NULL */
 	int64_t kernel_after_us;   /* not handed to it before */
 	struct rt_comfort *dtx;    /* silence is not sent; NULL: it is */
+	struct rt_red *red;        /* packets carry the one before; NULL: they do not */
 };
 
 enum tick_need {
@@ -146,6 +147,14 @@ struct rt_dtmf_out {
 	int64_t pause_us; /* left of a gap or of w and W */
 	struct telev_tx tx;
 	struct dtmf_gen gen;
+};
+
+/* What came of a stream that may come redundantly. */
+struct rt_red_in {
+	uint32_t ssrc, ts, seen; /* bit n: n before seq was here */
+	uint16_t seq;
+	bool is_started;
+	uint64_t recovered;
 };
 
 struct rt_rtcp {
@@ -218,7 +227,8 @@ struct rt_stream {
 	bool has_relayed_event; /* relayed_event_ts is of an event of which packets were relayed */
 	uint32_t relayed_event_ts;
 	struct rtp_source seq; /* RFC 3550 appendix A; of the current SSRC */
-	uint64_t lost_before;  /* by earlier SSRCs */
+	struct rt_red_in red_in;
+	uint64_t lost_before; /* by earlier SSRCs */
 	struct rt_rtcp rtcp;
 	int64_t key_asked_us; /* video: a whole picture was asked for */
 	bool is_key_due;      /* and is to be again */
@@ -322,6 +332,8 @@ struct pkt {
 	uint16_t ext_bytes; /* of a header extension right before payload, which goes with it */
 	int pcm_count;      /* once decoded; negative: it could not be */
 };
+/* A packet of sound that came on f. */
+ON_MEDIA void flow_sound(struct rt_thread *t, struct rt_flow *f, struct pkt *k);
 /* Where the audio of f goes, in its turn. */
 ON_MEDIA void flow_audio(struct rt_thread *t, struct rt_flow *f, struct pkt *k);
 /* The samples of a packet that s received, decoded once whoever asks; NULL: damaged, or a codec that is not known. */
@@ -344,8 +356,14 @@ ON_MEDIA struct rt_stream *bundle_rider(const struct rt_stream *carrier, uint8_t
 
 /* pass.c: what is passed on and never decoded. p: the whole packet, plain */
 ON_MEDIA void pass_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, const struct rtp_packet *pk);
-/* RED of audio, k->pt being its number. False: it was passed on. Else k is its newest block. */
-ON_MEDIA bool pass_red(struct rt_thread *t, struct rt_flow *f, struct pkt *k);
+/* RED, k->pt being its number: goes to a far side that agreed to it as well as it is. False: it cannot. */
+ON_MEDIA bool pass_red_whole(struct rt_thread *t, struct rt_flow *f, struct pkt *k);
+/* red.c: of audio. Any packet, where the far side agreed to RED. False: nothing is left to do. Else k may be the newest
+ * block of what came. */
+ON_MEDIA bool red_in(struct rt_thread *t, struct rt_flow *f, struct pkt *k);
+/* f->red: sends the payload with the one before. False: it is sent alone. */
+ON_MEDIA bool red_out(
+    struct rt_thread *t, struct rt_flow *f, bool has_marker, uint16_t seq, uint32_t ts, const uint8_t *p, size_t n);
 /* feedback.c: RTCP feedback between the legs of a video relay */
 ON_MEDIA void feedback_in(struct rt_stream *s, const struct rtcp_item *it);
 ON_MEDIA void key_frame_ask(struct rt_stream *s); /* of the phone of s, now or soon */

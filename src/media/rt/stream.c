@@ -61,6 +61,7 @@ void rt_stream_stats(const struct rt_stream *s, struct media_stats *out)
 	    .out_cng_packets = s->out_cng,
 	    .in_lost_packets = s->lost_before + (s->seq.is_started ? rtp_source_lost(&s->seq) : 0),
 	    .in_bursts = s->seq.holes,
+	    .in_recovered_packets = s->red_in.recovered,
 	    .in_jitter_us = s->seq.is_started ? rtp_source_jitter_us(&s->seq) : 0,
 	    .in_jitter_max_us = s->seq.is_started ? rtp_source_jitter_max_us(&s->seq) : 0,
 	    .round_trip_us = s->rtcp.round_trip_us,
@@ -131,6 +132,7 @@ void stream_plan(struct rt_stream *s)
 	}
 	if (f->how == HOW_NONE || !f->may_take)
 		unanchor(s, was_to), unanchor(s, f->to);
+	f->red = p->red_send && !f->is_passed ? s->coders.red : NULL;
 	comfort_plan(s);
 	jitter_plan(s);
 	if (s->rider)

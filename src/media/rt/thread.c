@@ -199,10 +199,12 @@ ON_MEDIA static void wheel_run(struct rt_thread *t)
 		t->wheel_slot = now_slot - WHEEL_SLOTS + 1;
 	while (t->wheel_bits && t->wheel_slot <= now_slot) {
 		unsigned i = (unsigned)(t->wheel_slot % WHEEL_SLOTS);
-		int64_t due_us = t->wheel_slot++ * WHEEL_SLOT_US;
+		t->wheel_slot++;
 		if (!(t->wheel_bits & UINT64_C(1) << i))
 			continue;
-		lateness_count(&t->counts, t->now_us - due_us);
+		/* its own time: the slot may be another round's */
+		lateness_count(
+		    &t->counts, t->now_us - list_entry(list_first(&t->wheel[i]), struct rt_stream, tick)->tick_due_us);
 		wheel_run_slot(t, i);
 	}
 }

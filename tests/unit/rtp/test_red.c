@@ -22,4 +22,26 @@ static int test_red(void)
 	return 0;
 }
 
-TEST_MAIN({"red", test_red})
+/* What is written is the drawing, and is read as it was. */
+static int test_write(void)
+{
+	const uint8_t drawn[] = {0x80 | 5, 100 >> 6, (100 & 63) << 2, 3, 7, 'o', 'l', 'd', 'n', 'e', 'w', '!'};
+	static uint8_t last[RED_BLOCK_BYTES_MAX], out[RED_HEADS_BYTES + sizeof(last) + 4];
+	struct red_block old = {.pt = 5, .ts_offset = 100, .p = (const uint8_t *)"old", .n = 3};
+	struct red_packet r;
+
+	EXPECT_INT(red_write(out, &old, 7, (const uint8_t *)"new!", 4), sizeof(drawn));
+	EXPECT(!memcmp(out, drawn, sizeof(drawn)));
+	EXPECT_INT(red_write(out, NULL, 7, (const uint8_t *)"new!", 4), 5);
+	EXPECT(!memcmp(out, "\7new!", 5));
+	memset(last, 'x', sizeof(last));
+	old = (struct red_block){.pt = 127, .ts_offset = RED_OFFSET_MAX, .p = last, .n = sizeof(last)};
+	EXPECT_INT(red_write(out, &old, 96, (const uint8_t *)"new!", 4), sizeof(out));
+	EXPECT_INT(red_parse(out, sizeof(out), &r), ST_OK);
+	EXPECT(r.count == 2 && r.blocks[0].pt == 127 && r.blocks[0].ts_offset == RED_OFFSET_MAX);
+	EXPECT(r.blocks[0].n == sizeof(last) && !memcmp(r.blocks[0].p, last, sizeof(last)));
+	EXPECT(r.blocks[1].pt == 96 && r.blocks[1].n == 4 && !memcmp(r.blocks[1].p, "new!", 4));
+	return 0;
+}
+
+TEST_MAIN({"red", test_red}, {"write", test_write})
