@@ -295,10 +295,10 @@ def words(ref, rate, pause=0.08, level=50):
     return [w for w in spans if w[1] - w[0] > 0.03 * rate]
 
 
-def score_of_words(ref, x, rate=8000, reach=0.12):
+def score_of_words(ref, x, rate=8000, reach=0.12, most=2.0):
     """(score, wander): the score where each word is judged wherever it came, as a listener does: jitter buffers move words against each other by
-    lengthening and shortening what is between them. wander: how far the words' delays lie apart, s."""
-    d = int(delay(ref, x, rate) * rate)
+    lengthening and shortening what is between them. wander: how far the words' delays lie apart, s. most: how late it may begin, s."""
+    d = int(delay(ref, x, rate, most) * rate)
     k = int(reach * rate)
     x = np.concatenate([np.zeros(k + max(-d, 0)), x[max(d, 0):], np.zeros(k + len(ref))])  # x[k + i] is ref[i]
     out, shifts, before = np.zeros(len(ref)), [], 0

@@ -187,7 +187,7 @@ def test_safe_before_the_journal_goes(tmp_path):
     sw.api("fsctl shutdown")
     sw.proc.wait(30)
     text = trace.read_text()
-    order = [rf"write\(\d+<[^>]*cdr-csv/Master.csv>", rf"fsync\(\d+<[^>]*cdr-csv/Master.csv>", rf"fsync\(\d+<[^>]*log/cdr-csv>", r'unlink\("[^"]*cdr.journal.\d+"\)']
-    for name in (order, [rf'rename\("[^"]*{uuid}.cdr.xml.new"', rf"fsync\(\d+<[^>]*{uuid}.cdr.xml>", r"fsync\(\d+<[^>]*log/xml_cdr>", r'unlink\("[^"]*cdr.journal.\d+"\)']):
+    order = [rf"write\(\d+<[^>]*cdr-csv/Master.csv>", rf"fsync\(\d+<[^>]*cdr-csv/Master.csv>", rf"fsync\(\d+<[^>]*log/cdr-csv>", r'unlink\("[^"]*cdr.journal.\d+"']
+    for name in (order, [rf'rename\("[^"]*{uuid}.cdr.xml.new"', rf"fsync\(\d+<[^>]*{uuid}.cdr.xml>", r"fsync\(\d+<[^>]*log/xml_cdr>", r'unlink\("[^"]*cdr.journal.\d+"']):
         places = [m.start() if (m := re.search(p, text)) else -1 for p in name]
         assert -1 not in places and places == sorted(places), (places, name)

@@ -16,6 +16,7 @@ from wire import Phone, sdp
 
 pytestmark = pytest.mark.leaks
 STALL_S = 0.2
+LATE_S = 0.04  # what a record without a jitter buffer makes good
 
 
 @pytest.fixture
@@ -35,7 +36,8 @@ def latest_ms(sw):
     return max(int(r["latest_us"]) for r in json.loads(sw.api("show media as json"))["rows"]) / 1000
 
 
-def test_stalled_for_200_ms(tmp_path, phone_of):
+def stalled(tmp_path, phone_of):
+    """How the record sounds (1 to 5), and how late our own senders were (seconds)."""
     sw = t.Tandem(tmp_path / "instance")
     write_extensions(sw, [extension("7980", "answer", "playback tone_stream://L=-1;%(60000,0,440)"),
                           extension("7981", "answer", f"record {tmp_path}/words.wav 8"),
@@ -77,6 +79,15 @@ def test_stalled_for_200_ms(tmp_path, phone_of):
         sw.wait_calls(0)
         assert latest_ms(sw) >= 1000 * STALL_S - 20
         x, rate = read_wav(tmp_path / "words.wav")
-        score, _ = judge.score_of_words(words, np.asarray(x, float).reshape(-1), int(rate))
-        assert score > 4.3, score
+        score, _ = judge.score_of_words(words, np.asarray(x, float).reshape(-1), int(rate), most=8)  # silence comes first, as long as it takes to set up the rest
         sw.stop()
+        return score, max(s.late_max for s in senders)
+
+
+def test_stalled_for_200_ms(tmp_path, phone_of):
+    for n in range(3):  # a phone of ours that was late itself leaves a hole that is nobody's fault
+        (tmp_path / str(n)).mkdir()
+        score, late = stalled(tmp_path / str(n), phone_of)
+        if late < LATE_S:
+            break
+    assert score > 4.3, (score, late)

@@ -168,9 +168,11 @@ class Stereo(Coder):
         return [bytes(p) for p in self.enc.encode(f)]
 
     def sides(self, packets):
-        out = []
+        """By a decoder of its own: the phone's is at work in its thread."""
+        out, dec = [], av.CodecContext.create("opus", "r")
+        dec.sample_rate, dec.layout = 48000, "stereo"
         for p in packets:
-            for f in self.dec.decode(av.Packet(p)):
+            for f in dec.decode(av.Packet(p)):
                 y = f.to_ndarray()
                 y = y.astype(float) * (32768 if "flt" in f.format.name else 1)
                 out.append(y if f.format.is_planar else y.reshape(-1, 2).T)

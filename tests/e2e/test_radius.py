@@ -329,10 +329,12 @@ def test_the_second_server_when_the_first_is_dead_and_the_first_again(lab, tmp_p
         assert f"auth 127.0.0.1:{one.auth} dead" in s.api("radius status")
         for _ in range(20):  # nobody waits for it any more
             assert s.api("radius test alice wonder").startswith("+OK")
+        s.wait_log("server one does not answer (authentication)")
         assert s.log_text.count("server one does not answer (authentication)") == 1
         one.start()
         until(lambda: f"auth 127.0.0.1:{one.auth} alive" in s.api("radius status"))
         assert s.api("radius test alice wonder").startswith("+OK")
+        s.wait_log("server one answers again (authentication)")
         assert s.log_text.count("server one answers again (authentication)") == 1
         two.stop()
         one.stop()

@@ -89,6 +89,7 @@ def test_by_call(sw, phone):
     barrier(sw, other)
     assert not seen(sw, "another-one")
     assert sw.api("sofia trace call x y z").startswith("+OK")
+    sw.wait_calls(0)  # the next leg that is found is the next call's
     a.invite("1001")
     sw.api("sofia trace off all")
     invite = b.expect(method="INVITE")

@@ -388,6 +388,17 @@ def test_the_wallboard_follows(sw, page, phone, callcenter):
     assert sw.api("callcenter_config agent set status ann 'Logged Out'").startswith("+OK")
 
 
+def test_dragged_into_a_queue(sw, page, phone, callcenter):
+    user(page, sw, "1001")
+    a, b = phone("1004", hz=600), phone("1006", hz=700)
+    bridged(a, b, "1006")
+    page.wait(at=f"{ROW}:has-text('1006'):has-text('active')")
+    page.drag(**{"from": ROW, "to": "li[data-target='queue support@default']"})
+    ended(b)
+    t.until(lambda: "|1004|" in sw.api("callcenter_config queue list members support@default"))
+    a.bye()
+
+
 def test_an_agent_at_his_page(sw, page, phone, callcenter):
     """He makes himself ready, is rung, pauses; he is found by his contact."""
     user(page, sw, "1002")

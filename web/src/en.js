@@ -13,7 +13,7 @@ export default {
     transferTitle: 'Transfer the call of {from}', transferTo: 'To the number', transferred: 'Transferred to {to}.', listen: 'Listen', whisper: 'Whisper', barge: 'Barge in', hints: { listen: 'Your phone rings, and you hear both', whisper: 'You hear both; only our side hears you', barge: 'You hear both; both hear you' },
     done: { listen: 'Listening: your phone has answered.', whisper: 'Whispering: our side hears you.', barge: 'Both hear you.' },
     record: 'Record', stopRecord: 'Stop recording', none: 'No calls.', dial: 'Number', call: 'Call', dialled: '{number} is being called.', targets: 'Where calls can go',
-    dragHint: 'Drag a call onto a phone, a park slot or a conference to transfer it.', phones: 'Phones', slots: 'Park slots', rooms: 'Conferences' },
+    dragHint: 'Drag a call onto a phone, a queue, a park slot or a conference to transfer it.', phones: 'Phones', lines: 'Queues', slots: 'Park slots', rooms: 'Conferences' },
   phone: { title: 'Phone', on: 'Switch on', off: 'Switch off', answer: 'Answer', refuse: 'Refuse', keys: 'Keys', devices: 'Devices', mic: 'Microphone', speaker: 'Loudspeaker', standard: 'Standard', transferred: 'Transferred.',
     join: 'Join with {number}', quality: 'Quality {mos} of 5 · loss {loss} % · jitter {jitter} ms · round trip {delay} ms · {codec}',
     insecure: 'A browser gives the microphone to https pages (and to this machine itself) only, and such a page needs a wss address in phone-url.',

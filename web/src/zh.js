@@ -13,7 +13,7 @@ export default {
     transferTitle: '转接 {from} 的通话', transferTo: '转到号码', transferred: '已转接到 {to}。', listen: '监听', whisper: '耳语', barge: '强插', hints: { listen: '您的话机振铃，可听到双方', whisper: '可听到双方，只有己方能听到您', barge: '可听到双方，双方都能听到您' },
     done: { listen: '监听中：您的话机已接听。', whisper: '耳语中：己方能听到您。', barge: '双方都能听到您。' },
     record: '录音', stopRecord: '停止录音', none: '没有通话。', dial: '号码', call: '呼叫', dialled: '正在呼叫 {number}。', targets: '可转接的目标',
-    dragHint: '把通话拖到话机、停泊位或会议上即可转接。', phones: '话机', slots: '停泊位', rooms: '会议' },
+    dragHint: '把通话拖到话机、队列、停泊位或会议上即可转接。', phones: '话机', lines: '队列', slots: '停泊位', rooms: '会议' },
   phone: { title: '电话', on: '开启', off: '关闭', answer: '接听', refuse: '拒接', keys: '按键', devices: '设备', mic: '麦克风', speaker: '扬声器', standard: '默认', transferred: '已转接。',
     join: '与 {number} 接通', quality: '质量 {mos}/5 · 丢包 {loss} % · 抖动 {jitter} 毫秒 · 往返 {delay} 毫秒 · {codec}',
     insecure: '浏览器只允许 https 页面（或本机页面）使用麦克风，且此类页面需要在 phone-url 中配置 wss 地址。',
