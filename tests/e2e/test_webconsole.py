@@ -118,6 +118,17 @@ def test_a_call_is_seen_and_dragged(sw, page, phone):
     page.wait(at="text=No calls.")
 
 
+def test_dragged_into_a_queue(sw, page, phone, callcenter):
+    user(page, sw, "1001")
+    a, b = phone("1004", hz=600), phone("1006", hz=700)
+    bridged(a, b, "1006")
+    page.wait(at=f"{ROW}:has-text('1006'):has-text('active')")
+    page.drag(**{"from": ROW, "to": "li[data-target='queue support@default']"})
+    ended(b)
+    t.until(lambda: "|1004|" in sw.api("callcenter_config queue list members support@default"))
+    a.bye()
+
+
 def test_parked_and_into_a_conference(sw, page, phone):
     user(page, sw, "1001")
     a, b, c = phone("1004", hz=600), phone("1005", hz=700), phone("1006", hz=800)
@@ -386,17 +397,6 @@ def test_the_wallboard_follows(sw, page, phone, callcenter):
     ended(b)
     page.wait(at=f"{card} [data-what=answered]:text-is('1')")
     assert sw.api("callcenter_config agent set status ann 'Logged Out'").startswith("+OK")
-
-
-def test_dragged_into_a_queue(sw, page, phone, callcenter):
-    user(page, sw, "1001")
-    a, b = phone("1004", hz=600), phone("1006", hz=700)
-    bridged(a, b, "1006")
-    page.wait(at=f"{ROW}:has-text('1006'):has-text('active')")
-    page.drag(**{"from": ROW, "to": "li[data-target='queue support@default']"})
-    ended(b)
-    t.until(lambda: "|1004|" in sw.api("callcenter_config queue list members support@default"))
-    a.bye()
 
 
 def test_an_agent_at_his_page(sw, page, phone, callcenter):
