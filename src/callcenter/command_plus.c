@@ -2,12 +2,13 @@
  *
  *   agent skill NAME SKILL LEVEL | skills NAME | pause NAME [REASON] | resume NAME | wrapup NAME CODE [NOTE]
  *         | monitor NAME DEST [listen|whisper|barge]
- *   queue callback QUEUE NUMBER [NAME] | callbacks [QUEUE] | callback_del UUID | is_open QUEUE */
+ *   queue callback QUEUE NUMBER [NAME] | callbacks [QUEUE] | callback_del UUID | is_open QUEUE | send QUEUE UUID */
 #include "base/mem.h"
 #include "base/status.h"
 #include "callcenter/callcenter_i.h"
 #include "core/registry/api.h"
 #include "core/registry/app_words.h"
+#include "core/run/exec.h"
 #include "text/url.h"
 
 #include <stdlib.h>
@@ -151,6 +152,25 @@ static ON_CTL const char *callback_del(const char *uuid)
 	return "-ERR There is no such call-back!\n";
 }
 
+/* A leg is transferred into the queue. */
+static ON_CTL const char *leg_send(const char *queue, const char *uuid)
+{
+	struct cc_queue *q = queue && uuid ? cc_queue_get(queue) : NULL;
+	struct leg *leg = uuid ? leg_find(uuid) : NULL;
+	struct buf list;
+	if (!queue || !uuid)
+		return INVALID;
+	if (!q || strpbrk(q->name, ",'\"\\")) /* they part or quote the steps of a list */
+		return "-ERR Invalid Queue not found!\n";
+	if (!leg)
+		return "-ERR No such channel!\n";
+	buf_init(&list);
+	buf_printf(&list, "callcenter:%s", q->name);
+	int st = list.failed ? ST_NOMEM : leg_transfer(leg, list.p, "inline", NULL);
+	buf_fini(&list);
+	return st ? "-ERR Unknown Error!\n" : "+OK\n";
+}
+
 bool cc_command_queue_plus(struct api_call *c, const struct app_words *w, const char **reply)
 {
 	const char *verb = w->w[1], *name = w->n > 2 ? w->w[2] : NULL;
@@ -164,6 +184,8 @@ bool cc_command_queue_plus(struct api_call *c, const struct app_words *w, const 
 			cc_callbacks_put(c->out, q, false);
 	} else if (!strcasecmp(verb, "callback_del")) {
 		*reply = name ? callback_del(name) : INVALID;
+	} else if (!strcasecmp(verb, "send")) {
+		*reply = leg_send(name, w->n > 3 ? w->w[3] : NULL);
 	} else if (!strcasecmp(verb, "is_open")) {
 		const struct cc_queue *q = name ? cc_queue_get(name) : NULL;
 		*reply = !q ? "-ERR Invalid Queue not found!\n" : cc_is_open(q) ? "true\n" : "false\n";

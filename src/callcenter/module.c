@@ -28,7 +28,7 @@ static const char *const complete[] = {"callcenter_config agent add", "callcente
     "callcenter_config queue count tiers", "callcenter_config agent skill", "callcenter_config agent skills",
     "callcenter_config agent pause", "callcenter_config agent resume", "callcenter_config agent wrapup",
     "callcenter_config agent monitor", "callcenter_config queue callback", "callcenter_config queue callbacks",
-    "callcenter_config queue callback_del", "callcenter_config queue is_open", NULL};
+    "callcenter_config queue callback_del", "callcenter_config queue is_open", "callcenter_config queue send", NULL};
 static const char *const complete_report[] = {"callcenter_report live", "callcenter_report agents",
     "callcenter_report agent", "callcenter_report callbacks", "callcenter_report history queue",
     "callcenter_report history agent", "callcenter_report history hour", "callcenter_report history calls",

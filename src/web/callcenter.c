@@ -241,6 +241,20 @@ void web_callcenter_callback_del(struct web_call *c)
 	config_run(c, &args, plain_done);
 }
 
+void web_callcenter_send(struct web_call *c)
+{
+	const char *queue = json_string_value(json_object_get(c->body, "queue")),
+	           *uuid = json_string_value(json_object_get(c->body, "uuid"));
+	struct buf args;
+	if (!is_name(queue) || !is_word(uuid, "-_")) {
+		web_problem(c->x, 400, "queue and uuid (of a channel) are needed");
+		return;
+	}
+	buf_init(&args);
+	buf_printf(&args, "queue send '%s' %s", queue, uuid);
+	config_run(c, &args, plain_done);
+}
+
 /* ---- supervisors ---- */
 
 /* {"user": whose phone is rung, one's own without it; "mode": listen, whisper or barge} */

@@ -201,6 +201,7 @@ ON_CTL void web_callcenter_monitor(struct web_call *c);
 ON_CTL void web_callcenter_callbacks(struct web_call *c);
 ON_CTL void web_callcenter_callback_new(struct web_call *c);
 ON_CTL void web_callcenter_callback_del(struct web_call *c);
+ON_CTL void web_callcenter_send(struct web_call *c);
 ON_CTL void web_callcenter_history(struct web_call *c);
 
 /* ---- phone.c: the phone in the page ---- */

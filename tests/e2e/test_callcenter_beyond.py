@@ -402,6 +402,16 @@ def test_roles(sw):
     assert read.call("POST", "/v1/callcenter/callbacks", {"queue": "back@t", "number": "1000"})[0] == 403
     assert read.call("POST", "/v1/callcenter/agents/ann", {"action": "available"})[0] == 403
     assert nobody.call("GET", "/v1/callcenter/live")[0] == 401
+    leg = sw.api("originate null/caller &park").split()[1]
+    assert read.call("POST", "/v1/callcenter/calls", {"queue": "desk@t", "uuid": leg})[0] == 403
+    for body in ({"queue": "desk@t"}, {"queue": "d' x", "uuid": leg}, {"queue": "desk@t", "uuid": "x 'y"}, {"queue": "desk@t", "uuid": ["x"]}):
+        assert operator.call("POST", "/v1/callcenter/calls", body)[0] == 400, body
+    assert operator.call("POST", "/v1/callcenter/calls", {"queue": "no@t", "uuid": leg})[0] == 422
+    assert operator.call("POST", "/v1/callcenter/calls", {"queue": "desk@t", "uuid": "not-there"})[0] == 422
+    assert members(sw, "desk@t") == []
+    assert operator.call("POST", "/v1/callcenter/calls", {"queue": "desk@t", "uuid": leg})[0] == 204
+    t.until(lambda: [m["session_uuid"] for m in members(sw, "desk@t")] == [leg])
+    sw.api(f"uuid_kill {leg}")
     agent(sw, "ann", "null/x", "desk@t")
     assert operator.call("POST", "/v1/callcenter/agents/ann", {"action": "break", "reason": "lunch"})[0] == 204
     assert agents(sw)["ann"]["status"] == "On Break"

@@ -40,6 +40,8 @@ export const hold = call => onChannel((call.b && isMine(call.b) ? call.b : call.
 // Whom a transfer moves: the far side of one's own phone, else the caller.
 export async function transfer(call, to) {
   const moved = isMine(call.a) && call.b ? call.b : call.a;
+  if (to.queue)
+    return post('/v1/callcenter/calls', { queue: to.queue, uuid: moved.uuid });
   const room = to.application ? `'${to.application}' inline` : `${to.number} XML ${to.context || 'default'}`;
   return onChannel(moved.uuid, 'transfer', room);
 }
