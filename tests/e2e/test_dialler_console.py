@@ -42,6 +42,7 @@ def test_campaign(sw, page):  # noqa: F811
     page.click(at=f"{ROW}:has-text('spring') button:has-text('Start')")
     page.wait(at=f"{ROW}:has-text('8612345')")
     page.wait(at=f"{ROW}:has-text('8612345'):has-text('NORMAL_CLEARING')")
+    page.shot_keep("campaign")
     page.click(at="button:text-is('Answers')")
     page.wait(at=f"{ROW}:has-text('likes'):has-text('{bad}')")
     page.click(at=f"{ROW}:has-text('spring') button:has-text('Stop')")
