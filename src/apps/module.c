@@ -258,8 +258,8 @@ static const char *const uuid_limit_words[] = {"uuid_limit ::console::list_uuid"
 static const char *const uuid_limit_release_words[] = {"uuid_limit_release ::console::list_uuid", NULL};
 static const struct api_desc apis[] = {
     {"chat", "chat", "<proto>|<from>|<to>|<message>|[<content-type>]", API_MAY_WAIT, api_chat, NULL},
-    {"limit_hash_usage", "Deprecated: gets the usage count of a limited resource", "<realm> <id>",
-        API_MAY_WAIT, api_limit_hash_usage, NULL},
+    {"limit_hash_usage", "Deprecated: gets the usage count of a limited resource", "<realm> <id>", API_MAY_WAIT,
+        api_limit_hash_usage, NULL},
     {"limit_interval_reset", "Reset the interval counter for a limited resource", "<backend> <realm> <resource>", 0,
         api_limit_interval_reset, NULL},
     {"limit_reset", "Reset the counters of a limit backend", "<backend>", 0, api_limit_reset, NULL},
@@ -270,8 +270,8 @@ static const struct api_desc apis[] = {
         NULL},
     {"presence", "presence", "[in|out] <user> <rpid> <message>", 0, api_presence, NULL},
     {"uuid_limit", "Increase limit resource",
-        "<uuid> <backend> <realm> <resource> [<max>[/interval]] [number [dialplan [context]]]", API_MAY_WAIT, api_uuid_limit,
-        uuid_limit_words},
+        "<uuid> <backend> <realm> <resource> [<max>[/interval]] [number [dialplan [context]]]", API_MAY_WAIT,
+        api_uuid_limit, uuid_limit_words},
     {"uuid_limit_release", "Release limit resource", "<uuid> <backend> [realm] [resource]", 0, api_uuid_limit_release,
         uuid_limit_release_words},
     {NULL},

@@ -17,8 +17,8 @@ extern const struct module mod_sofia, mod_commands, mod_dptools, mod_db, mod_has
     mod_http_cache, mod_http_asr, mod_esf, mod_lcr, mod_easyroute, mod_enum, mod_cidlookup, mod_portability,
     mod_translate, mod_blacklist, mod_prefix, mod_nibblebill, mod_billing, mod_dialler;
 extern const struct module mod_radius, mod_verto;
-extern const struct module mod_core_db, mod_kafka, mod_nats, mod_xml_curl, mod_httapi, mod_curl, mod_sql_directory, mod_xml_ldap, mod_hiredis,
-    mod_memcache;
+extern const struct module mod_core_db, mod_kafka, mod_nats, mod_xml_curl, mod_httapi, mod_curl, mod_sql_directory,
+    mod_xml_ldap, mod_hiredis, mod_memcache;
 extern const struct module mod_opus, mod_amr, mod_amrwb, codecs_in_spandsp, mod_codec2, core_speex, mod_g723_1,
     mod_ilbc, mod_siren;                  /* codecs.c */
 extern const struct module core_presence; /* the room presence */

@@ -1,6 +1,6 @@
 /* An agent of mod_callcenter at his own page: which one he is, and his status. He is the agent whose name is his user
- * (1002 or 1002@domain), else the one whose contact rings his phone (user/1002). The words of the commands are ours; of his,
- * a pause's reason and a wrap-up's note go as one word each. */
+ * (1002 or 1002@domain), else the one whose contact rings his phone (user/1002). The words of the commands are ours; of
+ * his, a pause's reason and a wrap-up's note go as one word each. */
 #include "base/mem.h"
 #include "web/web_i.h"
 

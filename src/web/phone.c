@@ -1,6 +1,6 @@
-/* The browser phone: a SIP phone in the page, over the WebSocket of a SIP profile (phone-url of http.conf). It registers as
- * the user who signed in. What it needs for that, the sum A1 of his password (RFC 7616, 3.4.2), is told to his session
- * only, and only when he could have written it himself: he signed in with the very password his phones have
+/* The browser phone: a SIP phone in the page, over the WebSocket of a SIP profile (phone-url of http.conf). It
+ * registers as the user who signed in. What it needs for that, the sum A1 of his password (RFC 7616, 3.4.2), is told to
+ * his session only, and only when he could have written it himself: he signed in with the very password his phones have
  * (no console-password), or console-phone says that he may. */
 #include "base/log.h"
 #include "base/mem.h"
@@ -19,8 +19,7 @@ enum { URLS_MAX_CHARS = 1000 };
 static bool is_url(struct sv url)
 {
 	size_t skip = sv_startsi(url, SV("ws://")) ? 5 : sv_startsi(url, SV("wss://")) ? 6 : 0;
-	static const char plain[] =
-	    "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-_:/[]";
+	static const char plain[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-_:/[]";
 	if (!skip || url.n == skip)
 		return false;
 	for (size_t i = skip; i < url.n; i++)
@@ -55,8 +54,8 @@ char *web_phone_urls_read(const char *text)
 /* ---- who may ---- */
 static bool a1_of(const struct dir_user *u, char hex[DIGEST_HEX_CHARS(DIGEST_MD5_BYTES) + 1])
 {
-	const char *hash = dir_user_param(u, "a1-hash"), *password = dir_user_param(u, "password"), *id = dir_user_id(u),
-	           *domain = dir_user_domain(u);
+	const char *hash = dir_user_param(u, "a1-hash"), *password = dir_user_param(u, "password"),
+	           *id = dir_user_id(u), *domain = dir_user_domain(u);
 	uint8_t md5[DIGEST_MD5_BYTES];
 	if (hash && strlen(hash) == DIGEST_HEX_CHARS(DIGEST_MD5_BYTES)) {
 		memcpy(hex, hash, strlen(hash) + 1);

@@ -1,6 +1,6 @@
-/* A Kafka broker for a test: librdkafka's mock cluster of one, which speaks the real protocol, on the port that is given.
- * It reads its own topic as a consumer and writes each message as a line: key, value of the header "id", length, hash of the
- * body's bytes. Usage: kafka_broker PORT TOPIC. */
+/* A Kafka broker for a test: librdkafka's mock cluster of one, which speaks the real protocol, on the port that is
+ * given. It reads its own topic as a consumer and writes each message as a line: key, value of the header "id", length,
+ * hash of the body's bytes. Usage: kafka_broker PORT TOPIC. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <librdkafka/rdkafka.h>

@@ -30,8 +30,8 @@ ON_CTL void core_registration_each(core_registration_fn fn, void *arg);
 ON_CTL void core_registration_find(struct sv user, struct sv realm, core_registration_fn fn, void *arg);
 ON_CTL size_t core_registration_count(void);
 
-/* Who keeps a copy elsewhere is told whose registrations have changed (how, he asks with core_registration_find). One at
- * a time; NULL: nobody. fn must not change what is registered. */
+/* Who keeps a copy elsewhere is told whose registrations have changed (how, he asks with core_registration_find). One
+ * at a time; NULL: nobody. fn must not change what is registered. */
 typedef void (*core_registration_changed_fn)(struct sv user, struct sv realm);
 ON_CTL void core_registration_watch(core_registration_changed_fn fn);
 ON_CTL void core_registration_changed(struct sv user, struct sv realm); /* by registrars, after the change */

@@ -674,8 +674,8 @@ void verto_calls_detach(struct verto_line *l)
 	}
 }
 
-/* A page that was loaded anew has no media of its call: it gets an offer, which it answers by verto.attach. Who does not has
- * the call without media, as before. */
+/* A page that was loaded anew has no media of its call: it gets an offer, which it answers by verto.attach. Who does
+ * not has the call without media, as before. */
 static ON_CTL void attach_offer(struct call *c, struct verto_line *l)
 {
 	struct verto_out o;

@@ -1,6 +1,6 @@
 /* Moderators: what the page of a conference's moderator asks for on the channel conference-mod.ROOM@DOMAIN becomes the
- * command `conference` of that room, run for somebody who may run nothing else (core/registry/principal.h): his words are
- * data, and files go through their door. The command and its reply are told on the channel, as FreeSWITCH does. */
+ * command `conference` of that room, run for somebody who may run nothing else (core/registry/principal.h): his words
+ * are data, and files go through their door. The command and its reply are told on the channel, as FreeSWITCH does. */
 #include "base/mem.h"
 #include "core/registry/principal.h"
 #include "core/run/api.h"
@@ -65,7 +65,8 @@ static bool words_put(struct buf *out, const json_t *value)
 	size_t i;
 	const json_t *one;
 	if (json_is_array(value)) {
-		json_array_foreach((json_t *)value, i, one) if (json_is_array(one) || !words_put(out, one)) return false;
+		json_array_foreach(
+		    (json_t *)value, i, one) if (json_is_array(one) || !words_put(out, one)) return false;
 		return true;
 	}
 	if (json_is_integer(value)) {
