@@ -52,7 +52,7 @@ char *web_phone_urls_read(const char *text)
 }
 
 /* ---- who may ---- */
-static bool a1_of(const struct dir_user *u, char hex[DIGEST_HEX_CHARS(DIGEST_MD5_BYTES) + 1])
+static ON_CTL bool a1_of(const struct dir_user *u, char hex[DIGEST_HEX_CHARS(DIGEST_MD5_BYTES) + 1])
 {
 	const char *hash = dir_user_param(u, "a1-hash"), *password = dir_user_param(u, "password"),
 	           *id = dir_user_id(u), *domain = dir_user_domain(u);
