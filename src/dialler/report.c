@@ -154,13 +154,14 @@ void dl_report_campaign(struct json_writer *w, struct dl_campaign *c, bool is_wh
 	jw_kv_int(w, "done", s.done);
 	jw_kv_int(w, "due", s.due);
 	jw_end_object(w);
+	unsigned long long hundredths = day.answered ? 10000ull * day.abandoned / day.answered : 0; /* of a percent */
 	jw_key(w, "day");
 	jw_begin_object(w);
 	jw_kv_int(w, "dialled", day.dialled);
 	jw_kv_int(w, "answered", day.answered);
 	jw_kv_int(w, "abandoned", day.abandoned);
 	jw_key(w, "abandoned_percent");
-	jw_real(w, day.answered ? (double)(10000ull * day.abandoned / day.answered) / 100 : 0);
+	jw_real(w, (double)hundredths / 100);
 	jw_end_object(w);
 	jw_key(w, "abandon_max_percent");
 	jw_real(w, c->s.abandon_max_ppm / 1e4);

@@ -144,7 +144,7 @@ static void auto_route(const struct lcr_ask *a, struct buf *out)
 {
 	for (size_t i = 0; i < a->count; i++) {
 		if (i)
-			buf_addc(out, a->profile->is_redirect ? ',' : '|');
+			buf_addc(out, a->profile && a->profile->is_redirect ? ',' : '|');
 		buf_adds(out, a->routes[i].dialstring);
 	}
 }
