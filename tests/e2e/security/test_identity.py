@@ -11,7 +11,7 @@ NAMES = ("From", "P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID
          "Alert-Info", "Referred-By", "Reason", "Identity", "User-to-User", "P-Charging-Vector", "P-Early-Media", "X-Lab")
 BASE = {"From": '"ext" <sip:ext@127.0.0.1>', "Remote-Party-ID": '"ext" <sip:ext@127.0.0.1>;party=calling;screen=yes;privacy=off'}
 PAI = 'P-Asserted-Identity: "Pai" <sip:31@lab.test>\n'
-RPID = 'Remote-Party-ID: "Rp" <sip:32@lab.test>;party=calling;screen=yes;privacy='
+RPID = 'Remote-Party-ID: "R p" <sip:32@lab.test>;party=calling;screen=yes;privacy='
 HIDDEN = '"Anonymous" <sip:anonymous@127.0.0.1>'
 
 
@@ -32,27 +32,27 @@ TABLE = {
     "pai-tel": ("P-Asserted-Identity: <tel:+4930123>\n", (), "", pid("ext", "+4930123"), ()),
     "pai-two": ('P-Asserted-Identity: "Pai" <sip:31@lab.test>, <tel:+4930>\n', (), "", pid("Pai", 31), ("4930",)),
     "ppi": ('P-Preferred-Identity: "Pref" <sip:33@lab.test>\n', (), "", pid("Pref", 33), ("lab.test",)),
-    "rpid": (RPID + "off\n", (), "", {"From": '"Rp" <sip:32@127.0.0.1>', "Remote-Party-ID": rpid("Rp", 32)}, ("lab.test",)),
-    "rpid-of-the-called": ('Remote-Party-ID: "Rp" <sip:32@lab.test>;party=called\n', (), "", BASE, ("Rp",)),
-    "rpid-not-screened": ('Remote-Party-ID: "Rp" <sip:32@lab.test>;screen=no\n', (), "",
-                          {"From": '"Rp" <sip:32@127.0.0.1>', "Remote-Party-ID": rpid("Rp", 32, screen="no")}, ()),
+    "rpid": (RPID + "off\n", (), "", {"From": '"R p" <sip:32@127.0.0.1>', "Remote-Party-ID": rpid("R p", 32)}, ("lab.test",)),
+    "rpid-of-the-called": ('Remote-Party-ID: "R p" <sip:32@lab.test>;party=called\n', (), "", BASE, ("R p",)),
+    "rpid-not-screened": ('Remote-Party-ID: "R p" <sip:32@lab.test>;screen=no\n', (), "",
+                          {"From": '"R p" <sip:32@127.0.0.1>', "Remote-Party-ID": rpid("R p", 32, screen="no")}, ()),
     # hidden: the number is for those who are trusted with it, From for everybody
     "pai-privacy": (PAI + "Privacy: id\n", (), "", pid("Pai", 31, "id", frm=HIDDEN), ()),
     "pai-privacy-several": (PAI + "Privacy: header;user;critical\n", (), "", pid("Pai", 31, "id", frm=HIDDEN), ()),
     "pai-privacy-none": (PAI + "Privacy: none\n", (), "", pid("Pai", 31), ()),
     "from-privacy": ("Privacy: id\n", (), "", {"From": HIDDEN, "Remote-Party-ID": rpid("ext", "ext", "full")}, ()),
-    "rpid-full": (RPID + "full\n", (), "", {"From": HIDDEN, "Remote-Party-ID": rpid("Rp", 32, "full")}, ()),
-    "rpid-name": (RPID + "name\n", (), "", {"From": '"Anonymous" <sip:32@127.0.0.1>', "Remote-Party-ID": rpid("Rp", 32, "name")}, ()),
-    "rpid-uri": (RPID + "uri\n", (), "", {"From": '"Rp" <sip:anonymous@127.0.0.1>', "Remote-Party-ID": rpid("Rp", 32, "full")}, ()),
-    "rpid-and-privacy": (RPID + "off\nPrivacy: id\n", (), "", {"From": HIDDEN, "Remote-Party-ID": rpid("Rp", 32, "full")}, ()),
-    "pai-and-rpid-full": (PAI + RPID + "full\n", (), "", pid("Pai", 31, "id", frm=HIDDEN), ("Rp", "sip:32")),
+    "rpid-full": (RPID + "full\n", (), "", {"From": HIDDEN, "Remote-Party-ID": rpid("R p", 32, "full")}, ()),
+    "rpid-name": (RPID + "name\n", (), "", {"From": '"Anonymous" <sip:32@127.0.0.1>', "Remote-Party-ID": rpid("R p", 32, "name")}, ()),
+    "rpid-uri": (RPID + "uri\n", (), "", {"From": '"R p" <sip:anonymous@127.0.0.1>', "Remote-Party-ID": rpid("R p", 32, "full")}, ()),
+    "rpid-and-privacy": (RPID + "off\nPrivacy: id\n", (), "", {"From": HIDDEN, "Remote-Party-ID": rpid("R p", 32, "full")}, ()),
+    "pai-and-rpid-full": (PAI + RPID + "full\n", (), "", pid("Pai", 31, "id", frm=HIDDEN), ("R p", "sip:32")),
     "privacy-by-the-dialplan": (PAI, ("privacy full",), "", pid("Pai", 31, "id", frm=HIDDEN), ()),
     "privacy-taken-back": (PAI + "Privacy: id\n", ("privacy off",), "", pid("Pai", 31), ()),
     "hidden-and-replaced": (PAI + "Privacy: id\n", EFFECTIVE, "", pid("Eff Name", 5550001, "id", frm=HIDDEN), ("Pai", "sip:31")),
     # what the dialplan says of the identity is the only one
     "replaced": (PAI, EFFECTIVE, "", pid("Eff Name", 5550001), ("Pai", "sip:31", "lab.test")),
     "replaced-rpid": (RPID + "off\n", EFFECTIVE, "",
-                      {"From": '"Eff Name" <sip:5550001@127.0.0.1>', "Remote-Party-ID": rpid("Eff Name", 5550001)}, ("Rp", "sip:32")),
+                      {"From": '"Eff Name" <sip:5550001@127.0.0.1>', "Remote-Party-ID": rpid("Eff Name", 5550001)}, ("R p", "sip:32")),
     "replaced-ppi": ('P-Preferred-Identity: "Pref" <sip:33@lab.test>\n', EFFECTIVE, "", pid("Eff Name", 5550001), ("Pref", "sip:33")),
     "origination": (PAI, (), "{origination_caller_id_number=777,origination_caller_id_name=Seven}", pid("Seven", 777), ("Pai", "sip:31")),
     "by-profile-var": (PAI, ("set_profile_var caller_id_number=778", "set_profile_var caller_id_name=Eight"), "", pid("Eight", 778),
