@@ -38,17 +38,18 @@ static CO int costs_check(struct api_call *c, size_t *bad, int64_t *count)
 		    "SELECT id,per_minute,connect_fee,minimum_s,increment_s,free_s,tax_ppm,seconds,cost,state FROM "
 		    "billing_calls WHERE id>$1 ORDER BY id LIMIT 2000",
 		    p, 1, &rows);
-		for (rows_read = 0; !st && ledger_row(&rows, &at, v, 10); rows_read++) {
-			struct rate r = {.per_minute = ledger_int(v[1]),
-			    .connect = ledger_int(v[2]),
-			    .minimum_s = (uint32_t)ledger_int(v[3]),
-			    .increment_s = (uint32_t)ledger_int(v[4]),
-			    .free_s = (uint32_t)ledger_int(v[5]),
-			    .tax_ppm = (uint32_t)ledger_int(v[6])};
+		for (rows_read = 0; !st && store_rows_row(&rows, &at, v, 10); rows_read++) {
+			struct rate r = {.per_minute = store_number(v[1]),
+			    .connect = store_number(v[2]),
+			    .minimum_s = (uint32_t)store_number(v[3]),
+			    .increment_s = (uint32_t)store_number(v[4]),
+			    .free_s = (uint32_t)store_number(v[5]),
+			    .tax_ppm = (uint32_t)store_number(v[6])};
 			snprintf(last, sizeof(last), "%.*s", (int)v[0].n, v[0].p);
 			if (!sv_is(v[9], "done"))
 				continue;
-			if ((!r.increment_s || rate_cost(&r, ledger_int(v[7])) != ledger_int(v[8])) && (*bad)++ < 100)
+			if ((!r.increment_s || rate_cost(&r, store_number(v[7])) != store_number(v[8])) &&
+			    (*bad)++ < 100)
 				buf_printf(c->out, "%s: the cost is not its rate's\n", last);
 			++*count;
 		}
@@ -69,7 +70,7 @@ int reconcile_command(struct api_call *c)
 		struct sv cell = SV_NONE;
 		size_t at = 0;
 		st = ledger_sql(proofs[i].sql, NULL, 0, &rows);
-		for (; !st && ledger_row(&rows, &at, &cell, 1); bad++)
+		for (; !st && store_rows_row(&rows, &at, &cell, 1); bad++)
 			buf_printf(c->out, "%.*s: %s\n", (int)cell.n, cell.p, proofs[i].what);
 		store_rows_fini(&rows);
 	}
@@ -96,9 +97,9 @@ int rerate_command(struct api_call *c, const char *day)
 	}
 	int64_t from_us = clock_us_of_s(timegm(&tm)), end_us = from_us + clock_us_of_s(86400);
 	for (size_t rows_read = 1; rows_read && !st;) {
-		struct ledger_number n[2];
+		struct store_number n[2];
 		struct sv v[8] = {{0}};
-		struct sv p[] = {sv_of(last), ledger_put(&n[0], from_us), ledger_put(&n[1], end_us)};
+		struct sv p[] = {sv_of(last), store_number_put(&n[0], from_us), store_number_put(&n[1], end_us)};
 		struct store_rows rows;
 		size_t at = 0;
 		st = ledger_sql("SELECT id,account,deck,number,started_us,seconds,cost,state FROM billing_calls WHERE "
@@ -106,21 +107,21 @@ int rerate_command(struct api_call *c, const char *day)
 		                "(started_us>CAST($2 AS BIGINT) OR "
 		                "id>$1) ORDER BY started_us,id LIMIT 500",
 		    p, 3, &rows);
-		for (rows_read = 0; !st && ledger_row(&rows, &at, v, 8); rows_read++) {
+		for (rows_read = 0; !st && store_rows_row(&rows, &at, v, 8); rows_read++) {
 			struct rate_found f;
 			char account[ID_MAX + 1], deck[ID_MAX + 1], number[ID_MAX + 1];
 			snprintf(last, sizeof(last), "%.*s", (int)v[0].n, v[0].p);
 			snprintf(account, sizeof(account), "%.*s", (int)v[1].n, v[1].p);
 			snprintf(deck, sizeof(deck), "%.*s", (int)v[2].n, v[2].p);
 			snprintf(number, sizeof(number), "%.*s", (int)v[3].n, v[3].p);
-			from_us = ledger_int(v[4]);
+			from_us = store_number(v[4]);
 			if (!sv_is(v[7], "done"))
 				continue;
-			int64_t old = ledger_int(v[6]), cost = old;
-			if (decks_find(deck, number, ledger_int(v[4]) / 1000000, &f))
+			int64_t old = store_number(v[6]), cost = old;
+			if (decks_find(deck, number, store_number(v[4]) / 1000000, &f))
 				without++;
 			else
-				cost = rate_cost(&f.rate, ledger_int(v[5]));
+				cost = rate_cost(&f.rate, store_number(v[5]));
 			if (cost != old && !(st = ledger_rerate(last, account, old, cost, &f)))
 				changed++;
 		}

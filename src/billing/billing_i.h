@@ -84,14 +84,6 @@ CO int ledger_reserve(const struct ledger_call *c, struct ledger_state *out);
 CO int ledger_extend(const struct ledger_more *m, struct ledger_state *out);
 /* is_unsure: the answer of its reservation was lost; one that is still on its way finds its place taken. */
 CO int ledger_settle(const char *id, const char *account, int64_t seconds, int64_t cost, bool is_unsure);
-/* The cells of the next row, at most max; false: none. *at 0: the names are passed over. */
-ANY bool ledger_row(const struct store_rows *r, size_t *at, struct sv *cells, size_t max);
-ANY int64_t ledger_int(struct sv cell);
-/* Text of a number, in place. */
-struct ledger_number {
-	char text[24];
-};
-ANY struct sv ledger_put(struct ledger_number *n, int64_t v);
 
 /* ---- money.c ---- */
 /* A call that is over costs this in place of old; nothing changes when it no longer cost old. */

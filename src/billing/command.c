@@ -50,7 +50,7 @@ static CO int account_set(struct api_call *c, const struct app_words *w)
 	    {"groups", "UPDATE billing_accounts SET open_groups=$2 WHERE id=$1", 'l'},
 	    {"enabled", "UPDATE billing_accounts SET enabled=CAST($2 AS INTEGER) WHERE id=$1", 'n'}};
 	for (size_t i = 0; w->n == 5 && i < sizeof(fields) / sizeof(fields[0]); i++) {
-		struct ledger_number n;
+		struct store_number n;
 		int64_t v = 0;
 		struct sv value = sv_of(w->w[4]);
 		if (strcmp(fields[i].name, w->w[3]) != 0)
@@ -63,7 +63,7 @@ static CO int account_set(struct api_call *c, const struct app_words *w)
 		bool is_text = fields[i].kind == 't' || fields[i].kind == 'l';
 		if (fields[i].kind == 'l' && sv_is(value, "-"))
 			value = SV("");
-		struct sv p[] = {sv_of(w->w[1]), is_text ? value : ledger_put(&n, v)};
+		struct sv p[] = {sv_of(w->w[1]), is_text ? value : store_number_put(&n, v)};
 		return simple(c, fields[i].sql, p, 2, "no such account");
 	}
 	buf_adds(c->out, "-ERR set deck|credit|max_hour|max_calls|groups|enabled <value>\n");
@@ -95,7 +95,7 @@ static CO int account_show(struct api_call *c, const char *id)
 
 static CO int do_account(struct api_call *c, const struct app_words *w)
 {
-	struct ledger_number n;
+	struct store_number n;
 	int64_t credit = 0;
 	if (w->n == 2)
 		return account_show(c, w->w[1]);
@@ -110,7 +110,7 @@ static CO int do_account(struct api_call *c, const struct app_words *w)
 		    c->out, "-ERR account <id> [create prepaid|postpaid <currency> <deck> [<credit>] | set ...]\n");
 		return ST_OK;
 	}
-	struct sv p[] = {sv_of(w->w[1]), sv_of(w->w[3]), sv_of(w->w[4]), sv_of(w->w[5]), ledger_put(&n, credit)};
+	struct sv p[] = {sv_of(w->w[1]), sv_of(w->w[3]), sv_of(w->w[4]), sv_of(w->w[5]), store_number_put(&n, credit)};
 	return simple(c,
 	    "INSERT INTO billing_accounts (id,kind,currency,deck,credit_limit) VALUES ($1,$2,$3,$4,CAST($5 AS BIGINT)) "
 	    "ON CONFLICT (id) DO NOTHING",
@@ -159,13 +159,13 @@ static CO int do_topup(struct api_call *c, const struct app_words *w)
 
 static CO int do_voucher(struct api_call *c, const struct app_words *w)
 {
-	struct ledger_number n;
+	struct store_number n;
 	int64_t amount = 0;
 	if (rate_money_parse(sv_of(w->w[2]), &amount) || amount <= 0 || !is_name(w->w[1]) || strlen(w->w[3]) > 7) {
 		buf_adds(c->out, "-ERR voucher <code> <amount> <currency>\n");
 		return ST_OK;
 	}
-	struct sv p[] = {sv_of(w->w[1]), sv_of(w->w[3]), ledger_put(&n, amount)};
+	struct sv p[] = {sv_of(w->w[1]), sv_of(w->w[3]), store_number_put(&n, amount)};
 	return simple(c,
 	    "INSERT INTO billing_vouchers (code,currency,amount) VALUES ($1,$2,CAST($3 AS BIGINT)) ON CONFLICT (code) "
 	    "DO "
@@ -226,14 +226,14 @@ static CO int do_calls(struct api_call *c, const struct app_words *w)
 
 static CO int do_statement(struct api_call *c, const struct app_words *w)
 {
-	struct ledger_number n;
+	struct store_number n;
 	int64_t count = 50;
 	struct sv cells[5] = {{0}};
 	struct store_rows rows;
 	size_t at = 0;
 	if (w->n > 2 && (sv_i64(sv_of(w->w[2]), &count) || count < 1 || count > 10000))
 		count = 50;
-	struct sv p[] = {sv_of(w->w[1]), ledger_put(&n, count)};
+	struct sv p[] = {sv_of(w->w[1]), store_number_put(&n, count)};
 	int st = ledger_sql(
 	    "SELECT e.at_us,e.kind,e.amount,e.balance,CASE WHEN e.call_id='' THEN e.id ELSE (SELECT c.number FROM "
 	    "billing_calls c WHERE c.id=e.call_id) END FROM billing_entries e WHERE e.account=$1 ORDER BY e.at_us DESC "
@@ -242,12 +242,12 @@ static CO int do_statement(struct api_call *c, const struct app_words *w)
 	    p, 2, &rows);
 	if (st)
 		buf_printf(c->out, "-ERR %s\n", status_text(st));
-	while (!st && ledger_row(&rows, &at, cells, 5)) {
+	while (!st && store_rows_row(&rows, &at, cells, 5)) {
 		buf_printf(
-		    c->out, "%lld %.*s ", (long long)(ledger_int(cells[0]) / 1000000), (int)cells[1].n, cells[1].p);
-		rate_money_put(c->out, ledger_int(cells[2]));
+		    c->out, "%lld %.*s ", (long long)(store_number(cells[0]) / 1000000), (int)cells[1].n, cells[1].p);
+		rate_money_put(c->out, store_number(cells[2]));
 		buf_addc(c->out, ' ');
-		rate_money_put(c->out, ledger_int(cells[3]));
+		rate_money_put(c->out, store_number(cells[3]));
 		buf_addc(c->out, ' ');
 		buf_addv(c->out, cells[4]);
 		buf_addc(c->out, '\n');

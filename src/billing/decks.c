@@ -55,17 +55,17 @@ static void on_row(const struct sv *c, size_t count, void *arg)
 	if (count != CELLS)
 		return;
 	p->rows++;
-	struct rate r = {.days = (uint8_t)ledger_int(c[2]),
-	    .begin_min = (uint16_t)ledger_int(c[3]),
-	    .end_min = (uint16_t)ledger_int(c[4]),
-	    .from_s = ledger_int(c[5]),
-	    .to_s = ledger_int(c[6]),
-	    .per_minute = ledger_int(c[7]),
-	    .connect = ledger_int(c[8]),
-	    .minimum_s = (uint32_t)ledger_int(c[9]),
-	    .increment_s = (uint32_t)ledger_int(c[10]),
-	    .free_s = (uint32_t)ledger_int(c[11]),
-	    .tax_ppm = (uint32_t)ledger_int(c[12])};
+	struct rate r = {.days = (uint8_t)store_number(c[2]),
+	    .begin_min = (uint16_t)store_number(c[3]),
+	    .end_min = (uint16_t)store_number(c[4]),
+	    .from_s = store_number(c[5]),
+	    .to_s = store_number(c[6]),
+	    .per_minute = store_number(c[7]),
+	    .connect = store_number(c[8]),
+	    .minimum_s = (uint32_t)store_number(c[9]),
+	    .increment_s = (uint32_t)store_number(c[10]),
+	    .free_s = (uint32_t)store_number(c[11]),
+	    .tax_ppm = (uint32_t)store_number(c[12])};
 	p->bad += billing_rates_add(p->into, c[0], c[1], &r) != ST_OK;
 }
 
@@ -119,8 +119,8 @@ static CO int pages_read(struct page *p)
 {
 	int st = billing_rates_new(&p->into);
 	for (int64_t from = 0; !st; from += PAGE_ROWS) {
-		struct ledger_number n[2];
-		struct sv v[] = {ledger_put(&n[0], PAGE_ROWS), ledger_put(&n[1], from)};
+		struct store_number n[2];
+		struct sv v[] = {store_number_put(&n[0], PAGE_ROWS), store_number_put(&n[1], from)};
 		struct ledger_line line = line_take();
 		p->rows = 0;
 		p->wait = (struct co_wait){0};
@@ -220,7 +220,7 @@ static void work_read(void *arg)
 static CO int lines_write(const char *deck, const struct line *lines, size_t count)
 {
 	enum { EACH = 12 };
-	struct ledger_number *numbers = mem_alloc(count * 11 * sizeof(*numbers));
+	struct store_number *numbers = mem_alloc(count * 11 * sizeof(*numbers));
 	struct sv *v = mem_alloc((1 + count * EACH) * sizeof(*v));
 	struct store_rows rows;
 	struct buf text;
@@ -237,7 +237,7 @@ static CO int lines_write(const char *deck, const struct line *lines, size_t cou
 		v[at] = sv_of(lines[i].prefix);
 		buf_printf(&text, "%s($1,$%zu", i ? "," : "", at + 1);
 		for (size_t k = 0; k < 11; k++) {
-			v[at + 1 + k] = ledger_put(&numbers[i * 11 + k], n[k]);
+			v[at + 1 + k] = store_number_put(&numbers[i * 11 + k], n[k]);
 			buf_printf(&text, ",CAST($%zu AS BIGINT)", at + 2 + k);
 		}
 		buf_addc(&text, ')');

@@ -66,7 +66,7 @@ struct row {
 	int64_t amount, period;
 };
 struct due_numbers {
-	struct ledger_number n[4];
+	struct store_number n[4];
 };
 
 /* $1 $2: behind which fee; $3: the account, or ''; $4 $5 $6: the periods of now; $7: so many */
@@ -87,17 +87,18 @@ static CO int due_read(const char *text, const struct row *behind, const char *a
 	int64_t now = now_s();
 	struct sv v[5] = {{0}},
 	          p[] = {sv_of(behind->account), sv_of(behind->name), sv_of(account ? account : ""),
-	              ledger_put(&d.n[0], period_of("day", now)), ledger_put(&d.n[1], period_of("week", now)),
-	              ledger_put(&d.n[2], period_of("month", now)), ledger_put(&d.n[3], PAGE)};
+	              store_number_put(&d.n[0], period_of("day", now)),
+	              store_number_put(&d.n[1], period_of("week", now)),
+	              store_number_put(&d.n[2], period_of("month", now)), store_number_put(&d.n[3], PAGE)};
 	struct store_rows rows;
 	size_t at = 0;
 	int st = ledger_sql(text, p, 7, &rows);
-	for (*count = 0; !st && *count < PAGE && ledger_row(&rows, &at, v, 5); ++*count) {
+	for (*count = 0; !st && *count < PAGE && store_rows_row(&rows, &at, v, 5); ++*count) {
 		struct row *r = &out[*count];
 		snprintf(r->account, sizeof(r->account), "%.*s", (int)v[0].n, v[0].p);
 		snprintf(r->name, sizeof(r->name), "%.*s", (int)v[1].n, v[1].p);
 		snprintf(r->every, sizeof(r->every), "%.*s", (int)v[3].n, v[3].p);
-		r->amount = ledger_int(v[2]), r->period = ledger_int(v[4]);
+		r->amount = store_number(v[2]), r->period = store_number(v[4]);
 	}
 	store_rows_fini(&rows);
 	return st;
@@ -125,8 +126,8 @@ static CO int fee_charge(const struct row *r, size_t *charged)
 
 static CO int owed_tell(const struct row *r)
 {
-	struct ledger_number n;
-	struct sv p[] = {sv_of(r->account), sv_of(r->name), ledger_put(&n, r->period)};
+	struct store_number n;
+	struct sv p[] = {sv_of(r->account), sv_of(r->name), store_number_put(&n, r->period)};
 	struct store_rows rows;
 	int st = ledger_sql("UPDATE billing_fees SET told=period WHERE account=$1 AND name=$2 AND period=CAST($3 AS "
 	                    "BIGINT) AND told<>period",
@@ -196,7 +197,7 @@ void fees_stop(void)
 
 static CO void fee_set(struct api_call *c, const char *account, const char *name, const char *amount, const char *every)
 {
-	struct ledger_number n[2];
+	struct store_number n[2];
 	int64_t v = 0;
 	struct store_rows rows;
 	if (!is_period(every) || rate_money_parse(sv_of(amount), &v) || v <= 0 || strlen(account) > NAME_MAX_BYTES ||
@@ -204,8 +205,8 @@ static CO void fee_set(struct api_call *c, const char *account, const char *name
 		buf_adds(c->out, "-ERR fee <account> <name without a colon> <amount> [month|week|day]\n");
 		return;
 	}
-	struct sv p[] = {sv_of(account), sv_of(name), ledger_put(&n[0], v), sv_of(every),
-	    ledger_put(&n[1], period_of(every, now_s()))};
+	struct sv p[] = {sv_of(account), sv_of(name), store_number_put(&n[0], v), sv_of(every),
+	    store_number_put(&n[1], period_of(every, now_s()))};
 	int st = ledger_sql(
 	    "INSERT INTO billing_fees (account,name,amount,every,period) SELECT a.id,CAST($2 AS VARCHAR(64)),CAST($3 "
 	    "AS "
@@ -244,11 +245,11 @@ static CO void fee_state(struct api_call *c, const char *account, const char *na
 	size_t at = 0;
 	char every[9];
 	int st = ledger_sql("SELECT every,period FROM billing_fees WHERE account=$1 AND name=$2", p, 2, &rows);
-	if (st || !ledger_row(&rows, &at, v, 2)) {
+	if (st || !store_rows_row(&rows, &at, v, 2)) {
 		buf_printf(c->out, "-ERR %s\n", st ? status_text(st) : "no such fee");
 	} else {
 		snprintf(every, sizeof(every), "%.*s", (int)v[0].n, v[0].p);
-		buf_adds(c->out, ledger_int(v[1]) > period_of(every, now_s()) ? "paid" : "due");
+		buf_adds(c->out, store_number(v[1]) > period_of(every, now_s()) ? "paid" : "due");
 	}
 	store_rows_fini(&rows);
 }
@@ -275,14 +276,14 @@ int fees_show(struct api_call *c, const char *account)
 	        p, 1, &rows);
 	if (st)
 		buf_printf(c->out, "-ERR %s\n", status_text(st));
-	while (!st && ledger_row(&rows, &at, v, 5)) {
+	while (!st && store_rows_row(&rows, &at, v, 5)) {
 		char every[9], next[32] = "";
 		snprintf(every, sizeof(every), "%.*s", (int)v[3].n, v[3].p);
-		period_text(every, ledger_int(v[4]), next);
+		period_text(every, store_number(v[4]), next);
 		buf_printf(c->out, "%.*s %.*s ", (int)v[0].n, v[0].p, (int)v[1].n, v[1].p);
-		rate_money_put(c->out, ledger_int(v[2]));
+		rate_money_put(c->out, store_number(v[2]));
 		buf_printf(c->out, " a %s, next for %s: %s\n", every, next,
-		    ledger_int(v[4]) > period_of(every, now_s()) ? "paid until then" : "due");
+		    store_number(v[4]) > period_of(every, now_s()) ? "paid until then" : "due");
 	}
 	store_rows_fini(&rows);
 	return ST_OK;

@@ -13,22 +13,22 @@ static struct ltimer timer;
 
 int calls_recover(void)
 {
-	struct ledger_number n;
+	struct store_number n;
 	int64_t before_us = clock_wall_us() - clock_us_of_s(LONG_AGO_S);
 	if (before_us < lines_since_us())
 		before_us = lines_since_us();
-	struct sv p[] = {sv_of(core_switchname()), ledger_put(&n, before_us)}, c[4] = {{0}};
+	struct sv p[] = {sv_of(core_switchname()), store_number_put(&n, before_us)}, c[4] = {{0}};
 	struct store_rows rows;
 	size_t at = 0;
 	int st = ledger_sql("SELECT id,account,used_s,used FROM billing_calls WHERE state='open' AND node=$1 AND "
 	                    "started_us<CAST($2 AS BIGINT)",
 	    p, 2, &rows);
-	while (!st && ledger_row(&rows, &at, c, 4)) {
+	while (!st && store_rows_row(&rows, &at, c, 4)) {
 		char *id = sv_dup(c[0]), *account = sv_dup(c[1]);
 		if (!id || !account)
 			st = ST_NOMEM;
 		else if (!calls_has(id) &&
-		         !(st = ledger_settle(id, account, ledger_int(c[2]), ledger_int(c[3]), false)))
+		         !(st = ledger_settle(id, account, store_number(c[2]), store_number(c[3]), false)))
 			billing_counts.recovered++;
 		mem_free(id);
 		mem_free(account);

@@ -56,7 +56,7 @@ int ledger_open(void)
 	if (st)
 		return st;
 	st = ledger_sql("SELECT COALESCE(MAX(version),0) FROM billing_schema", NULL, 0, &rows);
-	int64_t version = !st && ledger_row(&rows, &at, &cell, 1) ? ledger_int(cell) : 0;
+	int64_t version = !st && store_rows_row(&rows, &at, &cell, 1) ? store_number(cell) : 0;
 	store_rows_fini(&rows);
 	if (version > MIGRATION_COUNT) {
 		log_error("billing: the tables are of a later program (version %lld)", (long long)version);

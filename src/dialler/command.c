@@ -251,12 +251,13 @@ static CO int do_add(struct request *r)
 
 static CO int dnc_change(struct request *r, const char *number, const char *campaign, bool is_add)
 {
-	struct dl_digits d;
+	struct store_number d;
 	char reason[REASON_MAX + 1] = "";
 	for (int i = 4; is_add && word(r, i); i++)
 		snprintf(
 		    reason + strlen(reason), sizeof(reason) - strlen(reason), "%s%s", *reason ? " " : "", word(r, i));
-	struct sv p[] = {sv_of(number), sv_of(campaign), sv_of(reason), dl_put(&d, clock_wall_us() / 1000000)};
+	struct sv p[] = {
+	    sv_of(number), sv_of(campaign), sv_of(reason), store_number_put(&d, clock_wall_us() / 1000000)};
 	int64_t changed = 0;
 	int st =
 	    is_add

@@ -97,17 +97,10 @@ CO const struct tz *dl_zone_get(const char *name);
 ON_CTL const struct tz *dl_zone_of(const char *number);
 
 /* ---- keep.c: the database ---- */
-struct dl_digits { /* text of a whole number, in place */
-	char text[24];
-};
 extern struct store *dl_store; /* NULL: there is none */
 ON_CTL int dl_keep_open(void); /* dl_keep_is_ready says when the tables are there */
 ON_CTL void dl_keep_close(void);
 ON_CTL bool dl_keep_is_ready(void);
-ANY struct sv dl_put(struct dl_digits *d, int64_t v);
-ANY int64_t dl_int(struct sv cell);
-/* The cells of the next row, at most max; false: none. *at 0: the names are passed over. */
-ANY bool dl_row(const struct store_rows *r, size_t *at, struct sv *cells, size_t max);
 /* Waits; store_rows_fini rows whatever comes back. Failures are told once until it answers again. */
 CO int dl_sql(const char *text, const struct sv *params, size_t count, struct store_rows *rows);
 /* Why, for people: a database that is not there yet, or the status. */

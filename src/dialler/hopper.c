@@ -52,7 +52,7 @@ static ON_CTL struct dl_number *number_new(const struct sv *v)
 	n->name = sv_dup(v[1]);
 	n->zone_name = sv_dup(v[2]);
 	n->fields = sv_dup(v[3]);
-	n->tries = (unsigned)dl_int(v[4]);
+	n->tries = (unsigned)store_number(v[4]);
 	snprintf(n->last_result, sizeof(n->last_result), "%.*s", SVF(v[5]));
 	if (n->name && n->zone_name && n->fields)
 		return n;
@@ -84,9 +84,9 @@ static CO void add(struct dl_campaign *c, struct dl_number *n)
 
 void dl_hopper_fill(struct dl_campaign *c)
 {
-	struct dl_digits d[2];
-	struct sv p[] = {sv_of(c->name), dl_put(&d[0], clock_wall_us() / 1000000),
-	    dl_put(&d[1], ASK + (int64_t)hash_count(c->taken))},
+	struct store_number d[2];
+	struct sv p[] = {sv_of(c->name), store_number_put(&d[0], clock_wall_us() / 1000000),
+	    store_number_put(&d[1], ASK + (int64_t)hash_count(c->taken))},
 	          v[6] = {{0}};
 	struct store_rows rows;
 	size_t at = 0, before = c->hopper_count, seen = 0;
@@ -102,7 +102,7 @@ void dl_hopper_fill(struct dl_campaign *c)
 	    "('new','retry') AND next_s<=CAST($2 AS BIGINT) ORDER BY priority DESC,next_s,place LIMIT CAST($3 AS "
 	    "BIGINT)",
 	    p, 3, &rows);
-	for (; !st && !c->is_gone && dl_row(&rows, &at, v, 6); seen++) {
+	for (; !st && !c->is_gone && store_rows_row(&rows, &at, v, 6); seen++) {
 		char number[RULE_NUMBER_MAX + 1];
 		snprintf(number, sizeof(number), "%.*s", SVF(v[0]));
 		struct dl_number *n = hash_get(c->taken, sv_of(number)) ? NULL : number_new(v);

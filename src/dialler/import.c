@@ -155,7 +155,7 @@ static CO void zones_check(struct reading *r)
 static CO int rows_write(struct reading *r, const char *campaign, const char *list, struct row **rows, size_t count)
 {
 	struct sv *v = mem_alloc((2 + count * EACH) * sizeof(*v)), cell = SV_NONE;
-	struct dl_digits *d = mem_alloc(2 * count * sizeof(*d));
+	struct store_number *d = mem_alloc(2 * count * sizeof(*d));
 	struct hash *fresh = NULL;
 	struct store_rows answer = {0};
 	struct buf text;
@@ -172,9 +172,9 @@ static CO int rows_write(struct reading *r, const char *campaign, const char *li
 		v[p + 1] = sv_of(rows[i]->name);
 		v[p + 2] = sv_of(rows[i]->zone);
 		v[p + 3] = sv_of(rows[i]->fields);
-		v[p + 4] = dl_put(&d[2 * i], rows[i]->priority);
+		v[p + 4] = store_number_put(&d[2 * i], rows[i]->priority);
 		v[p + 5] = SV("new");
-		v[p + 6] = dl_put(&d[2 * i + 1], place + (int64_t)i);
+		v[p + 6] = store_number_put(&d[2 * i + 1], place + (int64_t)i);
 		buf_printf(&text,
 		    "%s($1,$2,$%zu,$%zu,$%zu,$%zu,CAST($%zu AS BIGINT),$%zu,'',0,0,CAST($%zu AS BIGINT),'','')",
 		    i ? "," : "", p + 1, p + 2, p + 3, p + 4, p + 5, p + 6, p + 7);
@@ -187,7 +187,7 @@ static CO int rows_write(struct reading *r, const char *campaign, const char *li
 		v[1] = sv_of(list);
 		st = dl_sql(text.p, v, 2 + count * EACH, &answer);
 	}
-	while (!st && dl_row(&answer, &at, &cell, 1))
+	while (!st && store_rows_row(&answer, &at, &cell, 1))
 		st = hash_set(fresh, cell, r);
 	for (size_t i = 0; !st && i < count; i++) {
 		if (hash_get(fresh, sv_of(rows[i]->number))) {
@@ -310,14 +310,14 @@ int dl_import_dnc(const char *campaign, const char *path, struct dl_import *out)
 	struct reading *r = reading_new(path, NULL, out);
 	int st = r ? r->status : ST_NOMEM;
 	for (size_t i = 0; !st && i < r->count;) {
-		struct dl_digits d;
+		struct store_number d;
 		struct buf text;
 		struct sv v[2 + ROWS_A_STATEMENT];
 		size_t n = 0;
 		int64_t changed = 0;
 		buf_init(&text);
 		v[0] = sv_of(campaign);
-		v[1] = dl_put(&d, clock_wall_us() / 1000000);
+		v[1] = store_number_put(&d, clock_wall_us() / 1000000);
 		buf_adds(&text, "INSERT INTO dialler_dnc (number,campaign,reason,added_s) VALUES ");
 		for (; n < ROWS_A_STATEMENT && i < r->count; i++, n++) {
 			v[2 + n] = sv_of(r->rows[i].number);

@@ -99,33 +99,6 @@ bool dl_keep_is_ready(void)
 	return is_ready;
 }
 
-struct sv dl_put(struct dl_digits *d, int64_t v)
-{
-	return (struct sv){d->text, (size_t)snprintf(d->text, sizeof(d->text), "%lld", (long long)v)};
-}
-
-int64_t dl_int(struct sv cell)
-{
-	int64_t v = 0;
-	return sv_i64(cell, &v) ? 0 : v;
-}
-
-bool dl_row(const struct store_rows *r, size_t *at, struct sv *cells, size_t max)
-{
-	struct sv cell;
-	if (!*at)
-		for (size_t i = 0; i < r->column_count; i++)
-			if (!store_rows_next(r, at, &cell))
-				return false;
-	for (size_t i = 0; i < r->column_count; i++) {
-		if (!store_rows_next(r, at, &cell))
-			return false;
-		if (i < max)
-			cells[i] = cell;
-	}
-	return r->column_count > 0;
-}
-
 static CO void ready_wait(void)
 {
 	struct waiter w = {.link = {0}};
@@ -179,9 +152,9 @@ int dl_keep_state(const struct dl_campaign *c)
  * claim is two statements, so a number may have no call. */
 static CO int interrupted_end(const struct dl_campaign *c)
 {
-	struct dl_digits d[2];
-	struct sv p[] = {sv_of(core_switchname()), sv_of(c->name), dl_put(&d[0], clock_wall_us())},
-	          q[] = {p[0], p[1], dl_put(&d[1], c->s.tries_max)};
+	struct store_number d[2];
+	struct sv p[] = {sv_of(core_switchname()), sv_of(c->name), store_number_put(&d[0], clock_wall_us())},
+	          q[] = {p[0], p[1], store_number_put(&d[1], c->s.tries_max)};
 	int st = dl_run(
 	    "INSERT INTO dialler_calls (id,campaign,number,attempt,node,agent,trunk,caller_id,leg,started_us,"
 	    "answered_us,connected_us,ended_us,live,abandoned,result,cause) SELECT call_id,campaign,number,tries,node,"
@@ -201,15 +174,16 @@ static CO int interrupted_end(const struct dl_campaign *c)
 
 int dl_keep_sweep(struct dl_campaign *c)
 {
-	struct dl_digits d[2];
+	struct store_number d[2];
 	struct sv p[] = {sv_of(core_switchname()), sv_of(c->name)}, v[2] = {{0}};
 	struct store_rows rows;
 	size_t at = 0;
 	int st = dl_sql("SELECT number,call_id FROM dialler_numbers WHERE node=$1 AND campaign=$2 AND state='dialling'",
 	    p, 2, &rows);
-	while (!st && dl_row(&rows, &at, v, 2)) {
+	while (!st && store_rows_row(&rows, &at, v, 2)) {
 		/* of a call that ends right now the row is not `dialling` any more when the statement runs */
-		struct sv q[] = {v[1], p[1], dl_put(&d[0], c->s.tries_max), dl_put(&d[1], clock_wall_us())};
+		struct sv q[] = {
+		    v[1], p[1], store_number_put(&d[0], c->s.tries_max), store_number_put(&d[1], clock_wall_us())};
 		if (!hash_get(c->taken, v[0]))
 			st = dl_run(
 			    "INSERT INTO dialler_calls "
@@ -234,8 +208,8 @@ int dl_keep_sweep(struct dl_campaign *c)
 /* The figures of the last day, hour by hour. */
 static CO int figures_read(struct dl_campaign *c)
 {
-	struct dl_digits d;
-	struct sv p[] = {sv_of(c->name), dl_put(&d, clock_wall_us() - clock_us_of_s(86400))}, v[4] = {{0}};
+	struct store_number d;
+	struct sv p[] = {sv_of(c->name), store_number_put(&d, clock_wall_us() - clock_us_of_s(86400))}, v[4] = {{0}};
 	struct store_rows rows;
 	size_t at = 0;
 	int st = dl_sql(
@@ -243,11 +217,11 @@ static CO int figures_read(struct dl_campaign *c)
 	    "AND started_us>" NUM("$2") " GROUP BY 1 ORDER BY 1",
 	    p, 2, &rows);
 	unsigned dialled = 0, answered = 0;
-	while (!st && dl_row(&rows, &at, v, 4)) {
-		struct dl_hour *h = dl_hour_of(c, clock_us_of_s(dl_int(v[0]) * 3600));
-		h->dialled = (unsigned)dl_int(v[1]);
-		h->answered = (unsigned)dl_int(v[2]);
-		h->abandoned = (unsigned)dl_int(v[3]);
+	while (!st && store_rows_row(&rows, &at, v, 4)) {
+		struct dl_hour *h = dl_hour_of(c, clock_us_of_s(store_number(v[0]) * 3600));
+		h->dialled = (unsigned)store_number(v[1]);
+		h->answered = (unsigned)store_number(v[2]);
+		h->abandoned = (unsigned)store_number(v[3]);
 		dialled += h->dialled;
 		answered += h->answered;
 	}
@@ -270,7 +244,7 @@ int dl_keep_recover(struct dl_campaign *c)
 	if (st)
 		return st;
 	st = dl_sql("SELECT state FROM dialler_campaigns WHERE name=$1", p, 1, &rows);
-	if (!st && dl_row(&rows, &at, &v, 1))
+	if (!st && store_rows_row(&rows, &at, &v, 1))
 		c->state = sv_is(v, "running") ? DL_RUNNING : sv_is(v, "paused") ? DL_PAUSED : DL_STOPPED;
 	store_rows_fini(&rows);
 	return st;
@@ -278,10 +252,10 @@ int dl_keep_recover(struct dl_campaign *c)
 
 int dl_keep_claim(const struct dl_call *k, int64_t next_s)
 {
-	struct dl_digits d[3];
-	struct sv p[] = {sv_of(k->c->name), sv_of(k->n->number), dl_put(&d[0], next_s), sv_of(core_switchname()),
-	    sv_of(k->id), dl_put(&d[1], k->started_us / 1000000), sv_of(k->trunk), sv_of(k->caller_id_text),
-	    dl_put(&d[2], k->started_us), sv_of(k->agent ? k->agent->name : "")};
+	struct store_number d[3];
+	struct sv p[] = {sv_of(k->c->name), sv_of(k->n->number), store_number_put(&d[0], next_s),
+	    sv_of(core_switchname()), sv_of(k->id), store_number_put(&d[1], k->started_us / 1000000), sv_of(k->trunk),
+	    sv_of(k->caller_id_text), store_number_put(&d[2], k->started_us), sv_of(k->agent ? k->agent->name : "")};
 	int64_t changed = 0;
 	int st = dl_run(
 	    "UPDATE dialler_numbers SET state='dialling',tries=tries+1,next_s=" NUM(
@@ -310,11 +284,12 @@ int dl_keep_claim(const struct dl_call *k, int64_t next_s)
 
 int dl_keep_end(const struct dl_call *k, const char *state, int64_t next_s)
 {
-	struct dl_digits d[6];
+	struct store_number d[6];
 	struct sv p[] = {sv_of(k->id), sv_of(k->c->name), sv_of(k->n->number), sv_of(state), sv_of(k->result),
-	    dl_put(&d[0], next_s), dl_put(&d[1], k->answered_us), dl_put(&d[2], k->connected_us),
-	    dl_put(&d[3], k->ended_us), dl_put(&d[4], k->is_live), dl_put(&d[5], k->is_abandoned),
-	    sv_of(cause_name(k->cause)), sv_of(k->uuid), sv_of(k->agent ? k->agent->name : "")};
+	    store_number_put(&d[0], next_s), store_number_put(&d[1], k->answered_us),
+	    store_number_put(&d[2], k->connected_us), store_number_put(&d[3], k->ended_us),
+	    store_number_put(&d[4], k->is_live), store_number_put(&d[5], k->is_abandoned), sv_of(cause_name(k->cause)),
+	    sv_of(k->uuid), sv_of(k->agent ? k->agent->name : "")};
 	return dl_run(
 	    "UPDATE dialler_calls SET result=$5,answered_us=" NUM("$7") ",connected_us=" NUM("$8") ",ended_us=" NUM(
 	        "$9") ",live=" NUM("$10") ",abandoned=" NUM("$11") ",cause=$12,leg=$13,agent=$14 WHERE id=$1;"
@@ -327,9 +302,9 @@ int dl_keep_end(const struct dl_call *k, const char *state, int64_t next_s)
 
 int dl_keep_answer(const struct dl_call *k, const char *question, const char *answer)
 {
-	struct dl_digits d;
+	struct store_number d;
 	struct sv p[] = {sv_of(k->id), sv_of(question), sv_of(k->c->name), sv_of(k->n->number), sv_of(answer),
-	    dl_put(&d, clock_wall_us())};
+	    store_number_put(&d, clock_wall_us())};
 	return dl_run("INSERT INTO dialler_answers (call_id,question,campaign,number,answer,at_us) VALUES "
 	              "($1,$2,$3,$4,$5," NUM("$6") ") ON CONFLICT (call_id,question) DO UPDATE SET "
 	                                           "answer=excluded.answer,at_us=excluded.at_us",
@@ -338,8 +313,8 @@ int dl_keep_answer(const struct dl_call *k, const char *question, const char *an
 
 int dl_keep_add(const struct dl_campaign *c, const char *number, const char *name, int64_t *changed)
 {
-	struct dl_digits d;
-	struct sv p[] = {sv_of(c->name), sv_of(number), sv_of(name), dl_put(&d, clock_wall_us())};
+	struct store_number d;
+	struct sv p[] = {sv_of(c->name), sv_of(number), sv_of(name), store_number_put(&d, clock_wall_us())};
 	return dl_run(
 	    "INSERT INTO dialler_numbers "
 	    "(campaign,number,list,name,zone,fields,priority,state,result,tries,next_s,place,node,call_id) VALUES "
@@ -351,8 +326,8 @@ int dl_keep_add(const struct dl_campaign *c, const char *number, const char *nam
 
 int dl_keep_later(const struct dl_campaign *c, const char *number, int64_t next_s)
 {
-	struct dl_digits d;
-	struct sv p[] = {sv_of(c->name), sv_of(number), dl_put(&d, next_s)};
+	struct store_number d;
+	struct sv p[] = {sv_of(c->name), sv_of(number), store_number_put(&d, next_s)};
 	return dl_run("UPDATE dialler_numbers SET next_s=" NUM("$3") " WHERE campaign=$1 AND number=$2 AND state IN "
 	                                                             "('new','retry')",
 	    p, 3, NULL);

@@ -38,8 +38,8 @@ struct states {
 
 static CO int states_read(const struct dl_campaign *c, struct states *o)
 {
-	struct dl_digits d;
-	struct sv p[] = {sv_of(c->name), dl_put(&d, clock_wall_us() / 1000000)}, v[3] = {{0}};
+	struct store_number d;
+	struct sv p[] = {sv_of(c->name), store_number_put(&d, clock_wall_us() / 1000000)}, v[3] = {{0}};
 	struct store_rows rows;
 	size_t at = 0;
 	int st =
@@ -47,8 +47,8 @@ static CO int states_read(const struct dl_campaign *c, struct states *o)
 	           "ELSE 0 END) FROM dialler_numbers WHERE campaign=$1 GROUP BY state",
 	        p, 2, &rows);
 	*o = (struct states){0};
-	while (!st && dl_row(&rows, &at, v, 3)) {
-		int64_t n = dl_int(v[1]);
+	while (!st && store_rows_row(&rows, &at, v, 3)) {
+		int64_t n = store_number(v[1]);
 		if (sv_is(v[0], "new"))
 			o->fresh = n;
 		else if (sv_is(v[0], "retry"))
@@ -57,7 +57,7 @@ static CO int states_read(const struct dl_campaign *c, struct states *o)
 			o->dialling = n;
 		else
 			o->done = n;
-		o->due += dl_int(v[2]);
+		o->due += store_number(v[2]);
 	}
 	store_rows_fini(&rows);
 	return st;
@@ -74,9 +74,9 @@ static CO void results_put(struct json_writer *w, const struct dl_campaign *c)
 	    p, 1, &rows);
 	jw_key(w, "results");
 	jw_begin_object(w);
-	while (!st && dl_row(&rows, &at, v, 2)) {
+	while (!st && store_rows_row(&rows, &at, v, 2)) {
 		jw_key_sv(w, v[0]);
-		jw_int(w, dl_int(v[1]));
+		jw_int(w, store_number(v[1]));
 	}
 	jw_end_object(w);
 	store_rows_fini(&rows);
@@ -200,7 +200,7 @@ static CO int answers_read(const struct dl_campaign *c, const struct sv *p, json
 	    "dialler_calls WHERE campaign=$1 ORDER BY started_us DESC,id LIMIT CAST($2 AS BIGINT) OFFSET CAST($3 AS "
 	    "BIGINT)) ORDER BY at_us,question",
 	    p, 3, &rows);
-	while (!st && dl_row(&rows, &at, v, 3)) {
+	while (!st && store_rows_row(&rows, &at, v, 3)) {
 		json_t *one = json_object_getn(out, v[0].p, v[0].n);
 		if (!one && json_object_setn_new(out, v[0].p, v[0].n, one = json_object()))
 			st = ST_NOMEM;
@@ -226,8 +226,9 @@ static ON_CTL void answers_put(struct json_writer *w, const json_t *all, struct 
 
 int dl_report_calls(struct json_writer *w, const struct dl_campaign *c, int64_t limit, int64_t offset, int64_t *count)
 {
-	struct dl_digits d[2];
-	struct sv p[] = {sv_of(c->name), dl_put(&d[0], limit), dl_put(&d[1], offset)}, v[13] = {{0}};
+	struct store_number d[2];
+	struct sv p[] = {sv_of(c->name), store_number_put(&d[0], limit), store_number_put(&d[1], offset)},
+	          v[13] = {{0}};
 	struct store_rows rows;
 	size_t at = 0;
 	int st = dl_sql(
@@ -238,16 +239,17 @@ int dl_report_calls(struct json_writer *w, const struct dl_campaign *c, int64_t 
 	json_t *answers = json_object();
 	if (!st)
 		st = answers ? answers_read(c, p, answers) : ST_NOMEM;
-	for (*count = 0; !st && dl_row(&rows, &at, v, 13); ++*count) {
+	for (*count = 0; !st && store_rows_row(&rows, &at, v, 13); ++*count) {
 		static const char *const texts[] = {"id", "number", NULL, "agent", "trunk", "caller_id"};
-		int64_t started = dl_int(v[6]), answered = dl_int(v[7]), connected = dl_int(v[8]), ended = dl_int(v[9]);
+		int64_t started = store_number(v[6]), answered = store_number(v[7]), connected = store_number(v[8]),
+		        ended = store_number(v[9]);
 		jw_begin_object(w);
 		for (int i = 0; i < 6; i++)
 			if (texts[i]) {
 				jw_key(w, texts[i]);
 				jw_sv(w, v[i]);
 			}
-		jw_kv_int(w, "attempt", dl_int(v[2]));
+		jw_kv_int(w, "attempt", store_number(v[2]));
 		jw_kv_int(w, "started_s", started / 1000000);
 		jw_kv_int(w, "ring_ms", between_ms(started, answered ? answered : ended));
 		jw_kv_int(w, "wait_ms", between_ms(answered, connected ? connected : ended));
@@ -275,13 +277,13 @@ int dl_report_answers(struct json_writer *w, const struct dl_campaign *c, int64_
 	    "SELECT question,answer,COUNT(*) FROM dialler_answers WHERE campaign=$1 GROUP BY question,answer ORDER "
 	    "BY question,answer LIMIT 10000",
 	    p, 1, &rows);
-	for (*count = 0; !st && dl_row(&rows, &at, v, 3); ++*count) {
+	for (*count = 0; !st && store_rows_row(&rows, &at, v, 3); ++*count) {
 		jw_begin_object(w);
 		jw_key(w, "question");
 		jw_sv(w, v[0]);
 		jw_key(w, "answer");
 		jw_sv(w, v[1]);
-		jw_kv_int(w, "count", dl_int(v[2]));
+		jw_kv_int(w, "count", store_number(v[2]));
 		jw_end_object(w);
 	}
 	store_rows_fini(&rows);
@@ -297,14 +299,14 @@ int dl_report_dnc(struct json_writer *w, const char *number, int64_t *count)
 	    dl_sql("SELECT number,campaign,reason,added_s FROM dialler_dnc WHERE $1='' OR number=$1 ORDER BY added_s "
 	           "DESC,number LIMIT 1000",
 	        p, 1, &rows);
-	for (*count = 0; !st && dl_row(&rows, &at, v, 4); ++*count) {
+	for (*count = 0; !st && store_rows_row(&rows, &at, v, 4); ++*count) {
 		static const char *const texts[] = {"number", "campaign", "reason"};
 		jw_begin_object(w);
 		for (int i = 0; i < 3; i++) {
 			jw_key(w, texts[i]);
 			jw_sv(w, v[i]);
 		}
-		jw_kv_int(w, "added_s", dl_int(v[3]));
+		jw_kv_int(w, "added_s", store_number(v[3]));
 		jw_end_object(w);
 	}
 	store_rows_fini(&rows);

@@ -53,39 +53,17 @@ static void pair_put(struct buf *out, const char *element, struct sv name, struc
 }
 
 enum { CELLS_MAX = 8 };
-/* The next row; false: none is left. Columns' names come first in rows. */
-static bool row_next(const struct store_rows *r, size_t *at, struct sv cells[CELLS_MAX])
-{
-	size_t n = r->column_count < CELLS_MAX ? r->column_count : CELLS_MAX;
-	for (size_t i = 0; i < r->column_count; i++) {
-		struct sv cell;
-		if (!store_rows_next(r, at, &cell))
-			return false;
-		if (i < n)
-			cells[i] = cell;
-	}
-	return r->column_count > 0;
-}
-
-static bool names_skip(const struct store_rows *r, size_t *at)
-{
-	struct sv cells[CELLS_MAX] = {{0}};
-	*at = 0;
-	return row_next(r, at, cells);
-}
-
 /* values: username, kind, name, value of a domain (username "") and a user. */
 static void values_put(struct buf *out, const struct store_rows *values, bool is_domain, const char *kind,
     const char *wrap, const char *element)
 {
 	struct sv c[CELLS_MAX] = {{0}};
-	size_t at;
+	size_t at = 0;
 
 	buf_printf(out, "<%s>", wrap);
-	if (names_skip(values, &at))
-		while (row_next(values, &at, c))
-			if (!c[0].n == is_domain && sv_is(c[1], kind))
-				pair_put(out, element, c[2], c[3]);
+	while (store_rows_row(values, &at, c, CELLS_MAX))
+		if (!c[0].n == is_domain && sv_is(c[1], kind))
+			pair_put(out, element, c[2], c[3]);
 	buf_printf(out, "</%s>", wrap);
 }
 
@@ -135,13 +113,13 @@ static CO int user_ask(const char *name, const char *domain, struct source_answe
 {
 	struct store_rows users = {0}, values = {0};
 	struct sv who[] = {sv_of(domain), sv_of(name)}, user[CELLS_MAX] = {{0}};
-	size_t at;
+	size_t at = 0;
 	int st = sql("select username, number_alias, password, a1_hash, group_name from directory_users where "
 	             "domain = $1 and (username = $2 or number_alias = $2) and enabled <> 0 "
 	             "order by case when username = $2 then 0 else 1 end limit 1",
 	    who, 2, &users);
 
-	if (!st && (!names_skip(&users, &at) || !row_next(&users, &at, user)))
+	if (!st && !store_rows_row(&users, &at, user, CELLS_MAX))
 		st = ST_NOTFOUND;
 	if (!st) {
 		struct sv mine[] = {who[0], user[0]};
@@ -164,25 +142,23 @@ static void gateways_put(struct buf *out, const struct store_rows *rows)
 {
 	struct sv c[CELLS_MAX] = {{0}}, last[3] = {SV_NONE, SV_NONE, SV_NONE};
 	bool is_open = false;
-	size_t at;
+	size_t at = 0;
 
 	buf_adds(out, "<document type=\"freeswitch/xml\"><section name=\"directory\">");
-	if (names_skip(rows, &at))
-		while (row_next(rows, &at, c)) {
-			if (!is_open || !sv_eq(c[0], last[0]) || !sv_eq(c[1], last[1]) || !sv_eq(c[2], last[2])) {
-				buf_adds(
-				    out, is_open ? "</gateway></gateways></user></users></domain><domain" : "<domain");
-				attr_put(out, "name", c[0]);
-				buf_adds(out, "><users><user");
-				attr_put(out, "id", c[1]);
-				buf_adds(out, "><gateways><gateway");
-				attr_put(out, "name", c[2]);
-				buf_addc(out, '>');
-				is_open = true;
-				memcpy(last, c, sizeof(last));
-			}
-			pair_put(out, "param", c[3], c[4]);
+	while (store_rows_row(rows, &at, c, CELLS_MAX)) {
+		if (!is_open || !sv_eq(c[0], last[0]) || !sv_eq(c[1], last[1]) || !sv_eq(c[2], last[2])) {
+			buf_adds(out, is_open ? "</gateway></gateways></user></users></domain><domain" : "<domain");
+			attr_put(out, "name", c[0]);
+			buf_adds(out, "><users><user");
+			attr_put(out, "id", c[1]);
+			buf_adds(out, "><gateways><gateway");
+			attr_put(out, "name", c[2]);
+			buf_addc(out, '>');
+			is_open = true;
+			memcpy(last, c, sizeof(last));
 		}
+		pair_put(out, "param", c[3], c[4]);
+	}
 	buf_adds(out,
 	    is_open ? "</gateway></gateways></user></users></domain></section></document>" : "</section></document>");
 }

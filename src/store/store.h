@@ -83,4 +83,13 @@ ON_CTL void store_stats_get(const struct store *s, struct store_stats *out);
 
 /* The next cell from *at (0: the first), which moves on; false: none is left. p NULL: NULL. */
 ANY bool store_rows_next(const struct store_rows *r, size_t *at, struct sv *cell);
+/* The first max cells of the next row; false: none is left. *at 0: the names are passed over first. */
+ANY bool store_rows_row(const struct store_rows *r, size_t *at, struct sv *cells, size_t max);
+/* A whole number as a parameter, its text in place. */
+struct store_number {
+	char text[24];
+};
+ANY struct sv store_number_put(struct store_number *n, int64_t v);
+/* A cell's whole number; 0: it is none. */
+ANY int64_t store_number(struct sv cell);
 ANY void store_rows_fini(struct store_rows *r);

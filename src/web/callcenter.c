@@ -53,22 +53,10 @@ static ON_CTL bool was_refused(struct http_exchange *x, int status, struct sv re
 
 static void json_done(struct http_exchange *x, int status, struct sv reply, void *arg)
 {
-	struct json_writer w;
-	struct buf b;
-	json_t *list = NULL;
 	role_assert_ctl();
 	if (was_refused(x, status, reply))
 		return;
-	bool is_list = !json_parse(&list, sv_trim(reply), 0, NULL) && json_is_array(list);
-	buf_init(&b);
-	jw_init(&w, &b, false);
-	jw_begin_object(&w);
-	jw_kv_int(&w, "row_count", is_list ? (int64_t)json_array_size(list) : 0);
-	jw_key(&w, "rows");
-	jw_raw(&w, is_list ? sv_trim(reply) : SV("[]"));
-	jw_end_object(&w);
-	json_decref(list);
-	web_reply_json(x, 200, &b);
+	web_reply_rows(x, reply);
 }
 
 static void csv_done(struct http_exchange *x, int status, struct sv reply, void *arg)

@@ -209,23 +209,10 @@ void web_queues(struct web_call *c)
 /* ---- conferences, parked calls ---- */
 static void conferences_done(struct http_exchange *x, int status, struct sv reply, void *arg)
 {
-	struct json_writer w;
-	struct buf b;
-	json_t *list = NULL;
 	role_assert_ctl();
 	if (!http_exchange_is_open(x))
 		return;
-	bool is_list = status != ST_NOTFOUND && !json_parse(&list, sv_trim(reply), HTTP_BODY_MAX_BYTES, NULL) &&
-	               json_is_array(list);
-	buf_init(&b);
-	jw_init(&w, &b, false);
-	jw_begin_object(&w);
-	jw_kv_int(&w, "row_count", is_list ? (int64_t)json_array_size(list) : 0);
-	jw_key(&w, "rows");
-	jw_raw(&w, is_list ? sv_trim(reply) : SV("[]"));
-	jw_end_object(&w);
-	json_decref(list);
-	web_reply_json(x, 200, &b);
+	web_reply_rows(x, status == ST_NOTFOUND ? SV_NONE : reply);
 }
 
 void web_conferences(struct web_call *c)

@@ -33,3 +33,20 @@ void web_reply_json(struct http_exchange *x, int status, struct buf *body)
 		http_exchange_reply(x, status, "application/json", buf_sv(body));
 	buf_fini(body);
 }
+
+void web_reply_rows(struct http_exchange *x, struct sv reply)
+{
+	struct json_writer w;
+	struct buf b;
+	json_t *list = NULL;
+	bool is_list = !json_parse(&list, sv_trim(reply), 0, NULL) && json_is_array(list);
+	buf_init(&b);
+	jw_init(&w, &b, false);
+	jw_begin_object(&w);
+	jw_kv_int(&w, "row_count", is_list ? (int64_t)json_array_size(list) : 0);
+	jw_key(&w, "rows");
+	jw_raw(&w, is_list ? sv_trim(reply) : SV("[]"));
+	jw_end_object(&w);
+	json_decref(list);
+	web_reply_json(x, 200, &b);
+}

@@ -94,6 +94,8 @@ ON_CTL void web_problem(struct http_exchange *x, int status, const char *fmt, ..
     __attribute__((format(printf, 3, 4)));
 /* Sends and frees body. */
 ON_CTL void web_reply_json(struct http_exchange *x, int status, struct buf *body);
+/* 200 with row_count and rows, which are the JSON array that a command replied; another reply has none. */
+ON_CTL void web_reply_rows(struct http_exchange *x, struct sv reply);
 
 /* ---- command.c ---- */
 /* Runs a command on a coroutine of its own, for who (NULL: everything is allowed); done is called once, also when it

@@ -125,8 +125,8 @@ static void co_begin(void *arg)
 			st = calls_recover();
 		if (!st) {
 			st = ledger_sql("SELECT COUNT(*) FROM billing_calls WHERE state<>'void'", NULL, 0, &rows);
-			if (!st && ledger_row(&rows, &at, &cell, 1))
-				storm.begun = ledger_int(cell);
+			if (!st && store_rows_row(&rows, &at, &cell, 1))
+				storm.begun = store_number(cell);
 			store_rows_fini(&rows);
 		}
 		if (st && co_sleep(PAUSE_US))
