@@ -6,9 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "loop/loop.h"
-#include "loop/mailbox.h"
-#include "loop/work.h"
+#include "loop/side.h"
 #include "net/addr.h"
 #include "net/dns.h"
 
@@ -17,12 +15,9 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -50,11 +45,9 @@ struct amqp_link {
 	struct amqp_settings s;
 	struct amqp_callbacks callbacks;
 	void *arg;
-	struct mailbox *in, *out;
-	pthread_t thread;
-	int end_fd;
+	struct side *side;
 	atomic_int fd; /* of the connection, to be shut; -1 */
-	atomic_bool is_ending, is_up;
+	atomic_bool is_up;
 	_Atomic uint64_t sent, dropped;
 	/* the thread's */
 	amqp_connection_state_t conn, left;
@@ -100,7 +93,7 @@ void amqp_settings_fini(struct amqp_settings *s)
 
 static void outcome_post(struct amqp_link *l, const struct outcome *o)
 {
-	if (mailbox_post(l->out, o, sizeof(*o)) && o->command) {
+	if (mailbox_post(side_out(l->side), o, sizeof(*o)) && o->command) {
 		log_warning("amqp: %s: too many commands at once; one is left out", l->s.name);
 		amqp_command_free(o->command);
 	}
@@ -110,7 +103,7 @@ static void hang_up(struct amqp_link *l)
 {
 	atomic_store(&l->is_up, false);
 	atomic_store(&l->fd, -1);
-	if (l->conn && atomic_load(&l->is_ending)) /* control may be shutting this socket: it closes it, too */
+	if (l->conn && side_is_ending(l->side)) /* control may be shutting this socket: it closes it, too */
 		l->left = l->conn;
 	else if (l->conn)
 		amqp_destroy_connection(l->conn);
@@ -122,7 +115,7 @@ static void hang_up(struct amqp_link *l)
 
 static void lost(struct amqp_link *l, const char *why)
 {
-	if (!l->is_told && !atomic_load(&l->is_ending))
+	if (!l->is_told && !side_is_ending(l->side))
 		log_error("amqp: %s: %s; it is tried again", l->s.name, why);
 	l->is_told = true;
 	hang_up(l);
@@ -145,11 +138,11 @@ static const char *reply_why(amqp_rpc_reply_t r, char out[160])
 static int dial(struct amqp_link *l, const struct amqp_server *v)
 {
 	struct dns_answer a;
-	struct pollfd fds[2] = {{.events = POLLOUT}, {.fd = l->end_fd, .events = POLLIN}};
+	struct pollfd fds[2] = {{.events = POLLOUT}, {.fd = side_end_fd(l->side), .events = POLLIN}};
 	int fd, error = 0, ms = SILENCE_MS;
 	socklen_t n = sizeof(error);
 
-	if (dns_lookup_blocking(DNS_ADDRESS, sv_of(v->host), CONNECT_US, l->end_fd, &a) || !a.count)
+	if (dns_lookup_blocking(DNS_ADDRESS, sv_of(v->host), CONNECT_US, side_end_fd(l->side), &a) || !a.count)
 		return -1;
 	struct addr to = a.records[0].addr;
 	addr_set_port(&to, v->port);
@@ -289,7 +282,8 @@ static bool publish(struct amqp_link *l, struct message *m)
 static void messages_send(struct amqp_link *l)
 {
 	size_t n;
-	while (l->conn && l->confirm_count < CONFIRMS_MAX && (l->held || mailbox_take(l->in, &l->held, &n))) {
+	while (
+	    l->conn && l->confirm_count < CONFIRMS_MAX && (l->held || mailbox_take(side_in(l->side), &l->held, &n))) {
 		if (!publish(l, l->held))
 			return;
 		message_free(l->held);
@@ -401,19 +395,18 @@ static bool frames_read(struct amqp_link *l)
 static void sleep_a_while(struct amqp_link *l, int64_t us)
 {
 	struct pollfd fds[3] = {
-	    {.fd = l->end_fd, .events = POLLIN}, {.fd = -1, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
+	    {.fd = side_end_fd(l->side), .events = POLLIN}, {.fd = -1, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
 	if (l->conn) {
 		fds[1].fd = atomic_load(&l->fd);
-		fds[2].fd = mailbox_fd(l->in);
+		fds[2].fd = mailbox_fd(side_in(l->side));
 	}
 	(void)poll(fds, 3, (int)(us / 1000));
 }
 
-static void *thread_main(void *arg)
+static void run(struct side *side, void *arg)
 {
 	struct amqp_link *l = arg;
-	role_set(ROLE_WORK);
-	while (!atomic_load(&l->is_ending)) {
+	while (!side_is_ending(side)) {
 		if (!l->conn) {
 			if (!connect_to(l, &l->s.servers[l->server_at])) {
 				l->server_at = (l->server_at + 1) % l->s.server_count;
@@ -428,7 +421,6 @@ static void *thread_main(void *arg)
 			sleep_a_while(l, POLL_MS * 1000);
 	}
 	hang_up(l);
-	return NULL;
 }
 
 /* ---- control ---- */
@@ -447,16 +439,6 @@ static void on_outcome(const void *msg, size_t n, void *arg)
 		l->callbacks.on_done(o.id, o.status, l->arg);
 }
 
-static int thread_make(struct amqp_link *l)
-{
-	sigset_t all, was;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &was);
-	int rc = pthread_create(&l->thread, NULL, thread_main, l);
-	pthread_sigmask(SIG_SETMASK, &was, NULL);
-	return rc ? ST_NOMEM : ST_OK;
-}
-
 static size_t slots_of(size_t n)
 {
 	size_t slots = 64;
@@ -465,95 +447,62 @@ static size_t slots_of(size_t n)
 	return slots;
 }
 
+static void destroy(struct side *side, void *arg)
+{
+	struct amqp_link *l = arg;
+	struct message *m;
+	struct outcome o;
+	size_t n;
+	role_assert_ctl();
+	if (l->left)
+		amqp_destroy_connection(l->left);
+	while (mailbox_take(side_out(side), &o, &n))
+		if (o.command)
+			amqp_command_free(o.command);
+	message_free(l->held);
+	while (mailbox_take(side_in(side), &m, &n))
+		message_free(m);
+	amqp_settings_fini(&l->s);
+	mem_free(l);
+}
+
 int amqp_link_new(struct amqp_link **out, struct amqp_settings *s, const struct amqp_callbacks *callbacks, void *arg)
 {
+	static const struct side_ops ops = {"amqp", run, on_outcome, destroy};
 	struct amqp_link *l = mem_zalloc(sizeof(*l));
-	int st = ST_NOMEM;
+	if (!l)
+		return ST_NOMEM;
 	l->s = *s, l->callbacks = *callbacks, l->arg = arg;
 	memset(s, 0, sizeof(*s));
 	atomic_init(&l->fd, -1);
-	l->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (l->end_fd < 0 || (st = mailbox_new(&l->in, slots_of(l->s.queue_max))) ||
-	    (st = mailbox_new(&l->out, l->s.confirms ? 2 * CONFIRMS_MAX : COMMANDS_SLOTS)))
-		goto fail;
-	if ((st = mailbox_attach_ctl(l->out, "amqp", on_outcome, l)))
-		goto fail;
-	if ((st = thread_make(l))) {
-		mailbox_detach_ctl(l->out);
-		goto fail;
+	int st =
+	    side_new(&l->side, &ops, slots_of(l->s.queue_max), l->s.confirms ? 2 * CONFIRMS_MAX : COMMANDS_SLOTS, l);
+	if (!st) {
+		*out = l;
+		return ST_OK;
 	}
-	*out = l;
-	return ST_OK;
-fail:
-	mailbox_free(l->in), mailbox_free(l->out);
-	if (l->end_fd >= 0)
-		close(l->end_fd);
 	amqp_settings_fini(&l->s);
 	mem_free(l);
 	return st;
 }
 
-static void end_run_here(struct amqp_link *l)
-{
-	pthread_join(l->thread, NULL);
-}
-
-static void end_run(void *arg)
-{
-	role_assert_work();
-	end_run_here(arg);
-}
-
-static ON_CTL void link_destroy(struct amqp_link *l)
-{
-	struct message *m;
-	struct outcome o;
-	size_t n;
-	if (l->left)
-		amqp_destroy_connection(l->left);
-	mailbox_detach_ctl(l->out);
-	while (mailbox_take(l->out, &o, &n))
-		if (o.command)
-			amqp_command_free(o.command);
-	message_free(l->held);
-	while (mailbox_take(l->in, &m, &n))
-		message_free(m);
-	mailbox_free(l->in), mailbox_free(l->out);
-	close(l->end_fd);
-	amqp_settings_fini(&l->s);
-	mem_free(l);
-}
-
-static void end_done(int status, void *arg)
-{
-	role_assert_ctl();
-	if (status == ST_CANCELLED)
-		end_run_here(arg);
-	link_destroy(arg);
-}
-
 void amqp_link_free(struct amqp_link *l)
 {
-	uint64_t one = 1;
 	if (!l)
 		return;
 	l->callbacks = (struct amqp_callbacks){NULL, NULL};
-	atomic_store(&l->is_ending, true);
-	(void)!write(l->end_fd, &one, sizeof(one));
+	side_end(l->side);
 	int fd = atomic_load(&l->fd);
 	if (fd >= 0)
 		shutdown(fd, SHUT_RDWR);
-	/* the thread ends at once, but on a busy machine it has to get a CPU for that */
-	if (!loop_depth() || work_submit(WORK_NET, "amqp end", end_run, end_done, l)) {
-		end_run_here(l);
-		link_destroy(l);
-	}
+	side_free(l->side);
 }
+
 int amqp_link_post(struct amqp_link *l, const char *exchange, const char *key, struct sv body, const char *message_id,
     const char *correlation, uint32_t id)
 {
 	struct message *m = mem_zalloc(sizeof(*m));
-	int st = !m ? ST_NOMEM : mailbox_fill(l->in) >= l->s.queue_max ? ST_FULL : ST_OK;
+	int st = !m ? ST_NOMEM : mailbox_fill(side_in(l->side)) >= l->s.queue_max ? ST_FULL : ST_OK;
 	if (st) {
 		mem_free(m);
 		atomic_fetch_add(&l->dropped, 1);
@@ -561,7 +510,7 @@ int amqp_link_post(struct amqp_link *l, const char *exchange, const char *key, s
 	}
 	m->exchange = mem_strdup(exchange), m->key = mem_strdup(key), m->body = sv_dup(body), m->n = body.n;
 	m->message_id = mem_strdup(message_id), m->correlation = mem_strdup(correlation), m->id = id;
-	st = mailbox_post(l->in, &m, sizeof(m));
+	st = mailbox_post(side_in(l->side), &m, sizeof(m));
 	if (st) {
 		message_free(m);
 		atomic_fetch_add(&l->dropped, 1);
@@ -574,5 +523,5 @@ void amqp_link_counts(const struct amqp_link *l, struct amqp_counts *out)
 	*out = (struct amqp_counts){.sent = atomic_load(&l->sent),
 	    .dropped = atomic_load(&l->dropped),
 	    .is_up = atomic_load(&l->is_up),
-	    .waiting = mailbox_fill(l->in)};
+	    .waiting = mailbox_fill(side_in(l->side))};
 }

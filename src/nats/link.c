@@ -5,22 +5,16 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "loop/loop.h"
-#include "loop/mailbox.h"
-#include "loop/work.h"
+#include "loop/side.h"
 #include "nats/nats_i.h"
 #include "text/json.h"
 
 #include <nats/nats.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 enum { CONNECT_MS = 2000, RECONNECT_MS = 500, WRITE_MS = 2000, PING_MS = 10000, PIECE_MS = 200, ACK_MAX_BYTES = 4096 };
 
@@ -39,10 +33,8 @@ struct nats_link {
 	struct nats_settings s;
 	nats_done_fn done;
 	void *arg;
-	struct mailbox *in, *out;
-	pthread_t thread;
-	int end_fd;
-	atomic_bool is_ending, is_up;
+	struct side *side;
+	atomic_bool is_up;
 	_Atomic uint64_t sent, failed;
 	/* the thread's */
 	natsConnection *conn;
@@ -150,7 +142,7 @@ static void answer(struct nats_link *l, size_t i, int status, const char *why)
 	message_free(l->batch[i]);
 	l->batch[i] = NULL;
 	l->open_count--;
-	(void)mailbox_post(l->out, &o, sizeof(o)); /* it has room for all that can be out */
+	(void)mailbox_post(side_out(l->side), &o, sizeof(o)); /* it has room for all that can be out */
 }
 
 static void answer_all(struct nats_link *l, int status, const char *why)
@@ -214,7 +206,7 @@ static void answers_await(struct nats_link *l)
 {
 	int64_t end_us = clock_mono_us() + clock_us_of_ms(l->s.timeout_ms);
 
-	while (l->open_count && !atomic_load(&l->is_ending)) {
+	while (l->open_count && !side_is_ending(l->side)) {
 		natsMsg *msg = NULL;
 		natsStatus st = natsSubscription_NextMsg(&msg, l->answers, PIECE_MS);
 		size_t i = st == NATS_OK ? answered_of(l, msg) : l->batch_count;
@@ -238,7 +230,7 @@ static void batch_run(struct nats_link *l)
 	size_t n;
 
 	l->batch_count = l->open_count = 0;
-	while (l->batch_count < NATS_BATCH_MAX && mailbox_take(l->in, &m, &n))
+	while (l->batch_count < NATS_BATCH_MAX && mailbox_take(side_in(l->side), &m, &n))
 		l->batch[l->batch_count++] = m, l->open_count++;
 	l->batch_number++;
 	atomic_store(&l->is_up, l->conn && natsConnection_Status(l->conn) == NATS_CONN_STATUS_CONNECTED);
@@ -254,14 +246,14 @@ static void batch_run(struct nats_link *l)
 
 /* ---- the thread ---- */
 
-static void *thread_main(void *arg)
+static void run(struct side *side, void *arg)
 {
 	struct nats_link *l = arg;
-	struct pollfd fds[2] = {{.fd = l->end_fd, .events = POLLIN}, {.fd = mailbox_fd(l->in), .events = POLLIN}};
+	struct pollfd fds[2] = {
+	    {.fd = side_end_fd(l->side), .events = POLLIN}, {.fd = mailbox_fd(side_in(l->side)), .events = POLLIN}};
 	bool is_told = false;
 
-	role_set(ROLE_WORK);
-	while (!atomic_load(&l->is_ending)) {
+	while (!side_is_ending(side)) {
 		natsStatus st = l->conn ? NATS_OK : connect_to(l);
 		if (st != NATS_OK && !is_told)
 			log_error("nats: %s: %s; it is tried again", l->s.name, natsStatus_GetText(st));
@@ -273,7 +265,6 @@ static void *thread_main(void *arg)
 	}
 	hang_up(l);
 	nats_ReleaseThreadMemory();
-	return NULL;
 }
 
 /* ---- control ---- */
@@ -289,84 +280,44 @@ static void on_outcome(const void *msg, size_t n, void *arg)
 		l->done(o.number, o.status, o.why, l->arg);
 }
 
+static void destroy(struct side *side, void *arg)
+{
+	struct nats_link *l = arg;
+	struct message *m;
+	size_t n;
+	role_assert_ctl();
+	for (size_t i = 0; i < l->batch_count; i++)
+		message_free(l->batch[i]);
+	while (mailbox_take(side_in(side), &m, &n))
+		message_free(m);
+	nats_settings_fini(&l->s);
+	mem_free(l);
+}
+
 int nats_link_new(struct nats_link **out, struct nats_settings *s, nats_done_fn done, void *arg)
 {
+	static const struct side_ops ops = {"nats", run, on_outcome, destroy};
 	struct nats_link *l = mem_zalloc(sizeof(*l));
-	sigset_t all, was;
-	int st = ST_NOMEM;
-
+	if (!l)
+		return ST_NOMEM;
 	l->s = *s, l->done = done, l->arg = arg;
 	memset(s, 0, sizeof(*s));
-	l->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (l->end_fd < 0 || (st = mailbox_new(&l->in, NATS_BATCH_MAX)) ||
-	    (st = mailbox_new(&l->out, NATS_BATCH_MAX)) || (st = mailbox_attach_ctl(l->out, "nats", on_outcome, l)))
-		goto fail;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &was); /* for libnats' threads as well */
-	st = pthread_create(&l->thread, NULL, thread_main, l) ? ST_NOMEM : ST_OK;
-	pthread_sigmask(SIG_SETMASK, &was, NULL);
+	int st = side_new(&l->side, &ops, NATS_BATCH_MAX, NATS_BATCH_MAX, l);
 	if (!st) {
 		*out = l;
 		return ST_OK;
 	}
-	mailbox_detach_ctl(l->out);
-fail:
-	mailbox_free(l->in), mailbox_free(l->out);
-	if (l->end_fd >= 0)
-		close(l->end_fd);
 	nats_settings_fini(&l->s);
 	mem_free(l);
 	return st;
 }
 
-static void end_run_here(struct nats_link *l)
-{
-	pthread_join(l->thread, NULL);
-}
-
-static void end_run(void *arg)
-{
-	role_assert_work();
-	end_run_here(arg);
-}
-
-static ON_CTL void link_destroy(struct nats_link *l)
-{
-	struct message *m;
-	size_t n;
-
-	mailbox_detach_ctl(l->out);
-	for (size_t i = 0; i < l->batch_count; i++)
-		message_free(l->batch[i]);
-	while (mailbox_take(l->in, &m, &n))
-		message_free(m);
-	mailbox_free(l->in), mailbox_free(l->out);
-	close(l->end_fd);
-	nats_settings_fini(&l->s);
-	mem_free(l);
-}
-
-static void end_done(int status, void *arg)
-{
-	role_assert_ctl();
-	if (status == ST_CANCELLED)
-		end_run_here(arg);
-	link_destroy(arg);
-}
-
 void nats_link_free(struct nats_link *l)
 {
-	uint64_t one = 1;
-
 	if (!l)
 		return;
 	l->done = NULL;
-	atomic_store(&l->is_ending, true);
-	(void)!write(l->end_fd, &one, sizeof(one));
-	if (!loop_depth() || work_submit(WORK_NET, "nats end", end_run, end_done, l)) {
-		end_run_here(l);
-		link_destroy(l);
-	}
+	side_free(l->side);
 }
 
 int nats_link_post(struct nats_link *l, uint32_t number, struct sv id, struct sv body)
@@ -374,8 +325,10 @@ int nats_link_post(struct nats_link *l, uint32_t number, struct sv id, struct sv
 	struct message *m = mem_zalloc(sizeof(*m));
 	int st;
 
+	if (!m)
+		return ST_NOMEM;
 	m->number = number, m->id = sv_dup(id), m->body = sv_dup(body), m->n = body.n;
-	if ((st = mailbox_post(l->in, &m, sizeof(m))))
+	if ((st = mailbox_post(side_in(l->side), &m, sizeof(m))))
 		message_free(m);
 	return st;
 }
