@@ -2,6 +2,8 @@
 import json
 import re
 import time
+
+import pytest
 from xml.sax.saxutils import quoteattr
 
 
@@ -86,3 +88,24 @@ def results(sw, name):
 def ready(sw, name):
     """Until the campaign runs: its figures are back from the database."""
     until(lambda: sw.api(f"dialler start {name}") == "+OK \n")
+
+
+@pytest.fixture
+def events(sw):
+    e = sw.esl()
+    e.subscribe("CUSTOM dialler::info")
+    yield e
+    e.close()
+
+
+@pytest.fixture
+def run(sw):
+    """run(name): the campaign runs until the test is over."""
+    names = []
+
+    def start(name):
+        ready(sw, name)
+        names.append(name)
+    yield start
+    for name in names:
+        dialler(sw, f"stop {name}")

@@ -86,6 +86,13 @@ class Redis(Server):
                 "--requirepass", "lab"]
 
 
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory):
+    s = Redis(tmp_path_factory.mktemp("redis")).start()
+    yield s
+    s.stop()
+
+
 class Memcached(Server):
     def __init__(self, folder):
         need("memcached")

@@ -6,6 +6,7 @@ import time
 
 import pytest
 import tandem as t
+from billing_lab import sql
 from calls import call, ended, extension, uuid_of, write_extensions
 from tandem import until
 from wire import sdp
@@ -46,16 +47,6 @@ def sw(tmp_path_factory):
     assert s.api(f"billing import retail {deck}") == "+OK 4 rates imported, 1 lines are bad\nline 5: prefix is no value of that kind\n"
     yield s
     s.stop()
-
-
-def sql(sw, text, *values):
-    c = sqlite3.connect(sw.ledger, timeout=10)
-    try:
-        got = c.execute(text, values).fetchall()
-        c.commit()
-        return got
-    finally:
-        c.close()
 
 
 def account(sw, name, amount, kind="prepaid", credit=""):

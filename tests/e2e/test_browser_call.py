@@ -30,7 +30,8 @@ def test_browser_call(sw, modules, phone, tmp_path):
     browser = shutil.which("chromium")
     if not browser:
         pytest.skip("chromium is not installed")
-    shutil.copy(HERE / "browser_call.mjs", modules)
+    for script in ("chromium.mjs", "browser_call.mjs"):
+        shutil.copy(HERE / script, modules)
     b = phone("1001")
     proc = subprocess.Popen(["node", "browser_call.mjs", browser, "https://pages.example/", f"wss://127.0.0.1:{sw.wss_port}", sw.domain, "1003",
                              sw.passwords["1003"], "1001", "1000", str(tmp_path / "profile")], cwd=modules, stdout=subprocess.PIPE, text=True)

@@ -16,7 +16,8 @@ def test_vertojs(sw, modules, phone, tmp_path):  # noqa: F811
     browser = shutil.which("chromium")
     if not browser:
         pytest.skip("chromium is not installed")
-    shutil.copy(HERE / "browser_verto.mjs", modules)
+    for script in ("chromium.mjs", "browser_verto.mjs"):
+        shutil.copy(HERE / script, modules)
     a = phone("1000", hz=1000)
     proc = subprocess.Popen(["node", "browser_verto.mjs", browser, "https://pages.example/", f"wss://127.0.0.1:{sw.wss}/", "1010@127.0.0.1",
                              sw.passwords["1010"], "9100", "1000", str(tmp_path / "profile")], cwd=modules, stdout=subprocess.PIPE, text=True)

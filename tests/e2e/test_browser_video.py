@@ -30,7 +30,8 @@ def test_two_browsers_see_each_other(sw, modules, tmp_path, codec, policy):
     browser = shutil.which("chromium")
     if not browser:
         pytest.skip("chromium is not installed")
-    shutil.copy(HERE / "browser_video.mjs", modules)
+    for script in ("chromium.mjs", "browser_video.mjs"):
+        shutil.copy(HERE / script, modules)
     proc = subprocess.Popen(["node", "browser_video.mjs", browser, "https://pages.example/", f"wss://127.0.0.1:{sw.wss_port}", sw.domain, "1003",
                              sw.passwords["1003"], "1001", sw.passwords["1001"], codec, policy, str(tmp_path / "profile")],
                             cwd=modules, stdout=subprocess.PIPE, text=True)

@@ -2,17 +2,13 @@
 supervisors, figures and history, web hooks, screen pops."""
 import csv
 import datetime
-import hashlib
-import hmac
-import http.server
 import io
 import json
-import threading
 
 import pytest
 import tandem as t
 from callcenter import MUSIC, agent, agents, becomes_quiet, caller, config, configure, members, queue, told
-from calls import accept, call_and_talk, cancelled, ended, extension, is_pair, talks, write_extensions
+from calls import accept, call_and_talk, cancelled, ended, extension, is_pair, write_extensions
 from http_client import Door
 
 pytestmark = pytest.mark.leaks

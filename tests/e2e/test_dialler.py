@@ -5,7 +5,7 @@ import re
 import pytest
 import tandem as t
 from calls import accept, ended, extension, is_pair, talks
-from dialler import agent, all_done, campaign, configure, dialler, lab, load, ready, report, results, retry, state, told, until
+from dialler import agent, all_done, campaign, configure, dialler, events, lab, load, report, results, retry, run, state, told, until  # noqa: F401 (events, run: fixtures)
 
 pytestmark = pytest.mark.leaks
 NO_RETRY = retry("default", 3600, 0)
@@ -45,27 +45,6 @@ def sw(tmp_path_factory):
     s.start()
     yield s
     s.stop()
-
-
-@pytest.fixture
-def events(sw):
-    e = sw.esl()
-    e.subscribe("CUSTOM dialler::info")
-    yield e
-    e.close()
-
-
-@pytest.fixture
-def run(sw):
-    """run(name): the campaign runs until the test is over."""
-    names = []
-
-    def start(name):
-        ready(sw, name)
-        names.append(name)
-    yield start
-    for name in names:
-        dialler(sw, f"stop {name}")
 
 
 def login(sw, name, *phones):

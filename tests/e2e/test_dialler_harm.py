@@ -5,9 +5,9 @@ import sqlite3
 
 import pytest
 import tandem as t
-from calls import accept, ended, extension
+from calls import extension
 from database_servers import Postgres
-from dialler import agent, all_done, campaign, configure, dialler, lab, load, ready, report, results, retry, state, told, until, write
+from dialler import campaign, configure, dialler, lab, load, ready, report, results, retry, state, until, write
 from security.hostile import Hostile, Sink
 
 NO_RETRY = retry("default", 3600, 0)

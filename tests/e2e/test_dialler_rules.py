@@ -5,7 +5,7 @@ import callcenter as cc
 import pytest
 import tandem as t
 from calls import accept, ended, extension, is_pair
-from dialler import all_done, agent, campaign, configure, dialler, lab, load, ready, report, results, retry, state, told, until
+from dialler import all_done, campaign, configure, dialler, lab, load, ready, report, results, retry, state, told, until
 
 SHARED = """<zones><zone prefix="86" name="Asia/Shanghai"/><zone prefix="1" name="America/New_York"/><zone prefix="1808" name="Pacific/Honolulu"/></zones>
 <trunks><trunk name="lab" dial="loopback/${number}/lab"/><trunk name="phones" dial="user/${number}@127.0.0.1"/></trunks>"""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tandem as t
 from calls import accept, cancelled, ended, extension
-from dialler import agent, all_done, campaign, configure, dialler, lab, load, ready, report, results, retry, state, told, until
+from dialler import agent, all_done, campaign, configure, dialler, events, lab, load, report, results, retry, run, state, told, until  # noqa: F401 (events, run: fixtures)
 from talk import FRAME, Talker
 from wire import sdp
 
@@ -44,26 +44,6 @@ def sw(tmp_path_factory):
     s.start()
     yield s
     s.stop()
-
-
-@pytest.fixture
-def events(sw):
-    e = sw.esl()
-    e.subscribe("CUSTOM dialler::info")
-    yield e
-    e.close()
-
-
-@pytest.fixture
-def run(sw):
-    names = []
-
-    def start(name):
-        ready(sw, name)
-        names.append(name)
-    yield start
-    for name in names:
-        dialler(sw, f"stop {name}")
 
 
 def greets(p, invite, *parts):

@@ -4,15 +4,8 @@ import time
 import pytest
 import tandem as t
 from calls import call, extension, uuid_of, write_extensions
-from servers import Memcached, Redis
+from servers import Memcached, redis  # noqa: F401 (a fixture)
 from web_server import dead_port
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory):
-    s = Redis(tmp_path_factory.mktemp("redis")).start()
-    yield s
-    s.stop()
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import threading
 import pytest
 import tandem as t
 from calls import call, extension, uuid_of, write_extensions
-from servers import Redis
+from servers import redis  # noqa: F401 (a fixture)
 from test_store import await_true
 from wire import Phone
 
@@ -64,13 +64,6 @@ def switch(folder, redis, more=""):
 
 # no Redis; a bulk of gigabytes; two answers to one question, and arrays without end
 RUBBISH = (b"HTTP/1.1 400 Bad Request\r\n\r\n", b"$2147483647\r\n" + b"x" * 100000, b"+OK\r\n*2\r\n$1\r\n1\r\n$1\r\n1\r\n:9\r\n" + b"*65000\r\n" * 30)
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory):
-    s = Redis(tmp_path_factory.mktemp("redis")).start()
-    yield s
-    s.stop()
 
 
 @pytest.fixture(scope="module")

@@ -81,7 +81,8 @@ class Page:
             pytest.skip(why)
         folder.mkdir()
         (folder / "node_modules").symlink_to(npm_modules.CACHE / "node_modules")
-        shutil.copy(HERE / "web_page.mjs", folder)
+        for script in ("chromium.mjs", "web_page.mjs"):
+            shutil.copy(HERE / script, folder)
         self.proc = subprocess.Popen(["node", "web_page.mjs", browser, f"http://127.0.0.1:{sw.http_port}", str(folder / "profile")], cwd=folder,
                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._read()["ok"] == "ready"

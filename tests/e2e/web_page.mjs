@@ -3,14 +3,12 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import readline from 'node:readline';
-import { chromium } from 'playwright-core';
+import { earsInit, launch } from './chromium.mjs';
 
 const [executablePath, origin, folder] = process.argv.slice(2);
 const axeText = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const context = await chromium.launchPersistentContext(folder, { executablePath, headless: true, viewport: { width: 1440, height: 860 }, locale: 'en-US', colorScheme: 'light',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run', '--no-proxy-server',
-    '--disable-dev-shm-usage', '--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets,WebRtcHideLocalIpsWithMdns', '--use-fake-device-for-media-stream',
-    '--use-fake-ui-for-media-stream', '--autoplay-policy=no-user-gesture-required', '--allow-loopback-in-peer-connection'] });
+const context = await launch(folder, executablePath, { viewport: { width: 1440, height: 860 }, locale: 'en-US', colorScheme: 'light' });
+await earsInit(context);
 const page = context.pages()[0] || await context.newPage();
 page.setDefaultTimeout(12000);
 // so that a test can cut what the page has open
@@ -38,26 +36,8 @@ const ops = {
     direction: 'inbound', created_epoch: '1795757941', name: `sofia/internal/${i}`, cid_name: `Name ${i}`, cid_num: `${100000 + i}`, dest: '9196', callstate: 'ACTIVE', presence_id: '' })) } })),
   // the loudest of what the newest call brings is hz, for half a second
   hears: ({ hz }) => page.evaluate(async wanted => {
-    const pc = window.pcs.filter(p => p.connectionState !== 'closed').pop(), audio = new Audio(), ctx = new AudioContext(), analyser = ctx.createAnalyser();
-    const track = pc.getReceivers().find(r => r.track.kind === 'audio').track;
-    audio.srcObject = new MediaStream([track]);
-    audio.play().catch(() => {});
-    analyser.fftSize = 8192;
-    ctx.createMediaStreamSource(audio.srcObject).connect(analyser);
-    const bins = new Float32Array(analyser.frequencyBinCount);
-    let loudest = 0, hits = 0;
-    for (let i = 0; i < 150 && hits < 5; i++) {
-      await new Promise(r => setTimeout(r, 100));
-      analyser.getFloatFrequencyData(bins);
-      let at = 0;
-      bins.forEach((v, k) => { if (v > bins[at]) at = k; });
-      loudest = at * ctx.sampleRate / analyser.fftSize;
-      hits = Math.abs(loudest - wanted) < 20 && bins[at] > -60 ? hits + 1 : 0;
-    }
-    await ctx.close();
-    if (hits < 5)
-      throw new Error(`${wanted} Hz is not heard but ${loudest}; ${pc.connectionState} ${pc.iceConnectionState}`);
-    return loudest;
+    const pc = window.pcs.filter(p => p.connectionState !== 'closed').pop();
+    return hearsTone(pc.getReceivers().find(r => r.track.kind === 'audio').track, wanted);
   }, hz),
   // what this path answers from now on
   fake: ({ path, json, status }) => page.route(url => url.pathname === path, route => { (asked[path] ||= []).push(`${route.request().method()} ${route.request().postData() || ''}`); return route.fulfill({ status: status || 200, json }); }),
