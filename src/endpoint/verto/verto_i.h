@@ -97,8 +97,10 @@ ON_CTL void verto_login(struct verto_line *l, const json_t *params, const json_t
 /* NULL: that session is not here. */
 ON_CTL struct verto_line *verto_line_of(const char *sessid);
 
-/* call.c. True: the method is one of them. */
+/* request.c. True: the method is one of them. */
 ON_CTL bool verto_call_request(struct verto_line *l, const char *method, const json_t *params, const json_t *id);
+
+/* call.c */
 ON_CTL void verto_calls_detach(struct verto_line *l); /* its connection is gone */
 /* The calls of the session that waited for it are its again: their uuids into the open array. */
 ON_CTL void verto_calls_attach(struct verto_line *l, struct json_writer *w);
