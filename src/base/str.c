@@ -72,6 +72,17 @@ bool sv_split(struct sv a, char sep, struct sv *head, struct sv *rest)
 	return is_found;
 }
 
+bool sv_list_has(struct sv list, char sep, struct sv word)
+{
+	struct sv one;
+	while (list.n) {
+		sv_split(list, sep, &one, &list);
+		if (sv_eqi(sv_trim(one), word))
+			return true;
+	}
+	return false;
+}
+
 int sv_u64(struct sv a, uint64_t *out)
 {
 	uint64_t v = 0;

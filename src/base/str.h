@@ -48,6 +48,8 @@ size_t sv_find(struct sv a, char c);
 /* Splits at the first sep: head gets what is before, *rest what is after; false when sep is absent (head = all, rest
  * empty). */
 bool sv_split(struct sv a, char sep, struct sv *head, struct sv *rest);
+/* Is word one of a list that is parted by sep? Without blanks around each, capitals like small letters. */
+bool sv_list_has(struct sv list, char sep, struct sv word);
 /* Decimal, whole view, no sign for u; ST_PARSE on anything else or overflow. */
 int sv_u32(struct sv a, uint32_t *out);
 int sv_u64(struct sv a, uint64_t *out);

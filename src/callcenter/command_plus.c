@@ -40,23 +40,11 @@ static ON_CTL const char *skills_list(struct buf *out, const struct cc_agent *a)
 	return "";
 }
 
-static bool is_listed(const char *list, const char *word)
-{
-	struct sv rest = sv_of(list), one;
-	bool more = rest.n > 0;
-	while (more) {
-		more = sv_split(rest, ',', &one, &rest);
-		if (sv_isi(sv_trim(one), word))
-			return true;
-	}
-	return false;
-}
-
 static ON_CTL const char *pause(const struct app_words *w, struct cc_agent *a)
 {
 	const char *reason = w->n > 3 ? w->w[3] : "", *known = cc_param("pause-reasons");
 	if (strlen(reason) > CC_REASON_CHARS || strpbrk(reason, "|\r\n") ||
-	    (known && *known && !is_listed(known, reason)))
+	    (known && *known && !sv_list_has(sv_of(known), ',', sv_of(reason))))
 		return "-ERR Invalid Pause Reason!\n";
 	char *copy = *reason ? mem_strdup(reason) : NULL;
 	a->is_touched = true;

@@ -108,14 +108,7 @@ static void on_send(void *arg, struct cdr_entry *const *entries, size_t count)
 
 static bool is_wanted(const char *event)
 {
-	struct sv rest = sv_of(wanted), one;
-	bool more = true;
-	while (more) {
-		more = sv_split(rest, ',', &one, &rest);
-		if (sv_is(sv_trim(one), event))
-			return true;
-	}
-	return !wanted || !*wanted;
+	return !wanted || !*wanted || sv_list_has(sv_of(wanted), ',', sv_of(event));
 }
 
 static ON_CTL void facts_put(struct json_writer *w, const struct cc_hook_facts *f)

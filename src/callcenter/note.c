@@ -226,24 +226,13 @@ void cc_note_status(struct cc_agent *a, enum cc_status old)
 	}
 }
 
-static bool is_listed(const char *list, const char *word)
-{
-	struct sv rest = sv_of(list), one;
-	bool more = rest.n > 0;
-	while (more) {
-		more = sv_split(rest, ',', &one, &rest);
-		if (sv_isi(sv_trim(one), word))
-			return true;
-	}
-	return false;
-}
-
 int cc_note_wrapped(struct cc_agent *a, const char *code, const char *note)
 {
 	struct cc_queue *q = a->plus.wrap_queue ? cc_queue_find(a->plus.wrap_queue) : NULL;
 	if (!a->plus.wrap_queue)
 		return ST_NOTFOUND;
-	if (!*code || strlen(code) > CC_REASON_CHARS || (q && q->s.wrap_codes && !is_listed(q->s.wrap_codes, code)))
+	if (!*code || strlen(code) > CC_REASON_CHARS ||
+	    (q && q->s.wrap_codes && !sv_list_has(sv_of(q->s.wrap_codes), ',', sv_of(code))))
 		return ST_INVAL;
 	const struct cc_hook_facts f = {.event = "wrapped",
 	    .queue = q,

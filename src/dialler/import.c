@@ -278,6 +278,16 @@ static CO struct reading *reading_new(const char *path, char *csv, struct dl_imp
 	return r;
 }
 
+/* What came of it, and the reading is over. */
+static CO void reading_end(struct reading *r, int status)
+{
+	struct dl_import *out = r->out;
+	jw_end_array(&r->w);
+	if (!out->why && status)
+		out->why = status == ST_PARSE ? "the first line is bad" : dl_why(status);
+	reading_free(r);
+}
+
 int dl_import(struct dl_campaign *c, const char *list, const char *path, char *csv, struct dl_import *out)
 {
 	struct reading *r;
@@ -289,11 +299,9 @@ int dl_import(struct dl_campaign *c, const char *list, const char *path, char *c
 		st = write_all(r, c->name, list);
 	}
 	if (r)
-		jw_end_array(&r->w);
-	if (!out->why && st)
-		out->why = st == ST_PARSE ? "the first line is bad" : dl_why(st);
-	if (r)
-		reading_free(r);
+		reading_end(r, st);
+	else
+		out->why = dl_why(st);
 	c->looked_us = 0;
 	dl_campaign_kick(c);
 	mem_unref(c);
@@ -330,10 +338,8 @@ int dl_import_dnc(const char *campaign, const char *path, struct dl_import *out)
 		buf_fini(&text);
 	}
 	if (r)
-		jw_end_array(&r->w);
-	if (!out->why && st)
-		out->why = st == ST_PARSE ? "the first line is bad" : dl_why(st);
-	if (r)
-		reading_free(r);
+		reading_end(r, st);
+	else
+		out->why = dl_why(st);
 	return st;
 }

@@ -13,17 +13,6 @@ static int refuse(struct buf *out, int status, const char *headers, const char *
 	return ST_DENIED;
 }
 
-static bool list_has(const char *list, struct sv word)
-{
-	struct sv rest = sv_of(list), one;
-	while (rest.n) {
-		sv_split(rest, ',', &one, &rest);
-		if (sv_eqi(sv_trim(one), word))
-			return true;
-	}
-	return false;
-}
-
 int ws_open_answer(const struct http_request *q, const char *protocol, const char *origins, struct buf *out)
 {
 	char accept[WS_ACCEPT_CHARS + 1];
@@ -37,7 +26,7 @@ int ws_open_answer(const struct http_request *q, const char *protocol, const cha
 		    "this is spoken over WebSocket, version 13");
 	if (protocol && !http_header_has(q, "Sec-WebSocket-Protocol", protocol))
 		return refuse(out, 400, "", "the subprotocol that is spoken here is not among those offered");
-	if (origins && *origins && origin.n && !list_has(origins, origin))
+	if (origins && *origins && origin.n && !sv_list_has(sv_of(origins), ',', origin))
 		return refuse(out, 403, "", "pages of this origin may not open a WebSocket here");
 	buf_printf(out,
 	    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -87,8 +87,8 @@ static ON_CTL bool is_allowed(const struct verto_line *l, const char *channel)
 {
 	char base[CHANNEL_MAX];
 	snprintf(base, sizeof(base), "%.*s", (int)strcspn(channel, "."), channel);
-	return verto_list_has(l->channels, channel) || verto_list_has(l->channels, base) ||
-	       grant_of_channel(l, channel);
+	return sv_list_has(sv_of(l->channels), ',', sv_of(channel)) ||
+	       sv_list_has(sv_of(l->channels), ',', sv_of(base)) || grant_of_channel(l, channel);
 }
 
 static ON_CTL bool subscribe_one(struct verto_line *l, const char *channel)
@@ -480,7 +480,7 @@ struct command {
 static bool may_run(const struct principal *p, const char *command)
 {
 	role_assert_ctl();
-	return verto_list_has(p->list, command) || verto_list_has(p->list, "all");
+	return sv_list_has(sv_of(p->list), ',', sv_of(command)) || sv_list_has(sv_of(p->list), ',', SV("all"));
 }
 
 static void on_done(int status, struct sv reply, void *arg)
@@ -533,7 +533,8 @@ bool verto_channel_request(struct verto_line *l, const char *method, const json_
 	else if (!strcmp(method, "fsapi"))
 		return command_run(l, params, id);
 	else if (!strcmp(method, "jsapi"))
-		return verto_list_has(l->jsapi, "fsapi") && !strcmp(verto_text(params, "command"), "fsapi") &&
+		return sv_list_has(sv_of(l->jsapi), ',', SV("fsapi")) &&
+		       !strcmp(verto_text(params, "command"), "fsapi") &&
 		       command_run(l, json_object_get(params, "data"), id);
 	else
 		return false;

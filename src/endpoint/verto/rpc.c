@@ -16,17 +16,6 @@ const char *verto_text(const json_t *object, const char *key)
 	return s ? s : "";
 }
 
-bool verto_list_has(const char *list, const char *word)
-{
-	struct sv rest = sv_of(list), one;
-	while (rest.n) {
-		sv_split(rest, ',', &one, &rest);
-		if (sv_isi(sv_trim(one), word))
-			return true;
-	}
-	return false;
-}
-
 static void id_put(struct json_writer *w, const json_t *id)
 {
 	jw_key(w, "id");
@@ -131,8 +120,9 @@ static ON_CTL void request_run(struct verto_line *l, const json_t *q)
 		verto_reply_text(l, id, true, "Authentication Required", -32000);
 		return;
 	}
-	bool is_allowed = verto_list_has(l->methods, !strncmp(method, "verto.", 6) ? "verto" : method) ||
-	                  verto_list_has(l->methods, method);
+	bool is_allowed =
+	    sv_list_has(sv_of(l->methods), ',', !strncmp(method, "verto.", 6) ? SV("verto") : sv_of(method)) ||
+	    sv_list_has(sv_of(l->methods), ',', sv_of(method));
 	if (!is_allowed ||
 	    (!verto_call_request(l, method, params, id) && !verto_channel_request(l, method, params, id)))
 		verto_reply_text(l, id, true, "Invalid Method, Missing Method or Permission Denied", -32601);

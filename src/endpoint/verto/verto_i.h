@@ -87,7 +87,6 @@ ON_CTL void verto_reply_text(struct verto_line *l, const json_t *id, bool is_err
 /* A request of ours: params is open between the two. */
 ON_CTL void verto_request_begin(struct verto_out *o, struct verto_line *l, const char *method);
 ON_CTL void verto_request_end(struct verto_out *o);
-ON_CTL bool verto_list_has(const char *list, const char *word);
 ANY const char *verto_text(const json_t *object, const char *key); /* "" where there is none */
 
 /* login.c */

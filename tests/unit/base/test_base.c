@@ -113,6 +113,9 @@ static int test_sv(void)
 	EXPECT(sv_split(SV("a=b=c"), '=', &a, &b) && sv_is(a, "a") && sv_is(b, "b=c"));
 	EXPECT(!sv_split(SV("abc"), '=', &a, &b) && sv_is(a, "abc") && b.n == 0);
 	EXPECT(sv_split(SV("abc="), '=', &a, &b) && b.n == 0);
+	EXPECT(sv_list_has(SV("one, Two ,three"), ',', SV("two")) && sv_list_has(SV("one"), ',', SV("ONE")));
+	EXPECT(!sv_list_has(SV("one,two"), ',', SV("tw")) && !sv_list_has(SV("one,two"), ',', SV("one,two")) &&
+	       !sv_list_has(SV_NONE, ',', SV("one")));
 	EXPECT(sv_is(sv_sub(SV("hello"), 3, 100), "lo") && sv_sub(SV("hello"), 9, 1).n == 0);
 	EXPECT_INT(sv_find(SV("abc"), 'c'), 2);
 	EXPECT_INT(sv_find(SV("abc"), 'x'), 3);
