@@ -1,10 +1,10 @@
 """A switch that charges: decks, groups, numbers whose digits say who pays; its ledger in sqlite or in PostgreSQL."""
 import sqlite3
-import time
 from xml.sax.saxutils import quoteattr
 
 import tandem as t
 from calls import extension, write_extensions
+from tandem import until  # noqa: F401 (for the tests of billing)
 
 DECK = """prefix,rate,connect,minimum,increment,free,tax
 80,600,,,,,
@@ -38,13 +38,6 @@ def make(root, dsn="billing", params=(), env=None):
         extension("(8\\d{1,2})(\\w+)", "set billing_account=$2", "billing $1", "answer", "park"),
     ])
     return s
-
-
-def until(fn, seconds=20):
-    end = time.monotonic() + seconds
-    while not fn():
-        assert time.monotonic() < end, fn()
-        time.sleep(0.02)
 
 
 def start(s, deck=True):

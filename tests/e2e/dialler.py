@@ -1,10 +1,10 @@
 """What tests of the dialler share: its configuration, lists, what its commands and events say."""
 import json
 import re
-import time
+from xml.sax.saxutils import quoteattr
 
 import pytest
-from xml.sax.saxutils import quoteattr
+from tandem import until  # noqa: F401 (for the tests of the dialler)
 
 
 def campaign(name, *inner, **params):
@@ -57,16 +57,6 @@ def load(sw, name, text):
 
 def told(events, action, **more):
     return events.wait_event("CUSTOM", Event_Subclass="dialler::info", Dialler_Action=action, **more)
-
-
-def until(fn, seconds=20, every=0.02):
-    deadline = time.monotonic() + seconds
-    while True:
-        got = fn()
-        if got:
-            return got
-        assert time.monotonic() < deadline, got
-        time.sleep(every)
 
 
 def state(sw, name):

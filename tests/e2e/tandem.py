@@ -81,12 +81,13 @@ def free_port(count=1):
     return _own_ports().take(count)
 
 
-def until(fn, seconds=15):
-    """Waits for what tells nobody that it has come: a file, a row of a table, a figure."""
+def until(fn, seconds=20, every=0.02):
+    """Waits for what tells nobody that it has come: a file, a row of a table, a figure; what fn says of it then."""
     end = time.monotonic() + seconds
-    while not fn():
-        assert time.monotonic() < end, fn()
-        time.sleep(0.02)
+    while not (found := fn()):
+        assert time.monotonic() < end, found
+        time.sleep(every)
+    return found
 
 
 class Esl:
