@@ -32,6 +32,7 @@ static void leg_dtor(void *obj)
 	leg_profile_free(leg->other);
 	str_share_end(leg->name);
 	str_share_end(leg->last_app_data);
+	mem_free(leg_i(leg)->digits);
 	buf_fini(&leg_i(leg)->digits_dialed);
 	mem_free(leg_i(leg)->held);
 	str_share_end(leg_i(leg)->initial_cid_name);

@@ -51,7 +51,7 @@ struct mstream {
 	struct cmd_queue held; /* while it moves */
 	struct list plays, records;
 	struct list taps, spying; /* on it; whom it listens to */
-	struct media_stats final_stats;
+	struct media_stats *final_stats; /* once the media thread has let go of it */
 };
 
 /* load.c: which thread gets a stream */

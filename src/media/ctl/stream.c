@@ -21,6 +21,7 @@ static void stream_free(void *obj)
 	const struct mstream *s = obj;
 	CHECK(!s->rt && !s->held.first);
 	mem_free(s->fmtp);
+	mem_free(s->final_stats);
 }
 
 struct sockets {
