@@ -352,6 +352,75 @@ static void blocks_move(struct vars *v)
 static void blocks_move(struct vars *v) {}
 #endif
 
+static size_t chunks_bytes(const struct vars *v)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < v->chunk_count; i++)
+		n += v->chunks[i] ? sizeof(*v->chunks[i]) + v->chunks[i]->cap : 0;
+	return n;
+}
+
+/* How many blocks from the one at slot i on one chunk takes, and their bytes. */
+static uint32_t run_of(const struct vars *v, uint32_t i, size_t *bytes)
+{
+	uint32_t n = 0;
+
+	for (*bytes = 0; i + n < v->count; n++) {
+		size_t more = block_bytes(block_of(v, v->slots[i + n]));
+		if (n && *bytes + more > CHUNK_MAX)
+			break;
+		*bytes += more;
+	}
+	return n;
+}
+
+/* A chunk of its own, as large as it has to be, for n blocks. */
+static int run_move(struct vars *v, uint32_t i, uint32_t n, size_t bytes)
+{
+	struct chunk *c = mem_alloc(sizeof(*c) + bytes);
+	uint16_t at;
+
+	if (!c || chunk_place(v, &at)) {
+		mem_free(c);
+		return ST_NOMEM;
+	}
+	*c = (struct chunk){.cap = (uint32_t)bytes};
+	v->chunks[at] = c;
+	for (; n; n--, i++) {
+		struct var_slot old = v->slots[i];
+		size_t one = block_bytes(block_of(v, old));
+		memcpy(c->bytes + c->used, block_of(v, old), one);
+		v->slots[i].chunk = at & 0x1fff, v->slots[i].at = c->used & 0x3ff;
+		c->used += (uint32_t)one, c->live++;
+		block_free(v, old);
+	}
+	return ST_OK;
+}
+
+void vars_settle(struct vars *v)
+{
+	enum { WORTH_BYTES = 256 };
+	size_t live = 0, bytes;
+
+	for (uint32_t i = 0, n; i < v->count; i += n) {
+		n = run_of(v, i, &bytes);
+		live += sizeof(struct chunk) + bytes;
+	}
+	if (chunks_bytes(v) < live + WORTH_BYTES)
+		return;
+	for (uint32_t i = 0, n; i < v->count; i += n) {
+		n = run_of(v, i, &bytes);
+		if (run_move(v, i, n, bytes))
+			return;
+	}
+	if (chunk_growing(v) && !chunk_growing(v)->live) {
+		ASAN_UNPOISON_MEMORY_REGION(chunk_growing(v)->bytes, chunk_growing(v)->cap);
+		mem_free(v->chunks[v->newest]);
+		v->chunks[v->newest] = NULL;
+	}
+}
+
 /* A value ends at a zero byte, which somebody outside may have sent; where a text lies behind it, it must end there
  * too. */
 int vars_slot_set(struct vars *v, struct sv name, struct sv value, unsigned origin, bool is_array, struct sv text)
