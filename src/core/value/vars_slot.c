@@ -85,10 +85,15 @@ static int chunk_place(struct vars *v, uint16_t *at)
 	return ST_OK;
 }
 
+static struct chunk *chunk_growing(const struct vars *v)
+{
+	return v->newest < v->chunk_count ? v->chunks[v->newest] : NULL;
+}
+
 static struct chunk *chunk_new(struct vars *v, size_t room)
 {
 	struct chunk *c;
-	size_t cap = !v->chunk_count ? CHUNK_FIRST : CHUNK_MAX;
+	size_t cap = chunk_growing(v) ? CHUNK_MAX : CHUNK_FIRST;
 	uint16_t at;
 
 	if (cap < room)
@@ -99,11 +104,6 @@ static struct chunk *chunk_new(struct vars *v, size_t room)
 	ASAN_POISON_MEMORY_REGION(c->bytes, cap);
 	v->newest = at;
 	return v->chunks[at] = c;
-}
-
-static struct chunk *chunk_growing(const struct vars *v)
-{
-	return v->chunk_count ? v->chunks[v->newest] : NULL;
 }
 
 static char *block_of(const struct vars *v, struct var_slot slot)
@@ -401,6 +401,7 @@ static int run_move(struct vars *v, uint32_t i, uint32_t n, size_t bytes)
 void vars_settle(struct vars *v)
 {
 	enum { WORTH_BYTES = 256 };
+	struct chunk *c;
 	size_t live = 0, bytes;
 
 	for (uint32_t i = 0, n; i < v->count; i += n) {
@@ -414,11 +415,13 @@ void vars_settle(struct vars *v)
 		if (run_move(v, i, n, bytes))
 			return;
 	}
-	if (chunk_growing(v) && !chunk_growing(v)->live) {
-		ASAN_UNPOISON_MEMORY_REGION(chunk_growing(v)->bytes, chunk_growing(v)->cap);
-		mem_free(v->chunks[v->newest]);
+	c = chunk_growing(v);
+	if (c && !c->live) {
+		ASAN_UNPOISON_MEMORY_REGION(c->bytes, c->cap);
+		mem_free(c);
 		v->chunks[v->newest] = NULL;
 	}
+	v->newest = UINT16_MAX; /* none: what comes is little */
 }
 
 /* A value ends at a zero byte, which somebody outside may have sent; where a text lies behind it, it must end there
