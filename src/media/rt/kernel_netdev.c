@@ -23,7 +23,8 @@ static uint16_t family(void)
 	const void *found = ask_find(&q, sizeof(struct genlmsghdr), CTRL_ATTR_FAMILY_ID, sizeof(id));
 	if (found)
 		memcpy(&id, found, sizeof(id));
-	return known = id;
+	known = id;
+	return id;
 }
 
 uint64_t kernel_netdev_features(uint32_t ifindex)
