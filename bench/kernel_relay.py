@@ -20,8 +20,8 @@ from test_kernel_relay import FarPhone, kernel_packets, wait_kernel
 
 SECONDS, CALLS = 8, 400
 SWITCH_PAUSE_NS, LONG_PAUSE_NS, PHONE_PAUSE_NS = 100_000, 1_000_000, 500_000
-# how phones' packets reach the switch's interface (buffers, frames; rare: frames, looked for after LONG_PAUSE_NS, so that as many
-# are found at once as at ten times the calls), by what it relays, calls
+# how phones' packets reach the switch's interface (buffers, frames; rare: frames, looked for after LONG_PAUSE_NS, so that more are
+# found at once, as at more calls), by what it relays, calls
 RUNS = (("buffers", "sockets", CALLS), ("buffers", "tc", CALLS), ("buffers", "xdp", CALLS),
         ("frames", "sockets", CALLS // 10), ("frames", "sockets", CALLS), ("frames", "tc", CALLS), ("frames", "xdp", CALLS),
         ("rare", "sockets", CALLS // 10), ("rare", "sockets", CALLS), ("rare", "tc", CALLS), ("rare", "xdp", CALLS))
