@@ -12,12 +12,13 @@ import time
 import rows_calls
 import rows_dtls
 import rows_events
+import rows_held
 import rows_media
 import rows_relay
 import rows_services
 from switch import BUILD, CORES, LOAD_CORE, SWITCH_CORE, note
 
-ROWS = {row.key: row for module in (rows_calls, rows_events, rows_media, rows_relay, rows_dtls, rows_services) for row in module.ROWS}
+ROWS = {row.key: row for module in (rows_calls, rows_events, rows_media, rows_held, rows_relay, rows_dtls, rows_services) for row in module.ROWS}
 
 
 def table(rows):
