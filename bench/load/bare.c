@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { NICE = -10 }; /* as a media thread has it */
+
 static int pair_socket(uint16_t to, unsigned *port)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -50,6 +52,7 @@ int main(int argc, char **argv)
 		printf("%u%c", port, i % 2 ? '\n' : ' ');
 	}
 	fflush(stdout);
+	(void)setpriority(PRIO_PROCESS, 0, NICE);
 	struct epoll_event over = {.events = EPOLLIN, .data.u32 = UINT32_MAX};
 	if (epoll_ctl(ep, EPOLL_CTL_ADD, STDIN_FILENO, &over))
 		return 1;

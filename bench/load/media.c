@@ -90,16 +90,37 @@ static void talk_put(uint8_t *payload)
 		payload[i] = i / 4 % 2 ? 0xa8 : 0x28;
 }
 
+/* What is due at once goes by one system call; with a time stamp of its own, so not too much of it. */
+enum { OUT = 16 };
+static struct side_out {
+	unsigned count;
+	struct mmsghdr head[OUT];
+	struct iovec part[OUT];
+	uint8_t bytes[OUT][PACKET + PHONE_TAG];
+} outs[2];
+
+static void side_flush(unsigned side)
+{
+	struct side_out *o = &outs[side];
+	for (unsigned done = 0; done < o->count;) {
+		int n = sendmmsg(media_fd[side], o->head + done, o->count - done, 0);
+		done += n > 0 ? (unsigned)n : 1; /* one that cannot be sent is lost, and counted so */
+	}
+	o->count = 0;
+}
+
 static void send_one(struct stream *s)
 {
 	/* the marker goes through a relay as it is: with SRTP it says which packets count */
 	uint8_t marker = opt.has_srtp && is_measured ? 0x80 : 0;
-	uint8_t packet[PACKET + PHONE_TAG] = {0x80, marker, (uint8_t)(s->seq >> 8), (uint8_t)s->seq};
+	struct side_out *o = &outs[s->side];
+	uint8_t *packet = o->bytes[o->count];
 	int n = PACKET;
 	uint32_t ts = htonl(s->ts), ssrc = htonl(s->ssrc);
 	struct payload p = {MAGIC, s->slot, s->side, is_measured, 0};
 	struct timespec t;
 
+	packet[0] = 0x80, packet[1] = marker, packet[2] = (uint8_t)(s->seq >> 8), packet[3] = (uint8_t)s->seq;
 	memcpy(packet + 4, &ts, 4);
 	memcpy(packet + 8, &ssrc, 4);
 	memset(packet + 12, 0xff, PAYLOAD);
@@ -111,7 +132,11 @@ static void send_one(struct stream *s)
 		memcpy(packet + 12, &p, sizeof(p));
 	if (opt.has_srtp)
 		n = phone_seal(s->side, s->slot, packet, n);
-	sendto(media_fd[s->side], packet, (size_t)n, 0, (const struct sockaddr *)&s->to, sizeof(s->to));
+	o->part[o->count] = (struct iovec){packet, (size_t)n};
+	o->head[o->count].msg_hdr = (struct msghdr){
+	    .msg_name = &s->to, .msg_namelen = sizeof(s->to), .msg_iov = &o->part[o->count], .msg_iovlen = 1};
+	if (++o->count == OUT)
+		side_flush(s->side);
 	media_counts.sent += is_measured;
 	s->seq++;
 	s->ts += 160;
@@ -129,6 +154,8 @@ void media_send_due(void)
 			round_us += FRAME_US;
 		}
 	}
+	side_flush(0);
+	side_flush(1);
 }
 
 static void timed(const struct payload *p, int64_t arrived_ns)
