@@ -44,7 +44,8 @@ static bool certificate_make(void)
 	X509_gmtime_adj(X509_getm_notBefore(x), -3600);
 	X509_gmtime_adj(X509_getm_notAfter(x), 86400);
 	X509_set_pubkey(x, key);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)"bench", -1, -1, 0);
+	X509_NAME_add_entry_by_txt(
+	    X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)"bench", -1, -1, 0);
 	X509_set_issuer_name(x, X509_get_subject_name(x));
 	if (!X509_sign(x, key, EVP_sha256()) || !X509_digest(x, EVP_sha256(), digest, &n))
 		return false;
@@ -59,7 +60,8 @@ bool dtls_calls_init(const struct sockaddr_in *to, const char *number)
 	run_id = (uint32_t)getpid();
 	dtls_sip_fd = wire_socket(&sip_port, false);
 	ctx = SSL_CTX_new(DTLS_server_method());
-	if (!ctx || !certificate_make() || SSL_CTX_set_tlsext_use_srtp(ctx, "SRTP_AES128_CM_SHA1_80:SRTP_AEAD_AES_128_GCM"))
+	if (!ctx || !certificate_make() ||
+	    SSL_CTX_set_tlsext_use_srtp(ctx, "SRTP_AES128_CM_SHA1_80:SRTP_AEAD_AES_128_GCM"))
 		return false;
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, believe);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
@@ -94,8 +96,9 @@ static void request(struct dtls_call *c, const char *method, unsigned cseq, cons
 	    "%s %s SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bK%c%x-%x-%x;rport\r\nMax-Forwards: 70\r\n"
 	    "From: <sip:browser@127.0.0.1>;tag=f%x-%x\r\nTo: <sip:%s@127.0.0.1>%s%s\r\nCall-ID: %x-%x-%x@dtls\r\n"
 	    "CSeq: %u %s\r\nContact: <sip:browser@127.0.0.1:%u>\r\n%sContent-Length: %zu\r\n\r\n%s",
-	    method, uri, sip_port, method[0], i, c->gen, run_id, i, c->gen, dialled, *c->to_tag ? ";tag=" : "", c->to_tag, i,
-	    c->gen, run_id, cseq, method, sip_port, *body ? "Content-Type: application/sdp\r\n" : "", strlen(body), body);
+	    method, uri, sip_port, method[0], i, c->gen, run_id, i, c->gen, dialled, *c->to_tag ? ";tag=" : "",
+	    c->to_tag, i, c->gen, run_id, cseq, method, sip_port, *body ? "Content-Type: application/sdp\r\n" : "",
+	    strlen(body), body);
 	wire_send(dtls_sip_fd, &sip_to, text, (size_t)n);
 	c->sent_us = now_us;
 }
@@ -104,7 +107,8 @@ static void invite_send(struct dtls_call *c)
 {
 	char body[900], uri[100];
 	snprintf(body, sizeof(body),
-	    "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\nm=audio %u UDP/TLS/RTP/SAVPF 0 101\r\n"
+	    "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\nm=audio %u UDP/TLS/RTP/SAVPF 0 "
+	    "101\r\n"
 	    "c=IN IP4 127.0.0.1\r\na=mid:0\r\na=sendrecv\r\na=rtcp-mux\r\na=rtpmap:0 PCMU/8000\r\n"
 	    "a=rtpmap:101 telephone-event/8000\r\na=ice-ufrag:b%04x\r\na=ice-pwd:benchbenchbenchbenchbench\r\n"
 	    "a=candidate:1 1 udp 2130706431 127.0.0.1 %u typ host\r\na=end-of-candidates\r\n"
@@ -142,7 +146,7 @@ static bool sdp_line(struct span body, const char *name, char *out, size_t size)
 	size_t n = 0;
 	if (!p)
 		return false;
-	for (p += strlen(name); p < end && *p > ' ' && n + 1 < size; p++)
+	for (p += strlen(name); p<end && * p> ' ' && n + 1 < size; p++)
 		out[n++] = *p;
 	out[n] = 0;
 	return n > 0;
@@ -221,8 +225,8 @@ static void ok_send(const struct message *m)
 	for (int i = 0; i < m->via_count && n < 2000; i++)
 		n += snprintf(text + n, sizeof(text) - (size_t)n, "Via: %.*s\r\n", SPAN(m->vias[i]));
 	n += snprintf(text + n, sizeof(text) - (size_t)n,
-	    "From: %.*s\r\nTo: %.*s\r\nCall-ID: %.*s\r\nCSeq: %u %.*s\r\nContent-Length: 0\r\n\r\n", SPAN(m->from), SPAN(m->to),
-	    SPAN(m->call_id), m->cseq, SPAN(m->cseq_method));
+	    "From: %.*s\r\nTo: %.*s\r\nCall-ID: %.*s\r\nCSeq: %u %.*s\r\nContent-Length: 0\r\n\r\n", SPAN(m->from),
+	    SPAN(m->to), SPAN(m->call_id), m->cseq, SPAN(m->cseq_method));
 	if (n < (int)sizeof(text))
 		wire_send(dtls_sip_fd, &sip_to, text, (size_t)n);
 }

@@ -7,8 +7,15 @@
 #include <string.h>
 
 enum { HEADER = 20, REQUEST = 0x0001, SUCCESS = 0x0101 };
-enum { A_USERNAME = 0x0006, A_INTEGRITY = 0x0008, A_XOR_MAPPED = 0x0020, A_PRIORITY = 0x0024, A_USE = 0x0025,
-	A_CONTROLLING = 0x802a, A_FINGERPRINT = 0x8028 };
+enum {
+	A_USERNAME = 0x0006,
+	A_INTEGRITY = 0x0008,
+	A_XOR_MAPPED = 0x0020,
+	A_PRIORITY = 0x0024,
+	A_USE = 0x0025,
+	A_CONTROLLING = 0x802a,
+	A_FINGERPRINT = 0x8028
+};
 static const uint8_t cookie[4] = {0x21, 0x12, 0xa4, 0x42};
 
 static void put16(uint8_t *p, unsigned v)
@@ -64,7 +71,8 @@ int ice_check(uint8_t *p, uint32_t number, const char *user, const char *passwor
 	return seal(p, n, password);
 }
 
-int ice_answer(uint8_t *out, const uint8_t *in, int n, const struct sockaddr_in *from, const char *password, bool *is_ours)
+int ice_answer(
+    uint8_t *out, const uint8_t *in, int n, const struct sockaddr_in *from, const char *password, bool *is_ours)
 {
 	*is_ours = n >= HEADER && in[0] == SUCCESS >> 8 && in[1] == (SUCCESS & 0xff);
 	if (n < HEADER || in[0] != 0 || in[1] != REQUEST)

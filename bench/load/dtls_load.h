@@ -38,5 +38,5 @@ bool dtls_calls_init(const struct sockaddr_in *to, const char *number);
 void dtls_call_start(int64_t due_us);
 void dtls_call_sip(const char *p, size_t n);
 void dtls_call_media(unsigned i);
-void dtls_calls_timers(void);   /* about every 20 ms */
+void dtls_calls_timers(void); /* about every 20 ms */
 void dtls_calls_hang_up(void);

@@ -120,17 +120,22 @@ static int options_read(int argc, char **argv)
 	}
 	if (o.port && o.rate > 0 && o.calls <= DTLS_CALLS_MAX)
 		return 0;
-	fprintf(stderr, "bench_dtls_calls --to PORT [--rate N] [--seconds S] [--hold-ms N] [--calls N [--keep]] [--number N] [--pid N]\n");
+	fprintf(stderr, "bench_dtls_calls --to PORT [--rate N] [--seconds S] [--hold-ms N] [--calls N [--keep]] "
+	                "[--number N] [--pid N]\n");
 	return 2;
 }
 
 static void report(int64_t wall, int64_t own, int64_t of_switch, uint64_t shaken)
 {
-	qsort(dtls_counts.took_us, dtls_counts.shaken < DTLS_TOOK_MAX ? dtls_counts.shaken : DTLS_TOOK_MAX, sizeof(uint32_t), by_size);
-	printf("{\"mode\": \"dtls\", \"offered_per_s\": %.1f, \"seconds\": %.2f, \"started\": %lu, \"answered\": %lu, \"shaken\": %lu, "
-	       "\"ok\": %lu, \"failed\": %lu, \"retransmissions\": %lu, \"setup_p50_ms\": %.3f, \"setup_p99_ms\": %.3f, "
-	       "\"setup_max_ms\": %.3f, \"done_per_s\": %.1f, \"own_cpu\": %.3f, \"switch_cpu\": %.3f, \"switch_us_per_ok\": %.1f, "
-	       "\"codes\": {",
+	qsort(dtls_counts.took_us, dtls_counts.shaken < DTLS_TOOK_MAX ? dtls_counts.shaken : DTLS_TOOK_MAX,
+	    sizeof(uint32_t), by_size);
+	printf(
+	    "{\"mode\": \"dtls\", \"offered_per_s\": %.1f, \"seconds\": %.2f, \"started\": %lu, \"answered\": %lu, "
+	    "\"shaken\": %lu, "
+	    "\"ok\": %lu, \"failed\": %lu, \"retransmissions\": %lu, \"setup_p50_ms\": %.3f, \"setup_p99_ms\": %.3f, "
+	    "\"setup_max_ms\": %.3f, \"done_per_s\": %.1f, \"own_cpu\": %.3f, \"switch_cpu\": %.3f, "
+	    "\"switch_us_per_ok\": %.1f, "
+	    "\"codes\": {",
 	    o.rate, (double)wall / 1e6, dtls_counts.started, dtls_counts.answered, dtls_counts.shaken, dtls_counts.ok,
 	    dtls_counts.failed, dtls_counts.again, took_ms(.5), took_ms(.99), took_ms(1),
 	    (double)shaken * 1e6 / (double)wall, (double)own / (double)wall, (double)of_switch / (double)wall,

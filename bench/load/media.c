@@ -12,7 +12,9 @@
 #include <time.h>
 
 enum { FRAME_US = 20000, PAYLOAD = 160, PACKET = 12 + PAYLOAD, BATCH = 64, MAGIC = 0x7a4d5e11 };
-enum { OPENED = 16 /* of so many encrypted calls one is opened, for the delay: the load is not to be the slower side */ };
+enum {
+	OPENED = 16 /* of so many encrypted calls one is opened, for the delay: the load is not to be the slower side */
+};
 struct payload {
 	uint32_t magic, slot, side, is_measured;
 	int64_t sent_ns; /* CLOCK_REALTIME, as the kernel stamps */
@@ -162,7 +164,7 @@ static void timed(const struct payload *p, int64_t arrived_ns)
 {
 	int64_t us = (arrived_ns - p->sent_ns) / 1000;
 	hist_add(&delay_hist, us);
-	media_counts.late += us > LATE_US;
+	media_counts.late += us > PACKET_LATE_US;
 }
 
 /* Whose packet it is tells the port it came from. */
@@ -241,5 +243,6 @@ void media_receive(unsigned side)
 	}
 	n = recvmmsg(media_fd[side], heads, BATCH, MSG_DONTWAIT, NULL);
 	for (int i = 0; i < n; i++)
-		take(bytes[i], heads[i].msg_len, stamp_ns(&heads[i].msg_hdr), side, opt.has_srtp ? from[i].sin_port : 0);
+		take(
+		    bytes[i], heads[i].msg_len, stamp_ns(&heads[i].msg_hdr), side, opt.has_srtp ? from[i].sin_port : 0);
 }

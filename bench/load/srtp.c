@@ -1,6 +1,6 @@
-/* SRTP of the phones (RFC 3711, AES_CM_128_HMAC_SHA1_80, keys by RFC 4568), of our own on OpenSSL's primitives: the load
- * must not be the slower side, and the switch's code must not be judged by itself. Each phone has a key of its own, made
- * of the run's secret, its call and its side. */
+/* SRTP of the phones (RFC 3711, AES_CM_128_HMAC_SHA1_80, keys by RFC 4568), of our own on OpenSSL's primitives: the
+ * load must not be the slower side, and the switch's code must not be judged by itself. Each phone has a key of its
+ * own, made of the run's secret, its call and its side. */
 #define OPENSSL_SUPPRESS_DEPRECATED /* SHA_CTX: a state that can be copied without an allocation */
 #include "srtp.h"
 #include <openssl/evp.h>

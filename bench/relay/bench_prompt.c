@@ -1,8 +1,8 @@
-/* What a prompt costs that many callers hear at once: one file of speech-like sound, played for ever to N streams of one
- * codec (PCMU, 50 packets a second of 172 bytes), against a bare loop that sends the same packets at the same pace (a
- * wheel of 2 ms, as the room has) by connected sockets; CPU time of the sending thread per packet, and their ratio. The
- * phones, in another process on another core, only take what comes. The two take turns. Usage: bench_prompt [callers
- * [seconds [rounds]]]. One line of JSON. */
+/* What a prompt costs that many callers hear at once: one file of speech-like sound, played for ever to N streams of
+ * one codec (PCMU, 50 packets a second of 172 bytes), against a bare loop that sends the same packets at the same pace
+ * (a wheel of 2 ms, as the room has) by connected sockets; CPU time of the sending thread per packet, and their ratio.
+ * The phones, in another process on another core, only take what comes. The two take turns. Usage: bench_prompt
+ * [callers [seconds [rounds]]]. One line of JSON. */
 #include "base/role.h"
 #include "loop/loop.h"
 #include "rig.h"

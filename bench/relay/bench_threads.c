@@ -1,9 +1,9 @@
 /* Whether media threads share anything on the way of a packet: the same streams through one media thread and through
- * two, paced (50 packets a second each) and flat out (what comes back is answered at once); CPU time per packet, packets
- * a second, and how often the threads gave up their core by themselves. Of the paced stretches the ids of the threads
- * and the moments of begin and end are told, so that who traces the program's futex calls can count those in between.
- * With four cores there are two for the relays and two for the load; with less both threads live on the first one, and
- * packets a second say nothing. Usage: bench_threads [streams [seconds]]. One line of JSON. */
+ * two, paced (50 packets a second each) and flat out (what comes back is answered at once); CPU time per packet,
+ * packets a second, and how often the threads gave up their core by themselves. Of the paced stretches the ids of the
+ * threads and the moments of begin and end are told, so that who traces the program's futex calls can count those in
+ * between. With four cores there are two for the relays and two for the load; with less both threads live on the first
+ * one, and packets a second say nothing. Usage: bench_threads [streams [seconds]]. One line of JSON. */
 #include "base/role.h"
 #include "loop/loop.h"
 #include "rig.h"
@@ -85,7 +85,8 @@ static struct stretch run(unsigned threads, bool is_flat)
 
 static void print(const char *name, const struct stretch *x)
 {
-	printf("\"%s\":{\"cpu_ns_per_packet\":%.0f,\"cpu_share\":%.3f,\"per_s\":%.0f,\"sent\":%llu,\"received\":%llu,\"waits_"
+	printf("\"%s\":{\"cpu_ns_per_packet\":%.0f,\"cpu_share\":%.3f,\"per_s\":%.0f,\"sent\":%llu,\"received\":%llu,"
+	       "\"waits_"
 	       "per_s\":%.1f,\"begin\":%.6f,\"end\":%.6f,\"ids\":[",
 	    name, x->f.cpu_ns, x->f.cpu_share, (double)x->f.received / rig_seconds, (unsigned long long)x->f.sent,
 	    (unsigned long long)x->f.received, (double)x->waits / x->seconds, x->begin_s, x->end_s);

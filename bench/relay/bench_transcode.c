@@ -114,7 +114,8 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], others[i].name))
 			other = &others[i];
 	if (!other || !rig_options(argc - 1, argv + 1) || rounds < 1) {
-		fprintf(stderr, "usage: bench_transcode G722|opus [streams (2..%d) [seconds [rounds]]]\n", RIG_STREAMS_MAX);
+		fprintf(
+		    stderr, "usage: bench_transcode G722|opus [streams (2..%d) [seconds [rounds]]]\n", RIG_STREAMS_MAX);
 		return 2;
 	}
 	bare = bare_of(other->name, other->rate_hz);

@@ -257,8 +257,9 @@ void rig_add(struct rig_figures *sum, const struct rig_figures *f, int rounds)
 
 void rig_print(const char *name, const struct rig_figures *f)
 {
-	printf("\"%s\":{\"cpu_ns_per_packet\":%.0f,\"cpu_share\":%.3f,\"delay_us_p50\":%u,\"delay_us_p99\":%u,\"sent\":%"
-	       "llu,\"received\":%llu}",
+	printf(
+	    "\"%s\":{\"cpu_ns_per_packet\":%.0f,\"cpu_share\":%.3f,\"delay_us_p50\":%u,\"delay_us_p99\":%u,\"sent\":%"
+	    "llu,\"received\":%llu}",
 	    name, f->cpu_ns, f->cpu_share, f->p50, f->p99, (unsigned long long)f->sent,
 	    (unsigned long long)f->received);
 }
