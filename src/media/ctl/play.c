@@ -396,7 +396,7 @@ void mctl_set_finder(mctl_find_fn fn)
 
 /* A part's sound that was read goes into the cache; or is given up, when another caller's play has put it there
  * meanwhile: a thousand who begin at once hear one. */
-static void clip_share(struct mplay *p, size_t i)
+ON_CTL static void clip_share(struct mplay *p, size_t i)
 {
 	struct clip_ref *ref = &p->refs[i];
 	char *found = NULL;
