@@ -25,6 +25,7 @@ class HeldSwitch(Switch):
 
     def raise_limits(self):
         super().raise_limits()
+        self.env["TANDEM_RTP_START"] = "2000"  # a pair rests 30 s after use: there must be enough for this step and the one before
         conf = self.root / "conf"
         p = conf / "autoload_configs/switch.conf.xml"
         p.write_text(p.read_text().replace('name="media-threads" value="auto"', 'name="media-threads" value="1"'))

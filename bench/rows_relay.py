@@ -85,7 +85,7 @@ def row_threads():
 
 
 ROWS = [
-    Row("prompt", row_prompt),
-    Row("transcode", row_transcode),
+    Row("prompt", row_prompt, by_name=True),
+    Row("transcode", row_transcode, by_name=True),
     Row("threads", row_threads, by_name=True),
 ]
