@@ -200,6 +200,22 @@ def test_what_was_made_good_is_not_asked_for(sw, phone):
     send(a, parity.red(lost, RED))
     b.gather(lambda: newest - 1 in b.seen)
     assert b.seen[newest - 1][12:] == lost[12:]
+    # what came here and was lost behind us is asked for, and goes once more
+    there = b.seen.pop(newest)
+    b.rtcp(feedback(205, 1, b.ssrc, ssrc, struct.pack("!HH", newest, 0)))
+    _, one = a.hears(is_nack)
+    assert one[12:] == struct.pack("!HH", parity.seq_of(lost) + 1, 0)
+    send(a, parity.red(a.packet(payload=there[12:], pt=VP8, seq=parity.seq_of(lost) + 1), RED))
+    b.gather(lambda: newest in b.seen)
+    assert b.seen[newest] == there
+    # of what was made good the sender is asked when it did not help
+    for _ in range(2):
+        b.seen.pop(made_good)
+        b.rtcp(feedback(205, 1, b.ssrc, ssrc, struct.pack("!HH", made_good, 0)))
+        b.gather(lambda: made_good in b.seen)
+    b.rtcp(feedback(205, 1, b.ssrc, ssrc, struct.pack("!HH", made_good, 0)))
+    _, one = a.hears(is_nack)
+    assert one[12:] == struct.pack("!HH", parity.seq_of(group[1]), 0)
     finish(a, b)
 
 

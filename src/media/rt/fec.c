@@ -14,6 +14,8 @@
 
 #include <string.h>
 
+enum { AGAIN_MAX = 3 }; /* so often what was made good goes once more; then the sender is asked */
+
 int rt_fec_new(struct rt_fec **out)
 {
 	struct rt_fec *c = mem_zalloc(sizeof(*c));
@@ -66,7 +68,7 @@ static void window_start(struct rt_fec *c, uint16_t seq, uint32_t ssrc)
 	renumber_start(&c->in, seq, seq);
 }
 
-/* Notes what this number is. False: it has been here. p NULL: nothing is kept of it. */
+/* Notes what this number is. False: it has been here, and is known. p NULL: nothing is kept of it. */
 static bool note(
     struct rt_fec *c, uint16_t seq, enum fec_kind kind, const uint8_t *p, size_t n, const uint8_t exts[MEDIA_EXT_COUNT])
 {
@@ -74,9 +76,9 @@ static bool note(
 	struct fec_slot *s = slot_of(c, seq);
 	if (!s)
 		return true;
-	if (s->kind != FEC_NONE)
-		return false;
-	s->seq = seq, s->kind = (uint8_t)kind, s->n = 0;
+	if (s->kind != FEC_NONE) /* twice: asked for again by the far side, which did not get it */
+		return s->kind == FEC_MEDIA && kind == FEC_MEDIA;
+	s->seq = seq, s->kind = (uint8_t)kind, s->n = 0, s->again = 0;
 	if (p && n <= sizeof(s->bytes)) {
 		memcpy(s->bytes, p, n);
 		s->n = (uint16_t)n;
@@ -233,9 +235,12 @@ bool fec_wanted(struct rt_stream *s, uint16_t seq, uint16_t *out)
 	struct fec_slot *slot = slot_of(c, (uint16_t)raw);
 	if (!slot || slot->kind == FEC_NONE || slot->kind == FEC_MEDIA)
 		return true;
-	if (slot->kind == FEC_RECOVERED) {
-		slot->kind = FEC_SENT_AGAIN;
-		slot_pass(s->t, s->f, slot);
+	if (slot->kind == FEC_PARITY)
+		return false;
+	if (slot->again++ == AGAIN_MAX) { /* perhaps it is not what it should be */
+		slot->kind = FEC_MEDIA;
+		return true;
 	}
+	slot_pass(s->t, s->f, slot);
 	return false;
 }

@@ -11,10 +11,11 @@ enum {
 	FEC_PARITY_MAX = ULPFEC_HEAD_BYTES + ULPFEC_LEVEL_BYTES_MAX + ULPFEC_BYTES_MAX,
 	FEC_PENDING = 8
 };
-enum fec_kind { FEC_NONE, FEC_MEDIA, FEC_RECOVERED, FEC_SENT_AGAIN, FEC_PARITY };
+enum fec_kind { FEC_NONE, FEC_MEDIA, FEC_RECOVERED, FEC_PARITY };
 struct fec_slot {
 	uint16_t seq, n; /* n 0: it was too long to be kept */
 	uint8_t kind;    /* enum fec_kind */
+	uint8_t again;   /* FEC_RECOVERED: so often it was sent again */
 	uint8_t bytes[FEC_PACKET_MAX];
 };
 struct fec_parity { /* more than one is missing */
