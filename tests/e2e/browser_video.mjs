@@ -52,7 +52,9 @@ await tell(context, pageUrl, bundle, async ({ url, domain, users, codec, bundleP
     const c = all.find(x => x.id === v.codecId) || {};
     return { frames: v.framesDecoded || 0, width: v.frameWidth, codec: c.mimeType, energy: sound.totalAudioEnergy || 0, lost: v.packetsLost, pli: out.pliCount, nack: out.nackCount,
       keys: v.keyFramesDecoded, transports: all.filter(x => x.type === 'transport').length, dtls: all.filter(x => x.type === 'transport').map(x => x.dtlsState),
-      target: out.targetBitrate, packets: v.packetsReceived, fec: v.fecPacketsReceived, asked: v.nackCount };
+      target: out.targetBitrate, packets: v.packetsReceived, asked: v.nackCount,
+      sound: { redundant: sound.fecPacketsReceived, unused: sound.fecPacketsDiscarded, lost: sound.packetsLost, packets: sound.packetsReceived,
+        concealed: sound.concealedSamples, samples: sound.totalSamplesReceived } };
   };
   const watch = async (s, wanted) => {
     for (const r of s.connection.getReceivers()) { // what nobody plays is not measured
