@@ -34,8 +34,8 @@ def main(loss, where, modules):
     sw = switch(where)
     for script in ("chromium.mjs", "browser_video.mjs"):
         shutil.copy(HERE / script, modules)
-    if loss:  # not of signalling by TCP
-        nft(f"meta l4proto udp udp length > 90 numgen random mod 100 < {loss} counter drop")
+    if loss:  # of what the browsers send to the switch's ports
+        nft(f"udp dport 10000-32767 udp length > 90 numgen random mod 100 < {loss} counter drop")
     events = sw.esl()
     events.subscribe("CHANNEL_HANGUP_COMPLETE")
     proc = subprocess.Popen(["node", "browser_video.mjs", shutil.which("chromium"), "https://pages.example/", f"wss://127.0.0.1:{sw.wss_port}", sw.domain,

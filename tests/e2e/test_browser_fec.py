@@ -35,14 +35,14 @@ def test_all_arrives(tmp_path, modules):
         assert count(leg, "video_in_media") > 40 and count(leg, "video_in_skip") == 0
 
 
-def test_eight_of_a_hundred_are_lost(tmp_path, modules):
-    """Video's by parity on both legs; sound's by RED on the caller's alone: what he says is made good here, what he hears by his browser."""
+def test_a_twentieth_is_lost(tmp_path, modules):
+    """On the way to the switch: video is made good by the browsers' parity, for which NACK is left out, and the caller's sound by his RED."""
     if os.geteuid() or not shutil.which("nft") or subprocess.run(["unshare", "-n", "true"], capture_output=True).returncode:
         pytest.skip("network namespaces and nft need root")
-    r = scene(8, tmp_path, modules)
+    r = scene(5, tmp_path, modules)
     for leg in r["legs"]:
-        assert count(leg, "video_in_fec") > 20 and count(leg, "video_out_fec") > 5 and count(leg, "video_in_recovered") > 0, leg
-        assert count(leg, "video_in_skip") == 0
+        assert count(leg, "video_in_fec") > 5 and count(leg, "video_in_skip") == 0, leg
+    assert sum(count(leg, "video_in_recovered") for leg in r["legs"]) > 0, r["legs"]
     caller, = [leg for leg in r["legs"] if "audio_in_recovered_packet_count" in leg]
     assert int(caller["audio_in_flaw_total"]) > 10
     assert count(caller, "audio_in_recovered") > 0.6 * int(caller["audio_in_flaw_total"]), caller

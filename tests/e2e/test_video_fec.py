@@ -269,7 +269,7 @@ def test_own_parity_for_who_loses(sw, phone):
     assert [p[12:] for _, p in sorted(b.seen.items())] == [p[12:] for p in sent]
     for p in b.parity:
         numbers = parity.covers(p)
-        assert 2 <= len(numbers) <= 8
+        assert 3 <= len(numbers) <= 7
         for n in numbers:
             assert parity.recover(p, {k: v for k, v in b.seen.items() if k != n}, ssrc) == b.seen[n]
     numbers = sorted(s for s, _ in b.order)

@@ -7,7 +7,7 @@
  * No packet waits: one that is lost is passed on when the parity of it, or the last but one of the others, is there,
  * and has its own number, as if the network had held it up. Kept are the last FEC_WINDOW packets, as they are
  * protected. What was made good and comes after all is dropped; what the far side misses of it is not asked of the
- * sender, and goes to it once more from here. What goes out: fec_out.c. */
+ * sender, and goes to it again from here. What goes out: fec_out.c. */
 #include "base/mem.h"
 #include "media/rt/fec_i.h"
 #include "rtp/red.h"

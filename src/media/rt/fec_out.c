@@ -1,8 +1,8 @@
 /* What goes to a far side that agreed to RED with ULPFEC: each packet in RED, and parity of our own while it tells that
  * it loses packets: one packet of it for every few, the fewer the more are lost, so that about two in five of these
- * groups lack one. A group also ends with a picture when it took long, so that what is lost is not made good when
- * nobody waits for it any more. Parity has numbers of the one sequence: those of the relayed packets move up behind
- * each (rtp/renumber.h knows by how much, for what comes late and for what is asked for again). */
+ * groups lack one. A group that is half full ends with a picture when it took long, so that what is lost is not made
+ * good when nobody waits for it any more. Parity has numbers of the one sequence: those of the relayed packets move up
+ * behind each (rtp/renumber.h knows by how much, for what comes late and for what is asked for again). */
 #include "media/rt/fec_i.h"
 
 #include <string.h>
@@ -74,7 +74,9 @@ ON_MEDIA static bool protect(struct rt_thread *t, struct rt_flow *f, const uint8
 		c->maker.count = 0;
 		return false;
 	}
-	return c->maker.count >= group_size(c->loss) || (p[1] & 128 && t->now_us - c->begun_us >= GROUP_US);
+	unsigned size = group_size(c->loss), count = c->maker.count;
+	bool is_late = p[1] & 128 && t->now_us - c->begun_us >= GROUP_US;
+	return count >= size || (is_late && count >= GROUP_MIN && 2 * count >= size);
 }
 
 ON_MEDIA static void parity_send(struct rt_thread *t, struct rt_flow *f)
