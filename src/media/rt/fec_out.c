@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum {
-	GROUP_MIN = 3, /* so parity is a third of what goes, at most */
+	GROUP_MIN = 3, /* so one in four packets is parity, at most */
 	GROUP_MAX = 24,
 	GROUP_SHARE = 102, /* packets lost of 256 that one packet of parity is for: 0.4 */
 	GROUP_US = 60000
