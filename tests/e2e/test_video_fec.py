@@ -305,6 +305,31 @@ def test_both_have_it(sw, phone):
     finish(a, b)
 
 
+def test_held_and_resumed(sw, phone):
+    """Agreed to again under the same numbers; what was kept and how it is numbered goes on, and is made good."""
+    a, b, first = bridged(sw, phone, "7804", b=WITH)
+    rng = random.Random(12)
+
+    def lossy(count):
+        group = [media(a, rng, False) for _ in range(4)]
+        for p in group[1:]:
+            send(a, parity.red(p, RED))
+        send(a, parity_packet(a, group))
+        b.gather(lambda: len(b.seen) == count)
+        return [p[12:] for p in group]
+    sent = lossy(4)
+    for version, way in ((2, "sendonly"), (3, "sendrecv")):
+        a.request("INVITE", body=a.description(version=version, dir=way))
+        ok = a.expect(200)
+        a.request("ACK", cseq=int(ok.get("CSeq").split()[0]))
+        assert f"a=rtpmap:{RED} red/90000" in ok.body and f"a=rtpmap:{FEC} ulpfec/90000" in ok.body
+        a.learn(ok.body)
+        sent += lossy(len(sent) + 4)
+    got = sorted(b.seen.items())
+    assert [p[12:] for _, p in got] == sent and [s - got[0][0] for s, _ in got] == list(range(12))
+    assert finish(a, b)["in_recovered_packet_count"] == 3
+
+
 def test_nobody_asked(sw, phone):
     a, b, first = bridged(sw, phone, "7801", b=WITH)
     assert not any(word in body for word in ("red/90000", "ulpfec") for body in (a.answer.body, a.offer.body))
