@@ -242,7 +242,7 @@ def test_hostile(sw, phone):
     whole = redundant(frames(10), 0)
     for i, x in enumerate(whole):
         a.media.sendto(judge.rtp(x, 40000 + i, 900000 + 160 * i, pt=RED, ssrc=7), ("127.0.0.1", a.remote_rtp))
-    lb.wait(11)  # and the digit that nobody has pressed, which is the other phone's to judge
+    lb.wait(13)  # three of the others can be read: a digit, a block that is shorter than it might be, an empty one
     assert [p.payload[0] for p in lb.packets if len(p.payload) == 160][-10:] == list(range(10))
     finish(a, b, la, lb)
 
