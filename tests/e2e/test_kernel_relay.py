@@ -25,6 +25,9 @@ class FarPhone(Phone):
         self.net = net
         self.media.close()
         self.media = net.udp()
+        while self.media.getsockname()[1] % 2:  # the port after it gets RTCP, and must be nobody's
+            self.media.close()
+            self.media = net.udp()
         self.rtp_port = self.media.getsockname()[1]
 
     def body(self, direction="sendrecv", version=1):
