@@ -254,7 +254,7 @@ out:
 
 static ON_CTL bool may_be_asked(const struct leg_media *m, const struct addr *a)
 {
-	const struct addr *from = &m->first->signal_hosts[0];
+	const struct addr *from = &m->first->signal_from;
 	if (addr_is_set(from) && addr_eq_host(a, from) && !addr_is_loopback(from))
 		return true; /* he asks us to knock at his own door */
 	return acl_allows(
