@@ -13,6 +13,7 @@
 #include "loop/mailbox.h"
 #include "media/rt/ice.h"
 #include "media/rt/rt_i.h"
+#include "media/rt/turn_wire.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -48,12 +49,18 @@ void thread_sockets_watch(struct rt_stream *s)
 void thread_turn_watch(struct rt_stream *s)
 {
 	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = tag_of(s->slot, TAG_TURN)};
-	(void)epoll_ctl(s->t->epoll_fd, EPOLL_CTL_ADD, s->turn->fd, &ev);
+	if (s->turn->wire)
+		turn_wire_watch(s->turn->wire, s->t->epoll_fd, ev.data.u64);
+	else
+		(void)epoll_ctl(s->t->epoll_fd, EPOLL_CTL_ADD, s->turn->fd, &ev);
 }
 
 void thread_turn_unwatch(struct rt_stream *s)
 {
-	(void)epoll_ctl(s->t->epoll_fd, EPOLL_CTL_DEL, s->turn->fd, NULL);
+	if (s->turn->wire)
+		turn_wire_watch(s->turn->wire, -1, 0);
+	else
+		(void)epoll_ctl(s->t->epoll_fd, EPOLL_CTL_DEL, s->turn->fd, NULL);
 }
 
 void thread_sockets_unwatch(struct rt_stream *s)
