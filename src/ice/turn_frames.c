@@ -1,4 +1,4 @@
-/* The first two bits tell STUN from ChannelData, and both have their length in bytes three and four. What is too long
+/* The first two bits tell STUN from ChannelData (whose numbers begin with 4), and both have their length in bytes three and four. What is too long
  * to be kept is counted down as it comes; what is neither of the two means that the ends of messages are lost, and with
  * them the stream. */
 #include "ice/turn_frames.h"
@@ -33,7 +33,7 @@ int turn_frames_next(struct turn_frames *f, struct sv *message)
 		const uint8_t *p = f->p + f->at;
 		size_t len = (size_t)p[2] << 8 | p[3], head = p[0] >> 6 ? 4 : STUN_HEADER_BYTES;
 		size_t whole = head + ((len + 3) & ~(size_t)3);
-		if (p[0] >> 6 > 1 || (!(p[0] >> 6) && len % 4))
+		if ((p[0] >> 6 && p[0] >> 4 != 4) || (!(p[0] >> 6) && len % 4))
 			return ST_PARSE;
 		if (whole > TURN_FRAME_MAX) {
 			f->too_long++;

@@ -24,8 +24,7 @@ class FarPeer(IcePeer):
         super().__init__(phone, controlling, host=network.address)
 
     async def _gather(self):
-        self.inside = self.network.inside()  # kept: this is the loop's own thread, and it stays there
-        self.inside.__enter__()
+        self.network.enter()  # the loop's own thread
         await super()._gather()
 
 

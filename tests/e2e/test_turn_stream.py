@@ -73,14 +73,11 @@ class Middle:
                         return
                     (b if s is a else a).sendall(data)
 
-    def cut(self, refuse=True):
-        if refuse:
-            self.listener.shutdown(socket.SHUT_RDWR)
-            self.listener.close()
-        for a, b in self.pairs:
-            for s in (a, b):
-                with contextlib.suppress(OSError):
-                    s.shutdown(socket.SHUT_RDWR)
+    def cut(self):
+        for s in (self.listener, *(s for pair in self.pairs for s in pair)):
+            with contextlib.suppress(OSError):
+                s.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
 
 
 @pytest.fixture(scope="module")
@@ -117,9 +114,8 @@ def sw(tmp_path_factory, networks, turn, ca):
     s = t.Tandem(tmp_path_factory.mktemp("turn") / "instance")
     far, server = networks
     other = Authority(tmp_path_factory.mktemp("other"), "other")
-    s.middle, s.stopped, s.silent = (Middle(far.here, (turn.address, turn.PORT)) for _ in range(2)), None, None
-    s.middle, s.stopped = s.middle
-    s.silent, s.nonsense = Silent(far.here), Silent(far.here, b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    s.middle, s.stopped = (Middle(far.here, (turn.address, turn.PORT)) for _ in range(2))
+    s.silent, s.nonsense = Silent(far.here), Silent(far.here, b"SSH-2.0-OpenSSH_9.2p1\r\n")
     common = {"rtp_ip": far.here, "apply_candidate_acl": "rfc1918.auto", "turn_username": Coturn.USER, "turn_password": Coturn.PASSWORD}
     tls = {"turn_server": f"turns:{turn.address}", "turn_ca_file": str(ca.pem)}
     for name, how in {"tcp": {"turn_server": f"turn:{turn.address}?transport=tcp", "turn_ready": 2}, "tls": {**tls, "turn_ready": 2},
