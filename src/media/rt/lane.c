@@ -132,6 +132,19 @@ static void lane_laid(struct rt_lane *l, uint64_t from, size_t n)
 		l->laid_to = from + n;
 }
 
+uint64_t lane_excess(const struct rt_lane *l, uint32_t clock_hz, uint32_t ts, size_t n)
+{
+	int64_t d = (int64_t)rtp_ts_diff(ts, l->ts_anchor) * l->rate_hz / clock_hz;
+	int64_t end = (int64_t)l->at_anchor + d + (int64_t)((uint64_t)n * l->rate_hz / l->in_hz);
+	int64_t over = end - (int64_t)(l->at + l->cap);
+	return l->is_anchored && over > 0 ? (uint64_t)over : 0;
+}
+
+void lane_skipped(struct rt_lane *l)
+{
+	l->late_count = LATE_MAX - 1;
+}
+
 void lane_lay(
     struct rt_lane *l, uint32_t clock_hz, uint32_t ts, const int16_t *pcm, size_t n, int16_t *scratch, size_t cap)
 {

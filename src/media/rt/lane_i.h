@@ -40,6 +40,11 @@ ANY void lane_lay(
 ANY void lane_lay_silence(struct rt_lane *l, uint32_t clock_hz, uint32_t ts, size_t n);
 /* The next n samples of the timeline. */
 ANY void lane_take(struct rt_lane *l, int16_t *out, size_t n);
+/* How many samples that packet of n (at in_hz) would reach over those the lane has room for, by its timestamp; 0: it
+ * fits, or nothing can be said. */
+ANY uint64_t lane_excess(const struct rt_lane *l, uint32_t clock_hz, uint32_t ts, size_t n);
+/* Its taker has gone ahead of what was not there: the next packet that is late is laid anew and not left out. */
+ANY void lane_skipped(struct rt_lane *l);
 /* Of the next n samples the first stretch that did not come (yet): lost, late, or nothing is sent. Asked before they
  * are taken. */
 ANY bool lane_missing(const struct rt_lane *l, size_t n, size_t *first, size_t *count);

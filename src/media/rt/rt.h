@@ -218,7 +218,8 @@ struct rt_record {
 	/* the media thread's */
 	int status;
 	uint64_t frames_done, quiet_frames;
-	uint64_t at;       /* the timeline: frames since the start */
+	uint64_t at;       /* the timeline: frames since the start, */
+	int64_t start_us;  /* which was then (0: no tick yet) */
 	bool is_drain_due; /* to be reported */
 	bool was_drain_told;
 	struct rt_lane *lanes[2]; /* read side, write side */

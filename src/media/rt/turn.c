@@ -62,19 +62,19 @@ bool turn_bytes_send(struct rt_turn *w, const struct addr *to, const uint8_t *p,
 
 /* ---- what comes ---- */
 
-/* Calls fn for each message that is there, of UDP for one. False: the stream is over. */
+/* Calls fn for each message that is there, of UDP for one. How many; negative: the stream is over. */
 typedef void (*message_fn)(struct rt_turn *w, const uint8_t *p, size_t n, void *arg);
-static bool messages_read(struct rt_turn *w, uint8_t *p, message_fn fn, void *arg)
+static int messages_read(struct rt_turn *w, uint8_t *p, message_fn fn, void *arg)
 {
 	const char *why = NULL;
 	struct sv m;
-	int st;
+	int st, count = 0;
 
 	if (!w->wire) {
 		ssize_t n = recv(w->fd, p, RT_PACKET_MAX, MSG_DONTWAIT);
 		if (n > 0)
 			fn(w, p, (size_t)n, arg);
-		return true;
+		return n > 0;
 	}
 	turn_wire_flush(w->wire);
 	do {
@@ -82,12 +82,13 @@ static bool messages_read(struct rt_turn *w, uint8_t *p, message_fn fn, void *ar
 		while (!st && !(st = turn_wire_next(w->wire, &m, &why))) {
 			memcpy(p, m.p, m.n);
 			fn(w, p, m.n, arg);
+			count++;
 		}
 	} while (st == ST_AGAIN && turn_wire_has_more(w->wire));
 	if (st == ST_AGAIN)
-		return true;
+		return count;
 	turn_lost(&w->client, why);
-	return false;
+	return -1;
 }
 
 static void answer_look(struct rt_turn *w, const uint8_t *p, size_t n, void *arg)
@@ -120,8 +121,10 @@ static void packet_in(struct rt_turn *w, const uint8_t *p, size_t n, void *arg)
 	}
 }
 
-void turn_readable(struct rt_thread *t, struct rt_stream *s)
+bool turn_readable(struct rt_thread *t, struct rt_stream *s)
 {
-	if (s && s->turn && !messages_read(s->turn, t->packet + RT_PACKET_ROOM, packet_in, s))
+	int got = s && s->turn ? messages_read(s->turn, t->packet + RT_PACKET_ROOM, packet_in, s) : 0;
+	if (got < 0)
 		thread_turn_unwatch(s);
+	return got > 0;
 }
