@@ -170,7 +170,11 @@ void record_end(struct rt_stream *s, struct rt_record *r, int status)
 		return;
 	*at = r->next;
 	/* What is not taken yet, and was laid ahead of the tick, belongs to the record as well. */
-	for (uint64_t end = r->at + record_lag(s, r) + record_lead(r); r->at < end && !is_at_limit(r);)
+	uint64_t end = r->at + record_lag(s, r) + record_lead(r);
+	for (int side = 0; side < 2; side++)
+		if (r->lanes[side] && r->lanes[side]->laid_to > end)
+			end = r->lanes[side]->laid_to;
+	while (r->at < end && !is_at_limit(r))
 		record_frame(s, r, r->rate_hz / 100);
 	r->status = status;
 	atomic_store_explicit(&r->ring->is_ended, true, memory_order_release);
