@@ -2,9 +2,9 @@
  * either side are laid on the record's lanes by their timestamps, 60 ms ahead of the tick that reads them (enough for
  * usual jitter); what is missing when the tick comes is silence. The tick takes the frames that are due by the clock
  * (one, but for a thread that was not run for a while), mixes or interleaves the two sides, and puts them into the ring
- * that a worker drains into the file. A ring that is full costs samples, counted. After a stall packets come that lie
- * further ahead than a lane reaches: the frames before them are taken first. What is over a stall of LAG_MAX is left
- * out. */
+ * that a worker drains into the file. A ring that is full costs samples, counted. After a stall the packets that
+ * waited come first, all at once, and lie as far ahead as the record is behind; lanes and ring have room for
+ * RT_RECORD_LAG_MS, and what is over is left out. */
 #include "base/status.h"
 #include "dsp/mix.h"
 #include "media/rt/lane_i.h"
@@ -12,11 +12,7 @@
 
 #include <string.h>
 
-enum {
-	EARLY_US = 3000,   /* a slot of the wheel */
-	LAG_MAX_MS = 1700, /* under what a ring holds */
-	DRAIN_MAX = 400
-};
+enum { EARLY_US = 3000 /* a slot of the wheel */, DRAIN_MAX = 400 };
 
 static uint64_t record_lead(const struct rt_record *r)
 {
@@ -34,12 +30,10 @@ ON_MEDIA static void record_start(struct rt_stream *s, struct rt_record *r)
 	stream_plan(s);
 }
 
-ON_MEDIA static void record_frame(struct rt_stream *s, struct rt_record *r, size_t n);
-
-/* Frames that the clock is ahead of the record; n: of a tick. */
+/* Frames that the clock is ahead of the record. */
 ON_MEDIA static uint64_t record_lag(const struct rt_stream *s, struct rt_record *r)
 {
-	int64_t now_us = s->t->now_us + EARLY_US, most = (int64_t)r->rate_hz * LAG_MAX_MS / 1000;
+	int64_t now_us = s->t->now_us + EARLY_US, most = (int64_t)r->rate_hz * RT_RECORD_LAG_MS / 1000;
 	if (!r->start_us)
 		return 0;
 	int64_t lag = (now_us - r->start_us) * r->rate_hz / 1000000 - (int64_t)r->at;
@@ -55,23 +49,6 @@ static bool is_at_limit(const struct rt_record *r)
 	return r->limit_frames && r->frames_done >= r->limit_frames;
 }
 
-/* A packet that came during a stall may lie behind what a lane holds. Before its samples are made: record_frame() uses
- * the same scratch. */
-ON_MEDIA static void records_reach(struct rt_stream *s, int side, const struct media_codec *codec, uint32_t ts)
-{
-	uint32_t clock_hz = codec->clock_hz ? codec->clock_hz : 8000;
-	for (struct rt_record *r = s->records; r; r = r->next) {
-		const struct rt_lane *l = r->lanes[side];
-		size_t n = r->rate_hz / 100;
-		if (!l)
-			continue;
-		uint64_t over = lane_excess(l, clock_hz, ts, (size_t)l->in_hz * RT_PTIME_MAX_MS / 1000);
-		if (over && over <= record_lag(s, r))
-			for (uint64_t end = r->at + over; r->at < end && !is_at_limit(r);)
-				record_frame(s, r, n);
-	}
-}
-
 ON_MEDIA static void record_lay(struct rt_stream *s, int side, const struct media_codec *codec,
     const struct codec_ops *ops, uint32_t ts, const int16_t *pcm, size_t n)
 {
@@ -79,15 +56,16 @@ ON_MEDIA static void record_lay(struct rt_stream *s, int side, const struct medi
 	uint32_t clock_hz = codec->clock_hz ? codec->clock_hz : 8000;
 	for (struct rt_record *r = s->records; r; r = r->next) {
 		struct rt_lane *l = r->lanes[side];
-		if (l && l->in_hz == ops->rate_hz)
-			lane_lay(l, clock_hz, ts, pcm, n, t->pcm[1], RT_FRAME_MAX_SAMPLES);
+		if (!l || l->in_hz != ops->rate_hz)
+			continue;
+		l->behind = record_lag(s, r);
+		lane_lay(l, clock_hz, ts, pcm, n, t->pcm[1], RT_FRAME_MAX_SAMPLES);
 	}
 	pcm_lay(s, side, clock_hz, ts, pcm, n);
 }
 
 void record_tap_read(struct rt_stream *s, struct pkt *k)
 {
-	records_reach(s, RT_READ, &s->params.recv, k->ts);
 	const int16_t *pcm = pkt_samples(s, k);
 	if (pcm)
 		record_lay(s, RT_READ, &s->params.recv, s->coders.dec.ops, k->ts, pcm, (size_t)k->pcm_count);
@@ -96,7 +74,6 @@ void record_tap_read(struct rt_stream *s, struct pkt *k)
 void record_tap_sent(struct rt_stream *s, uint32_t ts, const uint8_t *p, size_t n)
 {
 	struct codec_dec *d = &s->coders.sent;
-	records_reach(s, RT_WRITE, &s->params.send, ts);
 	int got = d->ops ? codec_decode(d, p, n, s->t->pcm[0], RT_FRAME_MAX_SAMPLES) : 0;
 	if (got > 0)
 		record_lay(s, RT_WRITE, &s->params.send, d->ops, ts, s->t->pcm[0], (size_t)got);

@@ -202,6 +202,7 @@ ANY void rt_play_free(struct rt_play *p); /* drops its references */
 enum {
 	RT_RECORD_LEAD_MS = 60 /* of a record that says nothing else */,
 	RT_RECORD_RING_S = 6 /* a disk may stall for 5 */,
+	RT_RECORD_LAG_MS = 1500, /* and its media thread for so long */
 	RT_PCM_LEAD_MS = 40
 }; /* how late packets may be */
 /* A record: made by control; the media thread writes samples into the ring, a worker drains it into the file. */
