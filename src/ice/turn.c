@@ -10,7 +10,7 @@
 enum {
 	RTO_US = 500000,
 	RTO_MAX_US = 8000000,
-	TRIES_MAX = 6,      /* some 23 s */
+	TRIES_MAX = 6,        /* some 23 s */
 	STREAM_US = 39500000, /* RFC 8489 section 6.2.2: Ti */
 	NONCES_MAX = 3,
 	LIFETIME_S = 600,

@@ -26,7 +26,7 @@ struct turn_conf {
 	const char *username, *password;
 	turn_send_fn send;
 	void (*random)(void *p, size_t n);
-	void *arg; /* of send */
+	void *arg;      /* of send */
 	bool is_stream; /* TCP or TLS to the server: nothing is sent twice, and ChannelData are filled up */
 };
 struct turn_peer {
@@ -61,7 +61,8 @@ ANY int turn_begin(struct turn_client *c, const struct turn_conf *conf, int64_t 
 ANY void turn_end(struct turn_client *c, int64_t now_us);
 /* The way to the server is gone, and the allocation with it. why: static text. */
 ANY void turn_lost(struct turn_client *c, const char *why);
-/* What came from the server (over a stream one of its messages, ice/turn_frames.h). True: it is what a peer sent, *from and *data (into p) say who and what. */
+/* What came from the server (over a stream one of its messages, ice/turn_frames.h). True: it is what a peer sent, *from
+ * and *data (into p) say who and what. */
 ANY bool turn_packet(
     struct turn_client *c, const uint8_t *p, size_t n, int64_t now_us, struct addr *from, struct sv *data);
 /* What is due. The time of the next call, at the latest; INT64_MAX: none. */

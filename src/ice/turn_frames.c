@@ -1,6 +1,6 @@
-/* The first two bits tell STUN from ChannelData (whose numbers begin with 4), and both have their length in bytes three and four. What is too long
- * to be kept is counted down as it comes; what is neither of the two means that the ends of messages are lost, and with
- * them the stream. */
+/* The first two bits tell STUN from ChannelData (whose numbers begin with 4), and both have their length in bytes three
+ * and four. What is too long to be kept is counted down as it comes; what is neither of the two means that the ends of
+ * messages are lost, and with them the stream. */
 #include "ice/turn_frames.h"
 #include "ice/stun.h"
 #include <string.h>

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 enum { TURN_FRAME_MAX = 2048, TURN_FRAMES_BYTES = 2 * TURN_FRAME_MAX };
-struct turn_frames { /* zero-initialised: nothing came */
+struct turn_frames {       /* zero-initialised: nothing came */
 	size_t at, n;      /* of p: what was not given yet */
 	size_t skip;       /* bytes to come of a message that is too long */
 	uint64_t too_long; /* those messages */

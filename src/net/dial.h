@@ -15,8 +15,8 @@ ON_WORK int dial_trust_new(struct dial_trust **out, const char *ca_path);
 
 enum { DIAL_READ = 1, DIAL_WRITE = 2, DIAL_ERROR_MAX = 160 };
 struct dial_conn;
-/* Begins to connect. from: our address, NULL = any; trust NULL: plain. host: the name asked for and (unless skips_verify) proven by the certificate;
- * an address when it is one. ST_IO. */
+/* Begins to connect. from: our address, NULL = any; trust NULL: plain. host: the name asked for and (unless
+ * skips_verify) proven by the certificate; an address when it is one. ST_IO. */
 ANY int dial_open(struct dial_conn **out, const struct addr *from, const struct addr *to,
     const struct dial_trust *trust, const char *host, bool skips_verify);
 ANY int dial_fd(const struct dial_conn *c);
@@ -27,6 +27,6 @@ ANY int dial_read(struct dial_conn *c, void *p, size_t n, unsigned *want);
 ANY int dial_write(struct dial_conn *c, const void *p, size_t n, unsigned *want);
 /* It stands, and packets go over it from now on: what TLS needs for reading and writing is kept, not made each time. */
 ANY void dial_keep(struct dial_conn *c);
-ANY bool dial_has_more(const struct dial_conn *c); /* there is something to read that the socket does not tell of */
+ANY bool dial_has_more(const struct dial_conn *c);     /* there is something to read that the socket does not tell of */
 ANY const char *dial_error(const struct dial_conn *c); /* never NULL */
 ANY void dial_close(struct dial_conn *c);              /* NULL is fine */

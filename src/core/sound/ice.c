@@ -70,8 +70,8 @@ struct mturn *sound_turn_open(const char *owner, const char *server, const char 
 		log_error("%s: turn-server \"%s\": %s", owner, server,
 		    st == ST_INVAL         ? "turn-username and turn-password are needed, of 1 to 128 bytes"
 		    : st == ST_UNSUPPORTED ? "TURN is spoken over UDP, TCP (?transport=tcp) and TLS (turns:)"
-		    : st == ST_PARSE       ? "it is to be HOST[:PORT], turn:HOST[:PORT][?transport=tcp] or turns:HOST[:PORT]"
-		                           : status_text(st));
+		    : st == ST_PARSE ? "it is to be HOST[:PORT], turn:HOST[:PORT][?transport=tcp] or turns:HOST[:PORT]"
+		                     : status_text(st));
 	return st ? NULL : m;
 }
 

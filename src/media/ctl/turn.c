@@ -382,7 +382,8 @@ int mturn_open(struct mturn **out, const struct mturn_conf *conf)
 	m->username = mem_strdup(conf->username), m->password = mem_strdup(conf->password);
 	bool has_ca = conf->ca_file && *conf->ca_file;
 	m->ca_file = has_ca ? mem_strdup(conf->ca_file) : NULL;
-	int st = m->username && m->password && (m->ca_file || !has_ca) ? addr_parse(&m->from, sv_of(conf->from), 0) : ST_NOMEM;
+	int st = m->username && m->password && (m->ca_file || !has_ca) ? addr_parse(&m->from, sv_of(conf->from), 0)
+	                                                               : ST_NOMEM;
 	if (!st)
 		st = server_read(m, conf->server);
 	if (st) {

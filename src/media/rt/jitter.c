@@ -23,7 +23,7 @@ struct rt_jitter {
 	struct jbuf *buf;
 	struct plc plc;
 	int64_t start_us, given_us; /* since when it gives, 0 = it does not; and how much */
-	uint32_t ssrc, ts; /* of what it gives */
+	uint32_t ssrc, ts;          /* of what it gives */
 	uint16_t seq;
 	uint32_t frame_ticks;
 	size_t frame;              /* samples */

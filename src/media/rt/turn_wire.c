@@ -1,8 +1,8 @@
-/* Media that comes late is worth nothing, so a stream must not become a queue: a packet is dropped when the kernel holds
- * UNSENT_MAX bytes that it could not send yet, or when the one before is not in the kernel whole. Of the latter the rest
- * is kept here, since a message that was begun must be ended, and TLS wants the same bytes again; the requests of the
- * client may queue behind it, a few, for they are not repeated. The records of TLS are made where the packet is: the
- * context was made ready by the handshake, and its buffers stay (dial_keep). */
+/* Media that comes late is worth nothing, so a stream must not become a queue: a packet is dropped when the kernel
+ * holds UNSENT_MAX bytes that it could not send yet, or when the one before is not in the kernel whole. Of the latter
+ * the rest is kept here, since a message that was begun must be ended, and TLS wants the same bytes again; the requests
+ * of the client may queue behind it, a few, for they are not repeated. The records of TLS are made where the packet is:
+ * the context was made ready by the handshake, and its buffers stay (dial_keep). */
 #include "media/rt/turn_wire.h"
 #include "base/mem.h"
 #include "ice/stun.h"
@@ -19,7 +19,7 @@ enum {
 	UNSENT_MAX = 16384, /* over a second of speech, a picture or two */
 	MESSAGE_MAX = RT_PACKET_MAX + RT_CRYPT_TAIL + 64,
 	REQUESTS_MAX = 3,
-	IDLE_S = 30,     /* of silence, then the kernel asks whether it is there, */
+	IDLE_S = 30, /* of silence, then the kernel asks whether it is there, */
 	IDLE_EVERY_S = 10,
 	GIVE_UP_MS = 30000 /* and what is not acknowledged for so long is the end */
 };
@@ -130,7 +130,8 @@ bool turn_wire_send(struct turn_wire *w, const struct iovec *v, size_t count, bo
 		n += v[i].iov_len;
 	if (w->out_n)
 		turn_wire_flush(w);
-	if (w->is_over || n > sizeof(w->out) - (w->out_n - w->out_at) || (!is_request && (n > MESSAGE_MAX || is_behind(w)))) {
+	if (w->is_over || n > sizeof(w->out) - (w->out_n - w->out_at) ||
+	    (!is_request && (n > MESSAGE_MAX || is_behind(w)))) {
 		w->dropped++;
 		return false;
 	}

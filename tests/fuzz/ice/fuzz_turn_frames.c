@@ -1,6 +1,6 @@
-/* Arbitrary bytes of a TURN server's stream, in pieces of changing length (the first byte says which): each message lies
- * within what is held, has the length it names, and there is room for more whenever more is asked for. What comes out
- * goes on to the client. Parsers: ice/turn_frames.c, ice/turn.c */
+/* Arbitrary bytes of a TURN server's stream, in pieces of changing length (the first byte says which): each message
+ * lies within what is held, has the length it names, and there is room for more whenever more is asked for. What comes
+ * out goes on to the client. Parsers: ice/turn_frames.c, ice/turn.c */
 #include "ice/turn.h"
 #include "ice/turn_frames.h"
 #include <stdlib.h>
@@ -35,7 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct turn_frames f;
 	static struct turn_client c;
-	struct turn_conf conf = {.username = "u", .password = "p", .send = to_server, .random = random_same, .is_stream = true};
+	struct turn_conf conf = {
+	    .username = "u", .password = "p", .send = to_server, .random = random_same, .is_stream = true};
 	unsigned step;
 	int st = ST_AGAIN;
 

@@ -255,8 +255,7 @@ static int test_stream(void)
 
 int main(int argc, char **argv)
 {
-	static const struct test_case cases[] = {
-	    {"refresh", test_refresh}, {"silent", test_silent}, {"peers", test_peers}, {"forged", test_forged},
-	    {"stream", test_stream}};
+	static const struct test_case cases[] = {{"refresh", test_refresh}, {"silent", test_silent},
+	    {"peers", test_peers}, {"forged", test_forged}, {"stream", test_stream}};
 	return test_main(argc, argv, cases, sizeof(cases) / sizeof(cases[0]));
 }

@@ -101,7 +101,11 @@ static int test_closed(void)
 
 	EXPECT(!joined());
 	EXPECT_INT(turn_wire_read(w, &why), ST_AGAIN);
-	EXPECT(send(far, "\x40\x00\x00\x01" "a\0\0\0" "\x40\x00\x00\x02", 12, 0) == 12);
+	EXPECT(send(far,
+	           "\x40\x00\x00\x01"
+	           "a\0\0\0"
+	           "\x40\x00\x00\x02",
+	           12, 0) == 12);
 	EXPECT(is_ready(turn_wire_fd(w), POLLIN) && !turn_wire_read(w, &why));
 	EXPECT(!turn_wire_next(w, &m, &why) && m.n == 5 && m.p[4] == 'a');
 	EXPECT_INT(turn_wire_next(w, &m, &why), ST_AGAIN);
