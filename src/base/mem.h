@@ -16,7 +16,7 @@ void *mem_ref(void *obj);   /* NULL passes through; returns obj */
 void *mem_unref(void *obj); /* NULL passes through; always returns NULL */
 unsigned mem_refs(const void *obj);
 
-/* Plain blocks. mem_free(NULL) is fine. */
+/* Plain blocks, aligned to 8 bytes (what needs more is an object). mem_free(NULL) is fine. */
 void *mem_alloc(size_t bytes); /* uninitialised */
 void *mem_zalloc(size_t bytes);
 void *mem_realloc(void *p, size_t bytes);

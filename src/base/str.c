@@ -6,6 +6,7 @@
 #include "base/status.h"
 
 #include <stdio.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -121,6 +122,40 @@ int sv_i64(struct sv a, int64_t *out)
 char *sv_dup(struct sv a)
 {
 	return mem_strndup(a.p, a.n);
+}
+
+struct shared {
+	unsigned holds;
+	char text[];
+};
+
+static struct shared *shared_of(char *text)
+{
+	return (struct shared *)(void *)(text - offsetof(struct shared, text));
+}
+
+char *str_share(const char *s)
+{
+	size_t n = s ? strlen(s) + 1 : 0;
+	struct shared *one = s ? mem_alloc(sizeof(*one) + n) : NULL;
+
+	if (!one)
+		return NULL;
+	one->holds = 1;
+	return memcpy(one->text, s, n);
+}
+
+char *str_share_again(char *shared)
+{
+	if (shared)
+		shared_of(shared)->holds++;
+	return shared;
+}
+
+void str_share_end(char *shared)
+{
+	if (shared && !--shared_of(shared)->holds)
+		mem_free(shared_of(shared));
 }
 
 int64_t str_number(const char *s, int64_t low, int64_t high)

@@ -245,6 +245,11 @@ struct sdp_plan {
 	const char *why;             /* after a failure: static English text, else NULL */
 };
 
+/* The same at rest, in a tenth of the memory. Packing takes the place of what was packed before (mem_alloc'd; NULL at
+ * first; the caller frees it); nothing packed is a dialog's start. */
+ANY int sdp_running_pack(const struct sdp_running *r, uint8_t **packed);
+ANY void sdp_running_unpack(const uint8_t *packed, struct sdp_running *r);
+
 /* One more line: what is wanted of it, the dialog's memory of it, and what came of it. */
 struct sdp_part {
 	const struct sdp_policy *p;

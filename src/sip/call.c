@@ -10,6 +10,7 @@ static void call_dtor(void *obj)
 	    c->ack_body, c->bye_headers, c->retry_headers, c->retry_sdp, c->close_phrase, c->close_reason, c->ack_tag};
 	for (size_t i = 0; i < ARRAY_COUNT(texts); i++)
 		mem_free(texts[i]);
+	mem_free(c->rel.queue);
 	mem_unref(c->invite);
 	mem_unref(c->close_msg);
 	mem_unref(c->dlg);

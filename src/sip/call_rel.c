@@ -56,6 +56,8 @@ void sip_call_rel_end(struct sip_call *c)
 	for (size_t i = 0; i < c->rel.count; i++)
 		wait_free(&c->rel.queue[i]);
 	c->rel.count = 0;
+	mem_free(c->rel.queue);
+	c->rel.queue = NULL;
 }
 
 static void on_rel_timer(void *arg)
@@ -114,7 +116,9 @@ static ON_CTL int queue_add(struct sip_call *c, int code, const char *phrase, co
 	    .sdp = sdp.n ? sv_dup(sdp) : NULL};
 	bool is_lost = (phrase && !w.phrase) || (headers && !w.headers) || (sdp.n && !w.sdp);
 	/* the place of the last is the answer's */
-	size_t room = code < 200 ? ARRAY_COUNT(c->rel.queue) - 1 : ARRAY_COUNT(c->rel.queue);
+	size_t room = code < 200 ? REL_QUEUE_MAX - 1 : REL_QUEUE_MAX;
+	if (!c->rel.queue)
+		is_lost |= !(c->rel.queue = mem_zalloc(REL_QUEUE_MAX * sizeof(w)));
 	if (is_lost || c->rel.count >= room) {
 		wait_free(&w);
 		return is_lost ? ST_NOMEM : ST_BUSY;

@@ -256,6 +256,7 @@ struct rel_wait { /* a response that waits for its turn; 200: the answer */
 	uint16_t code;
 	char *phrase, *headers, *sdp;
 };
+enum { REL_QUEUE_MAX = 6 };
 struct call_rel {
 	enum rel_mode mode;
 	bool is_waiting, has_sdp; /* one is out and not acknowledged; it had SDP */
@@ -264,7 +265,7 @@ struct call_rel {
 	uint32_t next_rseq, waits_for;
 	int64_t interval_us, deadline_us;
 	struct ltimer timer;
-	struct rel_wait queue[6];
+	struct rel_wait *queue; /* REL_QUEUE_MAX of them; NULL: none had to wait yet */
 	size_t count;
 };
 struct sip_call { /* the INVITE usage of its dialog */

@@ -575,6 +575,32 @@ static ON_CTL void provisional(struct sip_ctx *c, const struct sip_msg *m)
 		deliver(c, m);
 }
 
+/* An answered INVITE is not sent again: what sip_ctx_drop_answer reads of it is kept for the 32 s. */
+static ON_CTL void shorten(struct sip_ctx *c)
+{
+	struct buf *b = &c->stack->out;
+	struct sip_msg m;
+	char *text;
+
+	mem_free(c->raw);
+	c->raw = NULL;
+	if (sip_msg_parse(&m, c->stack->own_hdrs, SIP_MSG_HDRS_MAX, c->msg, c->msg_n, 0))
+		return;
+	buf_clear(b);
+	sip_put_request_line(b, m.method_text, m.ruri.text);
+	sip_put_hdr(b, "Via", m.via.text);
+	sip_put_hdr(b, "From", sip_msg_value(&m, SIP_HDR_FROM));
+	sip_put_hdr(b, "To", sip_msg_value(&m, SIP_HDR_TO));
+	sip_put_hdr(b, "Call-ID", m.call_id);
+	buf_printf(b, "CSeq: %u %.*s\r\n", m.cseq, SVF(m.method_text));
+	sip_put_body(b, SV_NONE, SV_NONE);
+	text = b->failed ? NULL : mem_strndup(b->p, b->n);
+	if (!text)
+		return;
+	mem_free(c->msg);
+	c->msg = text, c->msg_n = b->n;
+}
+
 static ON_CTL void success_of_invite(struct sip_ctx *c, const struct sip_msg *m)
 {
 	if (c->state == CTX_COMPLETED)
@@ -584,7 +610,8 @@ static ON_CTL void success_of_invite(struct sip_ctx *c, const struct sip_msg *m)
 		send_ack(c);
 		return;
 	}
-	if (c->state != CTX_ACCEPTED) {
+	bool is_first = c->state != CTX_ACCEPTED;
+	if (is_first) {
 		c->state = CTX_ACCEPTED;
 		c->deadline_us = loop_now_us() + clock_us_of_ms(c->stack->cfg.timer_b_ms);
 		arm(c, clock_us_of_ms(c->stack->cfg.timer_b_ms));
@@ -593,6 +620,8 @@ static ON_CTL void success_of_invite(struct sip_ctx *c, const struct sip_msg *m)
 		deliver(c, m);
 	else
 		sip_ctx_drop_answer(c, m);
+	if (is_first && c->state == CTX_ACCEPTED)
+		shorten(c);
 }
 
 static ON_CTL void final(struct sip_ctx *c, const struct sip_msg *m)

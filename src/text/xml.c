@@ -14,7 +14,7 @@
 struct xml_chunk {
 	struct xml_chunk *next;
 	size_t used, cap;
-	_Alignas(16) char data[];
+	_Alignas(8) char data[];
 };
 
 struct xml_doc {

@@ -180,6 +180,8 @@ int bridge_join(struct leg *a, struct leg *b, bridge_done_fn done, void *arg)
 	transferred(a, b);
 	pre_execute(a, a, "bridge_pre_execute_aleg_app", "bridge_pre_execute_aleg_data");
 	pre_execute(a, b, "bridge_pre_execute_bleg_app", "bridge_pre_execute_bleg_data");
+	vars_settle(a->vars); /* now they talk, for minutes */
+	vars_settle(b->vars);
 	return ST_OK;
 }
 

@@ -1,6 +1,7 @@
 /* The keys that wait for an application: a queue of 64 in the leg. A key counts (DTMF event, digits_dialed) when it is
  * taken, or when it goes elsewhere; whether it comes here at all is decided in core/keys. */
 #include "base/check.h"
+#include "base/mem.h"
 #include "core/event/event.h"
 #include "core/leg/leg.h"
 #include "core/leg/leg_core.h"
@@ -30,7 +31,9 @@ bool leg_digit_push(struct leg *leg, char digit, unsigned duration, enum dtmf_so
 {
 	struct leg_full *full = leg_i(leg);
 
-	if (full->digit_count == DIGITS_MAX)
+	if (!full->digits)
+		full->digits = mem_alloc(DIGITS_MAX * sizeof(*full->digits));
+	if (!full->digits || full->digit_count == DIGITS_MAX)
 		return false;
 	full->digits[full->digit_count++] = (struct leg_digit){digit, (uint8_t)source, (uint16_t)duration};
 	return true;

@@ -30,12 +30,13 @@ static void leg_dtor(void *obj)
 	vars_free(leg->vars);
 	leg_profile_free(leg->profile);
 	leg_profile_free(leg->other);
-	mem_free(leg->name);
-	mem_free(leg->last_app_data);
+	str_share_end(leg->name);
+	str_share_end(leg->last_app_data);
+	mem_free(leg_i(leg)->digits);
 	buf_fini(&leg_i(leg)->digits_dialed);
 	mem_free(leg_i(leg)->held);
-	mem_free(leg_i(leg)->initial_cid_name);
-	mem_free(leg_i(leg)->initial_cid_number);
+	str_share_end(leg_i(leg)->initial_cid_name);
+	str_share_end(leg_i(leg)->initial_cid_number);
 }
 
 static ON_CTL int leg_vars_first(struct leg *leg)
@@ -172,7 +173,7 @@ void leg_set_name(struct leg *leg, const char *name)
 	leg_profile_set(&leg->name, name);
 	leg_var_set(leg, "channel_name", name);
 	if (leg->profile)
-		leg_profile_set(&leg->profile->chan_name, name);
+		leg_profile_share(&leg->profile->chan_name, leg->name);
 }
 
 void leg_set_profile(struct leg *leg, struct leg_profile *profile)
@@ -182,11 +183,11 @@ void leg_set_profile(struct leg *leg, struct leg_profile *profile)
 	profile->is_outbound = leg->is_outbound;
 	profile->is_originator_side = !leg->is_outbound;
 	leg_profile_set(&profile->uuid, leg->uuid);
-	leg_profile_set(&profile->chan_name, leg->name);
+	leg_profile_share(&profile->chan_name, leg->name);
 	if (!profile->orig_caller_id_name)
-		leg_profile_set(&profile->orig_caller_id_name, profile->caller_id_name);
+		leg_profile_share(&profile->orig_caller_id_name, profile->caller_id_name);
 	if (!profile->orig_caller_id_number)
-		leg_profile_set(&profile->orig_caller_id_number, profile->caller_id_number);
+		leg_profile_share(&profile->orig_caller_id_number, profile->caller_id_number);
 	if (old)
 		profile->times = old->times;
 	else
@@ -209,8 +210,8 @@ void leg_flip_cid(struct leg *leg)
 	if (!p || !leg->is_outbound || leg_i(leg)->is_cid_flipped)
 		return;
 	leg_i(leg)->is_cid_flipped = true;
-	leg_profile_set(&leg_i(leg)->initial_cid_name, p->caller_id_name);
-	leg_profile_set(&leg_i(leg)->initial_cid_number, p->caller_id_number);
+	leg_profile_share(&leg_i(leg)->initial_cid_name, p->caller_id_name);
+	leg_profile_share(&leg_i(leg)->initial_cid_number, p->caller_id_number);
 	name = p->caller_id_name, number = p->caller_id_number;
 	p->caller_id_name = p->callee_id_name, p->caller_id_number = p->callee_id_number;
 	p->callee_id_name = name, p->callee_id_number = number;
@@ -241,11 +242,11 @@ void leg_show_callee(struct leg *a, const struct leg *b)
 {
 	if (!a->profile || !b->profile)
 		return;
-	leg_profile_set(&a->profile->callee_id_name, b->profile->callee_id_name);
-	leg_profile_set(&a->profile->callee_id_number, b->profile->callee_id_number);
+	leg_profile_share(&a->profile->callee_id_name, b->profile->callee_id_name);
+	leg_profile_share(&a->profile->callee_id_number, b->profile->callee_id_number);
 	if (b->other) {
-		leg_profile_set(&b->other->callee_id_name, b->profile->callee_id_name);
-		leg_profile_set(&b->other->callee_id_number, b->profile->callee_id_number);
+		leg_profile_share(&b->other->callee_id_name, b->profile->callee_id_name);
+		leg_profile_share(&b->other->callee_id_number, b->profile->callee_id_number);
 	}
 }
 

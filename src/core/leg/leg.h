@@ -47,7 +47,8 @@ struct leg_times { /* wall clock, microseconds, 0 = not yet */
 	int64_t profile_created, created, answered, progress, progress_media, hungup, transferred, resurrected, bridged,
 	    last_hold, hold_accum;
 };
-/* The caller profile; a transfer pushes a new one in front. All strings owned, NULL when unset. */
+/* The caller profile; a transfer pushes a new one in front. All strings are held (str_share), for copies of a profile
+ * differ in little; NULL when unset. */
 struct leg_profile {
 	char *username, *dialplan, *caller_id_name, *caller_id_number, *orig_caller_id_name, *orig_caller_id_number,
 	    *callee_id_name, *callee_id_number, *network_addr, *ani, *aniii, *rdnis, *destination_number, *source,
@@ -128,8 +129,9 @@ ON_CTL void leg_profile_free(struct leg_profile *p);
 ON_CTL void leg_keep_dialled(bool is_kept);
 ON_CTL void leg_note_dialled(struct leg *leg, const struct leg *called);
 ON_CTL void leg_note_reached(struct leg *leg, const struct leg *called);
-/* Replaces one string of a profile (frees the old one). */
+/* Replaces one string of a profile by a new one, or by one that is held elsewhere. */
 ON_CTL void leg_profile_set(char **field, const char *value);
+ON_CTL void leg_profile_share(char **field, char *shared);
 /* The extension, as text that has marks on what came from outside. */
 ON_CTL void leg_profile_destination_set(struct leg_profile *p, const char *text);
 ON_CTL void leg_profile_destination_outside(struct leg_profile *p, const char *number); /* all of it is from outside */

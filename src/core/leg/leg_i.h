@@ -34,7 +34,7 @@ struct leg_full { /* the blocks of the parts follow */
 	int beat_s;
 	unsigned keepalive_count;
 	bool keeps_alive;
-	struct leg_digit digits[DIGITS_MAX];
+	struct leg_digit *digits; /* DIGITS_MAX of them; NULL: none came yet */
 	uint8_t digit_count;
 	struct buf digits_dialed;
 	struct leg_held *held; /* each time it was held by its far side */

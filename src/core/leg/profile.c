@@ -63,11 +63,9 @@ struct leg_profile *leg_profile_dup(const struct leg_profile *p)
 		return NULL;
 	*d = *p;
 	d->older = d->dialled = d->reached = NULL;
-	for (size_t i = 0; i < ARRAY_COUNT(fields); i++) {
-		char **field = (char **)(void *)((char *)d + fields[i].offset);
-		*field = mem_strdup(*field);
-	}
-	d->destination_text = mem_strdup(p->destination_text);
+	for (size_t i = 0; i < ARRAY_COUNT(fields); i++)
+		str_share_again(*(char **)(void *)((char *)d + fields[i].offset));
+	str_share_again(d->destination_text);
 	return d;
 }
 
@@ -76,8 +74,8 @@ void leg_profile_free(struct leg_profile *p)
 	while (p) {
 		struct leg_profile *older = p->older;
 		for (size_t i = 0; i < ARRAY_COUNT(fields); i++)
-			mem_free(*(char **)(void *)((char *)p + fields[i].offset));
-		mem_free(p->destination_text);
+			str_share_end(*(char **)(void *)((char *)p + fields[i].offset));
+		str_share_end(p->destination_text);
 		leg_profile_free(p->dialled);
 		leg_profile_free(p->reached);
 		mem_free(p);
@@ -87,9 +85,20 @@ void leg_profile_free(struct leg_profile *p)
 
 void leg_profile_set(char **field, const char *value)
 {
-	char *copy = value ? mem_strdup(value) : NULL;
-	mem_free(*field);
+	char *copy;
+
+	if (*field && value && !strcmp(*field, value))
+		return;
+	copy = str_share(value);
+	str_share_end(*field);
 	*field = copy;
+}
+
+void leg_profile_share(char **field, char *shared)
+{
+	str_share_again(shared);
+	str_share_end(*field);
+	*field = shared;
 }
 
 /* SIP has neither type of number nor numbering plan. */
@@ -173,9 +182,11 @@ char *leg_profile_destination_dup(const struct leg_profile *p)
 
 void leg_profile_destination_set(struct leg_profile *p, const char *text)
 {
+	char *number = text ? mark_strip_dup(sv_of(text)) : NULL;
+
 	leg_profile_set(&p->destination_text, text);
-	mem_free(p->destination_number);
-	p->destination_number = text ? mark_strip_dup(sv_of(text)) : NULL;
+	leg_profile_set(&p->destination_number, number);
+	mem_free(number);
 }
 
 /* ---- whom it called ---- */

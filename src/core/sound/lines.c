@@ -225,6 +225,13 @@ void media_policy_free(struct media_policy *q)
 	mem_free(q);
 }
 
+void media_running_keep(const struct media_policy *q)
+{
+	(void)sdp_running_pack(&q->running, &q->m->running);
+	for (size_t i = 0; q->parts && i < q->parts->count; i++)
+		media_running_keep(q->parts->q[i]);
+}
+
 static ON_CTL bool is_possible(const struct leg *leg)
 {
 	const struct leg_media *m = sound_of(leg)->media;
@@ -276,8 +283,10 @@ static ON_CTL int part_add(struct leg_media *m, struct media_policy *q, struct m
 	x->parts = NULL;
 	if (max && *max && !sv_u32(sv_of(max), &kbit))
 		x->p.bandwidth_as_kbit = kbit;
+	x->m = m;
+	sdp_running_unpack(m->running, &x->running);
 	all->q[all->count] = x, all->m[all->count] = m;
-	all->parts[all->count++] = (struct sdp_part){.p = &x->p, .r = &m->running, .plan = plan};
+	all->parts[all->count++] = (struct sdp_part){.p = &x->p, .r = &x->running, .plan = plan};
 	q->p.parts = all->parts, q->p.part_count = all->count;
 	*out = x;
 	return ST_OK;

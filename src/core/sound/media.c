@@ -38,8 +38,8 @@ void media_destroy(struct leg_media *m)
 	mem_free(m->negotiation);
 	mem_free(m->username);
 	mem_free(m->hold_music);
+	mem_free(m->running);
 	mem_free(m->remote_sdp);
-	mem_free(m->answer_sdp);
 	mem_free(m->local_sdp);
 	mem_free(m->line);
 	mem_free(m);

@@ -67,10 +67,10 @@ struct leg_media {
 	unsigned timeout_told; /* ms, what the stream was told; 0 = none */
 	unsigned rtp_timeout_ms, rtp_hold_timeout_ms, rtcp_interval_ms;
 	char *remote_sdp, *local_sdp;
-	char *answer_sdp; /* the last one to an offer of ours */
+	bool is_remote_answer; /* remote_sdp answered an offer of ours */
 	uint64_t session_id;
 	struct media_codec codec; /* of sending */
-	struct sdp_running running;
+	uint8_t *running;         /* of its dialog, packed (sdp_running_pack) */
 };
 
 /* Everything negotiation is told, read once; about 15 kB: on the heap. */
@@ -78,9 +78,12 @@ struct media_parts;
 struct media_policy {
 	struct sdp_policy p;
 	struct sdp_codecs prefs, first;
-	struct media_parts *parts; /* of the other lines; NULL: there are none */
+	struct media_parts *parts;  /* of the other lines; NULL: there are none */
+	struct leg_media *m;        /* whose line it is */
+	struct sdp_running running; /* m's, while it is negotiated */
 };
-ANY const char *media_kind_name(unsigned kind); /* as an m= line says it */
+ON_CTL void media_running_keep(const struct media_policy *q); /* and of the other lines, after each negotiation */
+ANY const char *media_kind_name(unsigned kind);               /* as an m= line says it */
 ON_CTL void media_policy_free(struct media_policy *q);
 
 /* ---- lines.c: lines that are passed on (video, text) ---- */

@@ -51,6 +51,8 @@ int media_policy_new(struct leg *leg, const char *codecs, struct media_policy **
 	q->p = (struct sdp_policy){.mode = SDP_GENEROUS};
 	q->prefs.count = q->first.count = 0;
 	q->parts = NULL;
+	q->m = m;
+	sdp_running_unpack(m->running, &q->running);
 	st = sdp_codecs_parse(sv_of(media_wanted_codecs(leg, codecs)), &q->prefs, NULL, &bad);
 	if (st) {
 		leg_log(leg, LOG_ERR, "bad codec '%.*s' in a codec string", SVF(bad));

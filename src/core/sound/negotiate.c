@@ -147,6 +147,12 @@ int media_keep_text(char **field, struct sv text)
 	return ST_OK;
 }
 
+static ON_CTL int keep_remote(struct leg_media *m, struct sv sdp, bool is_answer)
+{
+	m->is_remote_answer = is_answer;
+	return media_keep_text(&m->remote_sdp, sdp);
+}
+
 static ON_CTL void keep_local(struct leg *leg, struct sv text)
 {
 	if (!media_keep_text(&sound_of(leg)->media->local_sdp, text)) {
@@ -177,7 +183,7 @@ static ON_CTL int check_offer(struct leg *leg)
 		st = answer_keys(m, q, sv_of(m->remote_sdp));
 	if (!st) {
 		q->p.port = 16384; /* nothing is opened yet; any port will do for a plan */
-		st = sdp_answer_plan(sv_of(m->remote_sdp), &q->p, &m->running, plan);
+		st = sdp_answer_plan(sv_of(m->remote_sdp), &q->p, &q->running, plan);
 	}
 	if (st == ST_UNSUPPORTED)
 		leg_log(leg, LOG_NOTICE, "no codec fits: %s", plan->why ? plan->why : "");
@@ -203,7 +209,7 @@ int leg_media_remote_offer(struct leg *leg, struct sv sdp)
 	theirs->count = 0;
 	st = sdp_offer_codecs(sdp, theirs);
 	if (!st || st == ST_UNSUPPORTED) /* nothing we could answer: the dialplan may know what to do with it */
-		st = media_keep_text(&m->remote_sdp, sdp);
+		st = keep_remote(m, sdp, false);
 	if (st)
 		goto out;
 	m->is_remote_offer_new = true;
@@ -244,9 +250,10 @@ static ON_CTL int make_offer(
 		}
 		st = media_lines_offer(leg, originator, q);
 	}
-	if (!st) {
-		st = sdp_offer_make(&q->p, &m->running, &text);
-	}
+	if (!st)
+		st = sdp_offer_make(&q->p, &q->running, &text);
+	if (!st)
+		media_running_keep(q);
 	if (!st) {
 		m->is_offer_open = true, m->is_offer_stale = false;
 		m->offer_for = !originator ? OFFER_ALONE : originator == leg ? OFFER_SELF : OFFER_PEER;
@@ -277,7 +284,9 @@ static ON_CTL int make_answer(struct leg *leg, struct leg *near, struct buf *out
 	if (!st)
 		st = media_lines_answer(leg, near, q, sv_of(m->remote_sdp));
 	if (!st)
-		st = sdp_answer_make(sv_of(m->remote_sdp), &q->p, &m->running, plan, &text);
+		st = sdp_answer_make(sv_of(m->remote_sdp), &q->p, &q->running, plan, &text);
+	if (!st)
+		media_running_keep(q);
 	if (st == ST_UNSUPPORTED)
 		leg_log(leg, LOG_NOTICE, "no codec fits: %s", plan->why ? plan->why : "");
 	if (!st)
@@ -426,7 +435,7 @@ static ON_CTL int remote_answer(struct leg *leg, struct sv sdp, bool *is_hold)
 		return bypass_remote_answer(leg, sdp);
 	if (!m || !m->stream)
 		return ST_INVAL;
-	if (m->is_negotiated && !m->is_offer_open && m->answer_sdp && sv_is(sdp, m->answer_sdp))
+	if (m->is_negotiated && !m->is_offer_open && m->is_remote_answer && sv_is(sdp, m->remote_sdp))
 		return ST_OK; /* said before, to the same offer */
 	plan = plan_new();
 	if (!plan)
@@ -439,11 +448,11 @@ static ON_CTL int remote_answer(struct leg *leg, struct sv sdp, bool *is_hold)
 	if (!st)
 		st = media_lines_answered(leg, q);
 	if (!st)
-		st = sdp_answer_accept(sdp, &q->p, &m->running, plan);
+		st = sdp_answer_accept(sdp, &q->p, &q->running, plan);
 	if (!st)
-		st = media_keep_text(&m->remote_sdp, sdp);
+		media_running_keep(q);
 	if (!st)
-		st = media_keep_text(&m->answer_sdp, sdp);
+		st = keep_remote(m, sdp, true);
 	if (!st) {
 		leg_var_set(leg, "switch_r_sdp", m->remote_sdp);
 		media_vars_offer(leg, &plan->codecs);
@@ -505,11 +514,13 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 	if (!st)
 		st = media_lines_answer(leg, leg->peer, q, sdp);
 	if (!st)
-		st = sdp_answer_make(sdp, &q->p, &m->running, plan, &text);
+		st = sdp_answer_make(sdp, &q->p, &q->running, plan, &text);
+	if (!st)
+		media_running_keep(q);
 	if (!st)
 		st = agree(leg, q, sdp, plan, false);
 	if (!st)
-		st = media_keep_text(&m->remote_sdp, sdp);
+		st = keep_remote(m, sdp, false);
 	if (!st) {
 		is_hold = plan->is_hold;
 		leg_var_set(leg, "switch_r_sdp", m->remote_sdp);

@@ -34,6 +34,8 @@ const char *vars_text(const struct vars *v, const char *name, struct buf *scratc
 int vars_copy_one(struct vars *to, const char *to_name, const struct vars *from, const char *name);
 /* Each run of bytes from outside, whole values mostly. The view is valid during the call. */
 void vars_each_outside(const struct vars *v, void (*fn)(struct sv run, void *arg), void *arg);
+/* Gives back what replaced values left behind: for a set that will hardly change for a while. Views end. */
+void vars_settle(struct vars *v);
 size_t vars_count(const struct vars *v);
 void vars_at(const struct vars *v, size_t i, const char **name, const char **value);
 /* The next variable, from the place *at on, whose name is longer than prefix (not empty; case does not matter) and

@@ -37,7 +37,7 @@ struct mstream {
 	bool has_wire;
 	bool has_jitter;  /* the media thread has one */
 	bool has_comfort; /* the same */
-	bool has_params, is_learned, is_moving, is_closing, is_rt_closed;
+	bool has_params, is_learned, is_moving, is_closing, is_rt_closed, has_dtmf_room;
 	unsigned digit_flags; /* enum rt_digit_flag */
 	enum join_kind join;  /* what is wanted; told to the media thread when it can be */
 	struct mstream *peer;
@@ -51,7 +51,7 @@ struct mstream {
 	struct cmd_queue held; /* while it moves */
 	struct list plays, records;
 	struct list taps, spying; /* on it; whom it listens to */
-	struct media_stats final_stats;
+	struct media_stats *final_stats; /* once the media thread has let go of it */
 };
 
 /* load.c: which thread gets a stream */

@@ -105,7 +105,7 @@ void mstream_closed_try(struct mstream *s)
 {
 	if (!s->is_rt_closed || !list_empty(&s->records) || !s->fn)
 		return;
-	struct media_report r = {.kind = MEDIA_R_CLOSED, .stats = s->final_stats};
+	struct media_report r = {.kind = MEDIA_R_CLOSED, .stats = *s->final_stats};
 	media_report_fn fn = s->fn;
 	s->fn = NULL;
 	list_remove(&s->link);
@@ -130,7 +130,8 @@ ON_CTL static void stream_moved(struct mstream *s)
 
 ON_CTL static void stream_closed(struct mstream *s)
 {
-	rt_stream_stats(s->rt, &s->final_stats);
+	s->final_stats = mem_zalloc(sizeof(*s->final_stats));
+	rt_stream_stats(s->rt, s->final_stats);
 	rt_stream_free(s->rt);
 	s->rt = NULL;
 	s->is_rt_closed = true;

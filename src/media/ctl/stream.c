@@ -21,6 +21,7 @@ static void stream_free(void *obj)
 	const struct mstream *s = obj;
 	CHECK(!s->rt && !s->held.first);
 	mem_free(s->fmtp);
+	mem_free(s->final_stats);
 }
 
 struct sockets {
@@ -607,6 +608,13 @@ ON_CTL static int digits_send(struct mstream *s, const char *digits, unsigned du
 {
 	if (s->is_closing)
 		return ST_CLOSED;
+	if (!s->has_dtmf_room) {
+		struct rt_cmd c = {.kind = RT_C_DTMF_ROOM, .ptr = rt_dtmf_room_new()};
+		if (!c.ptr)
+			return ST_NOMEM;
+		s->has_dtmf_room = true;
+		(void)mstream_post(s, &c);
+	}
 	for (size_t at = 0, n = strlen(digits); at < n; at += RT_DTMF_TEXT_MAX - 1) {
 		struct rt_cmd c = {.kind = RT_C_DTMF, .number = duration_ms, .flags = are_tones};
 		size_t take = n - at < RT_DTMF_TEXT_MAX - 1 ? n - at : RT_DTMF_TEXT_MAX - 1;

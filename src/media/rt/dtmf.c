@@ -61,22 +61,39 @@ void dtmf_in_flush(struct rt_stream *s)
 		digit_done(s, &done);
 }
 
+static unsigned queue_room(const struct rt_dtmf_out *d)
+{
+	return d->room ? DTMF_QUEUE_MAX : DTMF_FEW;
+}
+
+static struct rt_dtmf_digit *queue_at(struct rt_dtmf_out *d, unsigned i)
+{
+	return d->room ? &d->room->v[i % DTMF_QUEUE_MAX] : &d->few[i % DTMF_FEW];
+}
+
+void dtmf_out_widen(struct rt_stream *s, struct rt_dtmf_room *room)
+{
+	struct rt_dtmf_out *d = &s->dtmf_out;
+	for (unsigned i = 0; i < d->count; i++)
+		room->v[i] = *queue_at(d, d->head + i);
+	d->room = room, d->head = 0;
+}
+
 void dtmf_out_queue(struct rt_stream *s, const char *digits, unsigned duration_ms, bool are_tones)
 {
 	struct rt_dtmf_out *d = &s->dtmf_out;
+	unsigned room = queue_room(d);
 	if (!duration_ms)
 		duration_ms = DIGIT_MS;
 	if (duration_ms < DIGIT_MIN_MS)
 		duration_ms = DIGIT_MIN_MS;
 	if (duration_ms > DIGIT_MAX_MS)
 		duration_ms = DIGIT_MAX_MS;
-	for (; *digits && d->count < DTMF_QUEUE_MAX; digits++) {
+	for (; *digits && d->count < room; digits++) {
 		if (*digits != 'w' && *digits != 'W' && telev_of_digit(*digits) < 0)
 			continue;
-		unsigned at = (d->head + d->count++) % DTMF_QUEUE_MAX;
-		d->digits[at] = *digits;
-		d->durations_ms[at] = (uint16_t)duration_ms;
-		d->are_tones[at] = are_tones;
+		*queue_at(d, d->head + d->count++) =
+		    (struct rt_dtmf_digit){.digit = *digits, .is_tone = are_tones, .ms = (uint16_t)duration_ms};
 	}
 	if (d->count)
 		tick_need(s, TICK_DTMF);
@@ -92,7 +109,7 @@ ON_MEDIA static void busy_set(struct rt_stream *s, bool is_busy)
 
 void dtmf_out_clear(struct rt_stream *s)
 {
-	memset(&s->dtmf_out, 0, sizeof(s->dtmf_out));
+	s->dtmf_out = (struct rt_dtmf_out){.room = s->dtmf_out.room};
 	tick_done(s, TICK_DTMF);
 	stream_plan(s);
 }
@@ -101,10 +118,11 @@ void dtmf_out_clear(struct rt_stream *s)
 ON_MEDIA static bool digit_next(struct rt_stream *s)
 {
 	struct rt_dtmf_out *d = &s->dtmf_out;
-	char digit = d->digits[d->head];
-	unsigned ms = d->durations_ms[d->head];
-	bool is_tone = d->are_tones[d->head] || s->digit_flags & RT_DIGITS_WRITE_TONES;
-	d->head = (uint8_t)((d->head + 1) % DTMF_QUEUE_MAX);
+	const struct rt_dtmf_digit *next = queue_at(d, d->head);
+	char digit = next->digit;
+	unsigned ms = next->ms;
+	bool is_tone = next->is_tone || s->digit_flags & RT_DIGITS_WRITE_TONES;
+	d->head = (uint8_t)((d->head + 1) % queue_room(d));
 	d->count--;
 	if (digit == 'w' || digit == 'W') {
 		busy_set(s, false);

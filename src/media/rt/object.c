@@ -85,6 +85,11 @@ int rt_clip_new(struct rt_clip **out, size_t bytes_count)
 	return ST_OK;
 }
 
+struct rt_dtmf_room *rt_dtmf_room_new(void)
+{
+	return mem_zalloc(sizeof(struct rt_dtmf_room));
+}
+
 void coders_close(struct rt_coders *c)
 {
 	codec_enc_close(&c->enc);

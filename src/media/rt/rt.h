@@ -54,6 +54,7 @@ struct rt_coders {
 	struct codec_dec sent; /* of what was sent, for those who listen to that side */
 	struct rt_red *red;    /* what is sent goes with what was sent before (red.c); NULL: alone */
 };
+ANY struct rt_dtmf_room *rt_dtmf_room_new(void);                             /* for 128 digits; NULL: no memory */
 ANY int rt_coders_new(struct rt_coders **out, const struct media_params *p); /* ST_UNSUPPORTED: p->fmtp */
 ANY void rt_coders_free(struct rt_coders *c);
 ANY int rt_red_new(struct rt_red **out);
@@ -421,6 +422,7 @@ enum rt_cmd_kind {
 	RT_C_TAP,         /* ptr: struct rt_tap; in place of the one with its id; peer: another stream it ties to s */
 	RT_C_TAP_STOP,    /* number: id; flags: the status it ends with */
 	RT_C_TAP_SET,     /* number: id; flags: of its kind */
+	RT_C_DTMF_ROOM,   /* ptr: of rt_dtmf_room_new, before the first RT_C_DTMF; the stream's from then on */
 	RT_C_DTMF,        /* text: digits; number: duration in ms; flags: 1 = as tones in the audio */
 	RT_C_CAPTURE,     /* ptr: struct rt_capture, a reference; NULL: none */
 	RT_C_BUNDLE,      /* s rides on peer */

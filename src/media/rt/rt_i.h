@@ -114,7 +114,7 @@ enum pend_flag {
 	PEND_NOTALK = 128,
 	PEND_KEY = 256
 };
-enum { PEND_DIGITS_MAX = 32, PEND_RTCP_MAX = 2, DTMF_QUEUE_MAX = 128 };
+enum { PEND_DIGITS_MAX = 32, PEND_RTCP_MAX = 2, DTMF_QUEUE_MAX = 128, DTMF_FEW = 8 };
 
 struct rt_digit {
 	char digit;
@@ -136,10 +136,18 @@ struct rt_pending {
 	struct rt_stats *stats;
 };
 
+struct rt_dtmf_digit {
+	char digit;
+	bool is_tone;
+	uint16_t ms;
+};
+/* Of a stream that is told to send digits; those that one phone presses for another come one by one. */
+struct rt_dtmf_room {
+	struct rt_dtmf_digit v[DTMF_QUEUE_MAX];
+};
 struct rt_dtmf_out {
-	char digits[DTMF_QUEUE_MAX];
-	uint16_t durations_ms[DTMF_QUEUE_MAX];
-	bool are_tones[DTMF_QUEUE_MAX];
+	struct rt_dtmf_digit few[DTMF_FEW];
+	struct rt_dtmf_room *room; /* in place of few; NULL: control has not lent it yet */
 	uint8_t head, count;
 	bool is_busy; /* a digit or the gap after it: nothing else is sent */
 	bool is_sending, is_inband;
@@ -375,6 +383,7 @@ ON_MEDIA void key_frame_run(struct rt_stream *s); /* is_key_due */
  */
 ON_MEDIA bool dtmf_in(struct rt_stream *s, const struct pkt *k);
 ON_MEDIA void dtmf_in_flush(struct rt_stream *s); /* a digit whose end was lost */
+ON_MEDIA void dtmf_out_widen(struct rt_stream *s, struct rt_dtmf_room *room);
 ON_MEDIA void dtmf_out_queue(struct rt_stream *s, const char *digits, unsigned duration_ms, bool are_tones);
 ON_MEDIA bool dtmf_out_tick(struct rt_stream *s); /* true: nothing else may be sent in this tick */
 ON_MEDIA void dtmf_out_clear(struct rt_stream *s);

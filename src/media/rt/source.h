@@ -44,9 +44,9 @@ struct rt_source_candidate {
 struct rt_source {
 	enum media_source_mode mode;
 	bool is_hidden;
-	struct addr hosts[MEDIA_SIGNAL_HOSTS_MAX];
-	struct addr signalled; /* the newest that was set: "nowhere" (RFC 2543's hold) leaves it */
-	struct addr current;   /* who speaks, when rank says that somebody does */
+	const struct addr *hosts; /* MEDIA_SIGNAL_HOSTS_MAX of them; NULL: nothing was signalled */
+	struct addr signalled;    /* the newest that was set: "nowhere" (RFC 2543's hold) leaves it */
+	struct addr current;      /* who speaks, when rank says that somebody does */
 	enum rt_source_rank rank;
 	bool is_settled;
 	int64_t since_us, last_us;                                 /* of current, when learned */
@@ -63,7 +63,8 @@ struct rt_source_packet {
 	bool is_media, has_own_ssrc;
 };
 
-/* New parameters. Equal ones change nothing; another signalled address ends what was learned for the one before. */
+/* New parameters, whose signal_hosts stay in use until the next ones. Equal ones change nothing; another signalled
+ * address ends what was learned for the one before. */
 ANY void rt_source_signal(struct rt_source *s, const struct media_params *p, int64_t now_us);
 /* What is to be done with a packet; what was seen is kept in s. */
 ANY enum rt_source_verdict rt_source_decide(struct rt_source *s, const struct rt_source_packet *k, int64_t now_us);

@@ -52,7 +52,7 @@ enum rt_source_rank rt_source_rank_of(const struct rt_source *s, const struct ad
 		return RT_RANK_NONE;
 	if (addr_is_set(&s->signalled) && addr_eq_host(from, &s->signalled))
 		return RT_RANK_HOST;
-	for (size_t i = 0; i < MEDIA_SIGNAL_HOSTS_MAX; i++)
+	for (size_t i = 0; s->hosts && i < MEDIA_SIGNAL_HOSTS_MAX; i++)
 		if (addr_is_set(&s->hosts[i]) && addr_eq_host(from, &s->hosts[i]))
 			return RT_RANK_HOST;
 	return s->is_hidden || s->mode == MEDIA_SOURCE_OFF ? RT_RANK_OTHER : RT_RANK_NONE;
@@ -119,7 +119,7 @@ void rt_source_signal(struct rt_source *s, const struct media_params *p, int64_t
 {
 	s->mode = p->source_mode;
 	s->is_hidden = p->is_remote_hidden;
-	memcpy(s->hosts, p->signal_hosts, sizeof(s->hosts));
+	s->hosts = p->signal_hosts;
 	if (addr_is_set(&p->remote_rtp) && !is_set_eq(&p->remote_rtp, &s->signalled))
 		move(s, &p->remote_rtp, now_us);
 	if (s->mode == MEDIA_SOURCE_STRICT && s->rank != RT_RANK_SIGNALLED)
@@ -254,7 +254,7 @@ int rt_source_allowed(const struct rt_source *s, int64_t now_us, struct addr out
 		return n;
 	if (addr_is_set(&s->signalled))
 		addr_set_port(&out[0], 0);
-	for (size_t i = 0; i < MEDIA_SIGNAL_HOSTS_MAX; i++) {
+	for (size_t i = 0; s->hosts && i < MEDIA_SIGNAL_HOSTS_MAX; i++) {
 		if (!addr_is_set(&s->hosts[i]))
 			continue;
 		out[n] = s->hosts[i];

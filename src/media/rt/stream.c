@@ -35,6 +35,7 @@ void rt_stream_free(struct rt_stream *s)
 {
 	rt_jitter_free(s->jitter);
 	rt_comfort_free(s->comfort);
+	mem_free(s->dtmf_out.room);
 	coders_close(&s->coders);
 	mem_free(s);
 }
@@ -379,6 +380,9 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 	case RT_C_TAP_STOP:
 	case RT_C_TAP_SET:
 		tap_cmd(s, c);
+		break;
+	case RT_C_DTMF_ROOM:
+		dtmf_out_widen(s, c->ptr);
 		break;
 	case RT_C_DTMF:
 		dtmf_out_queue(s, c->text, c->number, c->flags);

@@ -371,7 +371,7 @@ void rt_thread_free(struct rt_thread *t)
 	mailbox_free(t->box);
 	if (t->epoll_fd >= 0)
 		close(t->epoll_fd);
-	mem_free(t);
+	mem_unref(t);
 }
 
 static int thread_spawn(struct rt_thread *t)
@@ -386,7 +386,7 @@ static int thread_spawn(struct rt_thread *t)
 
 int rt_thread_start(struct rt_thread **out, unsigned index, struct mailbox *reports)
 {
-	struct rt_thread *t = mem_zalloc(sizeof(*t));
+	struct rt_thread *t = mem_new(sizeof(*t), NULL, "media.thread"); /* aligned to 16 bytes */
 	if (!t)
 		return ST_NOMEM;
 	int st = ST_IO;

@@ -134,6 +134,7 @@ static const struct tale {
 };
 
 struct run {
+	struct media_params p;
 	struct rt_source s;
 	int64_t now_us;
 	uint16_t seqs[8];
@@ -160,10 +161,10 @@ static int packets(struct run *r, const struct step *st)
 static int step_run(struct run *r, const struct step *st)
 {
 	if (st->kind == SIGNAL) {
-		struct media_params p = {
+		r->p = (struct media_params){
 		    .remote_rtp = at(st->who), .source_mode = st->mode, .is_remote_hidden = st->is_hidden};
-		p.signal_hosts[0] = at('P'), p.signal_hosts[1] = at('V');
-		rt_source_signal(&r->s, &p, r->now_us);
+		r->p.signal_hosts[0] = at('P'), r->p.signal_hosts[1] = at('V');
+		rt_source_signal(&r->s, &r->p, r->now_us);
 	} else if (!st->count) { /* QUIET */
 		r->now_us += st->taken * INT64_C(1000);
 		return 0;

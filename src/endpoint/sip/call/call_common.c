@@ -85,6 +85,7 @@ static void call_dtor(void *obj)
 	mem_free(c->display_said[0]), mem_free(c->display_said[1]);
 	if (c->waiting_tx)
 		sip_stx_unref(c->waiting_tx);
+	mem_free(c->info);
 	gruu_fini(&c->gruu);
 	call_limits_give(&c->holds);
 	guard_fraud_end(c->fraud);

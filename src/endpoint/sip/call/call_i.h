@@ -64,7 +64,7 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	char *waiting_headers; /* lines of a 2xx to it, or NULL */
 	int respond_code;
 	char *respond_phrase, *respond_headers; /* headers: whole lines, or NULL */
-	struct info_digits info;
+	struct info_digits *info; /* NULL: there were none */
 	/* outbound */
 	char *uri, *route, *to_uri; /* to_uri: before a redirection; NULL = uri */
 	unsigned redirect_count;

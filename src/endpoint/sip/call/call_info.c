@@ -91,7 +91,7 @@ static bool is_refusal(int code)
 static void on_info_answer(struct sip_ctx *ctx, int code, const struct sip_msg *resp, void *arg)
 {
 	struct call *c = arg;
-	struct info_digits *q = &c->info;
+	struct info_digits *q = c->info;
 	role_assert_ctl();
 	if (code < 200)
 		return;
@@ -108,7 +108,7 @@ static void on_info_answer(struct sip_ctx *ctx, int code, const struct sip_msg *
 
 static void info_next(struct call *c)
 {
-	struct info_digits *q = &c->info;
+	struct info_digits *q = c->info;
 	char body[48];
 	while (q->count && !q->is_busy && !loop_timer_is_set(&q->pause)) {
 		if (!c->sip || c->is_closed) {
@@ -135,7 +135,9 @@ int call_send_dtmf(struct leg *leg, const char *digits, unsigned duration_ms)
 	role_assert_ctl();
 	if (!c || !c->sip || c->is_closed)
 		return ST_INVAL;
-	struct info_digits *q = &c->info;
+	struct info_digits *q = c->info ? c->info : (c->info = mem_zalloc(sizeof(*q)));
+	if (!q)
+		return ST_NOMEM;
 	for (; *digits; digits++) {
 		if (*digits != 'w' && *digits != 'W' && !digit_char(*digits))
 			continue;
@@ -151,8 +153,10 @@ int call_send_dtmf(struct leg *leg, const char *digits, unsigned duration_ms)
 
 void info_end(struct call *c)
 {
-	loop_timer_cancel(&c->info.pause);
-	c->info.count = 0;
+	if (!c->info)
+		return;
+	loop_timer_cancel(&c->info->pause);
+	c->info->count = 0;
 }
 
 int call_send_info(struct leg *leg, const char *ctype, struct sv body)

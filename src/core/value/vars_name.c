@@ -1,0 +1,133 @@
+/* Names that many legs' variables have, by number: a byte in a block instead of some fifteen (vars_i.h). Which they are
+ * changes nothing but memory: what a call through a profile, a dialplan and a bridge sets, and what is told at its end.
+ * Found by the hash that the store makes of a name anyway. */
+#include "base/check.h"
+#include "base/str.h"
+#include "core/value/vars_i.h"
+#include <string.h>
+
+/* The first is nobody's. */
+static const struct sv names[] = {SV_NONE, SV("absolute_codec_string"), SV("accountcode"), SV("advertised_media_ip"),
+    SV("answer_epoch"), SV("answer_stamp"), SV("answer_uepoch"), SV("answermsec"), SV("answersec"), SV("answerusec"),
+    SV("audio_media_flow"), SV("billmsec"), SV("billsec"), SV("billusec"), SV("bridge_channel"), SV("bridge_epoch"),
+    SV("bridge_hangup_cause"), SV("bridge_stamp"), SV("bridge_to"), SV("bridge_uepoch"), SV("bridge_uuid"),
+    SV("call_timeout"), SV("call_uuid"), SV("caller_id"), SV("callgroup"), SV("channel_name"), SV("codec_string"),
+    SV("continue_on_fail"), SV("current_application"), SV("current_application_data"), SV("default_language"),
+    SV("dialed_domain"), SV("dialed_extension"), SV("dialed_user"), SV("DIALSTATUS"), SV("digits_dialed"),
+    SV("direction"), SV("domain_name"), SV("domain_uuid"), SV("DP_MATCH"), SV("dtmf_type"), SV("duration"),
+    SV("effective_caller_id_name"), SV("effective_caller_id_number"), SV("end_epoch"), SV("end_stamp"),
+    SV("end_uepoch"), SV("endpoint_disposition"), SV("ep_codec_string"), SV("export_vars"), SV("flow_billmsec"),
+    SV("flow_billsec"), SV("flow_billusec"), SV("hangup_after_bridge"), SV("hangup_cause"), SV("hangup_cause_q850"),
+    SV("hold_accum_ms"), SV("hold_accum_seconds"), SV("hold_accum_usec"), SV("is_outbound"), SV("last_app"),
+    SV("last_arg"), SV("last_bridge_role"), SV("last_bridge_to"), SV("last_hold_epoch"), SV("last_hold_uepoch"),
+    SV("last_sent_callee_id_name"), SV("last_sent_callee_id_number"), SV("local_media_ip"), SV("local_media_port"),
+    SV("max_forwards"), SV("mduration"), SV("number_alias"), SV("original_read_codec"), SV("original_read_rate"),
+    SV("originate_causes"), SV("originate_disposition"), SV("originate_early_media"), SV("originate_endpoint"),
+    SV("originated_legs"), SV("originating_leg_uuid"), SV("originator"), SV("originator_codec"),
+    SV("outbound_caller_id_name"), SV("outbound_caller_id_number"), SV("presence_id"), SV("profile_start_epoch"),
+    SV("profile_start_stamp"), SV("profile_start_uepoch"), SV("progress_epoch"), SV("progress_media_epoch"),
+    SV("progress_media_uepoch"), SV("progress_mediamsec"), SV("progress_mediasec"), SV("progress_mediausec"),
+    SV("progress_uepoch"), SV("progressmsec"), SV("progresssec"), SV("progressusec"), SV("proto_specific_hangup_cause"),
+    SV("read_codec"), SV("read_rate"), SV("recovery_profile_name"), SV("remote_audio_media_flow"),
+    SV("remote_media_ip"), SV("remote_media_port"), SV("resurrect_epoch"), SV("resurrect_uepoch"), SV("RFC2822_DATE"),
+    SV("ringback"), SV("rtp_2833_recv_payload"), SV("rtp_2833_send_payload"), SV("rtp_audio_in_cng_packet_count"),
+    SV("rtp_audio_in_dtmf_packet_count"), SV("rtp_audio_in_flaw_total"), SV("rtp_audio_in_flush_packet_count"),
+    SV("rtp_audio_in_jitter_burst_rate"), SV("rtp_audio_in_jitter_loss_rate"), SV("rtp_audio_in_jitter_max_variance"),
+    SV("rtp_audio_in_jitter_min_variance"), SV("rtp_audio_in_jitter_packet_count"), SV("rtp_audio_in_largest_jb_size"),
+    SV("rtp_audio_in_mean_interval"), SV("rtp_audio_in_media_bytes"), SV("rtp_audio_in_media_packet_count"),
+    SV("rtp_audio_in_mos"), SV("rtp_audio_in_packet_count"), SV("rtp_audio_in_quality_percentage"),
+    SV("rtp_audio_in_raw_bytes"), SV("rtp_audio_in_skip_packet_count"), SV("rtp_audio_out_cng_packet_count"),
+    SV("rtp_audio_out_dtmf_packet_count"), SV("rtp_audio_out_media_bytes"), SV("rtp_audio_out_media_packet_count"),
+    SV("rtp_audio_out_packet_count"), SV("rtp_audio_out_raw_bytes"), SV("rtp_audio_out_skip_packet_count"),
+    SV("rtp_audio_recv_pt"), SV("rtp_audio_rtcp_octet_count"), SV("rtp_audio_rtcp_packet_count"), SV("rtp_has_crypto"),
+    SV("rtp_last_audio_codec_string"), SV("rtp_local_sdp_str"), SV("rtp_secure_media"), SV("rtp_use_codec_channels"),
+    SV("rtp_use_codec_name"), SV("rtp_use_codec_ptime"), SV("rtp_use_codec_rate"), SV("rtp_use_codec_string"),
+    SV("rtp_use_pt"), SV("rtp_use_timer_name"), SV("session_id"), SV("signal_bond"), SV("sip_acl_authed_by"),
+    SV("sip_auth_realm"), SV("sip_auth_username"), SV("sip_authorized"), SV("sip_call_id"), SV("sip_call_info"),
+    SV("sip_contact_host"), SV("sip_contact_params"), SV("sip_contact_port"), SV("sip_contact_uri"),
+    SV("sip_contact_user"), SV("sip_cseq"), SV("sip_destination_url"), SV("sip_from_display"), SV("sip_from_host"),
+    SV("sip_from_port"), SV("sip_from_tag"), SV("sip_from_uri"), SV("sip_from_user"), SV("sip_from_user_stripped"),
+    SV("sip_full_from"), SV("sip_full_to"), SV("sip_full_via"), SV("sip_gateway"), SV("sip_gateway_name"),
+    SV("sip_hangup_disposition"), SV("sip_has_crypto"), SV("sip_invite_domain"), SV("sip_invite_params"),
+    SV("sip_invite_stamp"), SV("sip_local_network_addr"), SV("sip_nat_detected"), SV("sip_network_ip"),
+    SV("sip_network_port"), SV("sip_number_alias"), SV("sip_outgoing_contact_uri"), SV("sip_profile_name"),
+    SV("sip_received_ip"), SV("sip_received_port"), SV("sip_recover_contact"), SV("sip_recover_via"),
+    SV("sip_reply_host"), SV("sip_reply_port"), SV("sip_req_host"), SV("sip_req_params"), SV("sip_req_port"),
+    SV("sip_req_uri"), SV("sip_req_user"), SV("sip_term_cause"), SV("sip_term_status"), SV("sip_to_display"),
+    SV("sip_to_host"), SV("sip_to_port"), SV("sip_to_tag"), SV("sip_to_uri"), SV("sip_to_user"), SV("sip_user_agent"),
+    SV("sip_via_host"), SV("sip_via_params"), SV("sip_via_port"), SV("sip_via_protocol"), SV("sip_via_rport"),
+    SV("sofia_profile_name"), SV("sofia_profile_url"), SV("start_epoch"), SV("start_stamp"), SV("start_uepoch"),
+    SV("switch_m_sdp"), SV("switch_r_sdp"), SV("toll_allow"), SV("transfer_history"), SV("transfer_ringback"),
+    SV("transfer_source"), SV("uduration"), SV("user_context"), SV("user_name"), SV("uuid"), SV("verto_profile_name"),
+    SV("waitmsec"), SV("waitsec"), SV("waitusec"), SV("write_codec"), SV("write_rate")};
+enum { PLACES = 1024 };
+static uint8_t places[PLACES]; /* numbers by hash; what collides lies behind */
+_Static_assert(ARRAY_COUNT(names) <= 256, "a number is a byte");
+
+/* Eight bytes at a time, capitals and what differs from small letters by the same bit folded together. */
+/* The last n bytes of a name, fewer than eight, as a number; is_long: bytes of the name stand in front of them. */
+static inline uint64_t tail_of(const char *p, size_t n, bool is_long)
+{
+	uint64_t w = 0, x = 0;
+	size_t half = n >= 4 ? 4 : n >= 2 ? 2 : n;
+
+	if (!n)
+		return 0;
+	if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && is_long) {
+		memcpy(&w, p + n - 8, 8);
+		return w >> (8 * (8 - n));
+	}
+	if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__) {
+		for (; n; n--)
+			w = w << 8 | (unsigned char)p[n - 1];
+		return w;
+	}
+	if (half == 4)
+		memcpy(&w, p, 4), memcpy(&x, p + n - 4, 4);
+	else if (half == 2)
+		memcpy(&w, p, 2), memcpy(&x, p + n - 2, 2);
+	else
+		w = (unsigned char)*p;
+	return w | x << (8 * (n - half)); /* where they overlap they are the same bytes */
+}
+
+uint32_t vars_name_hash(const char *name, size_t n)
+{
+	const uint64_t fold = UINT64_C(0x2020202020202020), factor = UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t h = n * factor, w = 0;
+	bool is_long = n >= 8;
+
+	for (; n >= 8; name += 8, n -= 8) {
+		memcpy(&w, name, 8);
+		h = (h ^ (w | fold)) * factor;
+		h ^= h >> 32;
+	}
+	h = (h ^ (tail_of(name, n, is_long) | fold)) * factor;
+	return (uint32_t)(h >> 32);
+}
+
+/* Before any thread; written never again. */
+__attribute__((constructor)) static void places_fill(void)
+{
+	for (unsigned i = 1; i < ARRAY_COUNT(names); i++) {
+		uint32_t at = vars_name_hash(names[i].p, names[i].n) % PLACES;
+		while (places[at])
+			at = (at + 1) % PLACES;
+		places[at] = (uint8_t)i;
+	}
+}
+
+unsigned vars_name_number(struct sv name, uint32_t hash)
+{
+	for (uint32_t at = hash % PLACES; places[at]; at = (at + 1) % PLACES) {
+		struct sv known = names[places[at]];
+		if (known.n == name.n && !memcmp(known.p, name.p, name.n))
+			return places[at];
+	}
+	return 0;
+}
+
+struct sv vars_name_of(unsigned number)
+{
+	return names[number];
+}
