@@ -5,8 +5,8 @@
 #include "base/mem.h"
 #include "base/status.h"
 
-#include <stdio.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -177,7 +177,7 @@ bool str_is_true(const char *s)
 	return *digits && strspn(digits, "0123456789.") == strlen(digits) && strtol(s, NULL, 10) != 0;
 }
 
-enum { BUF_MAX_DEFAULT = 1 << 30, BUF_FIRST = 64 };
+enum { BUF_MAX_DEFAULT = 1 << 30, BUF_FIRST = 64, SPARE_BYTES = 16 };
 
 void buf_init(struct buf *b)
 {
@@ -273,8 +273,11 @@ struct sv buf_sv(const struct buf *b)
 
 char *buf_take(struct buf *b)
 {
-	char *p = b->p ? b->p : mem_strndup("", 0);
+	char *p = b->p ? b->p : mem_strndup("", 0), *fits;
 	size_t max = b->max;
+
+	if (b->p && b->cap > b->n + 1 + SPARE_BYTES && (fits = mem_realloc(p, b->n + 1)))
+		p = fits; /* it is kept, mostly */
 	*b = (struct buf){.max = max};
 	return p;
 }

@@ -110,9 +110,9 @@ static ON_CTL void local_fill(struct leg_media *m)
 	    .is_lite = i->conf.is_lite,
 	    .is_trickle = true,
 	    .is_bundled = l->is_bundled};
-	candidate_add(l, m->first->rtp_host, addr_port(&m->local), ICE_HOST);
-	if (strcmp(m->first->advertise_host, m->first->rtp_host) != 0)
-		candidate_add(l, m->first->advertise_host, addr_port(&m->local), ICE_SRFLX);
+	candidate_add(l, m->first->texts->rtp_host, addr_port(&m->local), ICE_HOST);
+	if (strcmp(m->first->texts->advertise_host, m->first->texts->rtp_host) != 0)
+		candidate_add(l, m->first->texts->advertise_host, addr_port(&m->local), ICE_SRFLX);
 	if (i->relay_host[0])
 		candidate_add(l, i->relay_host, i->relay_port, ICE_RELAY);
 }
@@ -261,7 +261,8 @@ static ON_CTL bool may_be_asked(const struct leg_media *m, const struct addr *a)
 	const struct addr *from = &m->first->signal_hosts[0];
 	if (addr_is_set(from) && addr_eq_host(a, from) && !addr_is_loopback(from))
 		return true; /* he asks us to knock at his own door */
-	return acl_allows(sv_of(*m->first->candidate_acl ? m->first->candidate_acl : ACL_DEFAULT), a, NULL, NULL);
+	return acl_allows(
+	    sv_of(*m->first->texts->candidate_acl ? m->first->texts->candidate_acl : ACL_DEFAULT), a, NULL, NULL);
 }
 
 static ON_CTL int theirs_tell(struct leg_media *m, const struct sdp_ice *theirs)

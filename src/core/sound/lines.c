@@ -181,7 +181,7 @@ static ON_CTL int line_open(struct leg *leg, unsigned kind, bool is_bundled, str
 		m->local = first->local;
 		return mstream_open_riding(&m->stream, first->stream, on_report, m);
 	}
-	st = addr_parse(&m->local, sv_of(first->rtp_host), 0);
+	st = addr_parse(&m->local, sv_of(first->texts->rtp_host), 0);
 	return st ? st : mstream_open(&m->stream, &m->local, first->stream, on_report, m);
 }
 
@@ -369,7 +369,7 @@ static ON_CTL bool may_be_asked(struct leg *peer, unsigned kind, const struct sd
 	if (!is_possible(peer) || !peer->is_answered || !m->is_negotiated || m->bypass || m->is_video_refused ||
 	    !peer->ops->reinvite || !(list = mem_alloc(sizeof(*list))))
 		return false;
-	if (!prefs_fill(peer, kind, peer->is_outbound ? m->outbound_codecs : m->inbound_codecs, list))
+	if (!prefs_fill(peer, kind, peer->is_outbound ? m->texts->outbound_codecs : m->texts->inbound_codecs, list))
 		for (size_t k = 0; k < theirs->count; k++)
 			is_found |= has_name(list, theirs->v[k].name);
 	mem_free(list);
@@ -392,8 +392,8 @@ static ON_CTL int answer_one(struct leg *leg, unsigned kind, struct leg *near, s
 	if (!st)
 		st = part_add(m, q, &x);
 	if (!st)
-		st =
-		    prefs_fill(leg, kind, leg->is_outbound ? first->outbound_codecs : first->inbound_codecs, &x->prefs);
+		st = prefs_fill(leg, kind,
+		    leg->is_outbound ? first->texts->outbound_codecs : first->texts->inbound_codecs, &x->prefs);
 	if (st)
 		return st;
 	memset(x->p.exts, 1, sizeof(x->p.exts));
@@ -518,8 +518,8 @@ int media_lines_offer(struct leg *leg, struct leg *originator, struct media_poli
 			continue;
 		if (kinds[i] == MEDIA_VIDEO && first->is_video_refused)
 			continue;
-		st =
-		    prefs_fill(leg, kinds[i], leg->is_outbound ? first->outbound_codecs : first->inbound_codecs, named);
+		st = prefs_fill(leg, kinds[i],
+		    leg->is_outbound ? first->texts->outbound_codecs : first->texts->inbound_codecs, named);
 		if (!st && named->count)
 			st = offer_one(leg, kinds[i], q, is_bound ? bound : NULL, named);
 		if (st == ST_FULL || st == ST_UNSUPPORTED)

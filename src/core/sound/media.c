@@ -28,16 +28,7 @@ void media_destroy(struct leg_media *m)
 	media_dtls_fini(m);
 	media_secure_fini(m);
 	mem_unref(m->turn);
-	mem_free(m->candidate_acl);
-	mem_free(m->nat_acl);
-	mem_free(m->local_acl);
-	mem_free(m->rtp_host);
-	mem_free(m->advertise_host);
-	mem_free(m->inbound_codecs);
-	mem_free(m->outbound_codecs);
-	mem_free(m->negotiation);
-	mem_free(m->username);
-	mem_free(m->hold_music);
+	mem_unref(m->texts);
 	mem_free(m->running);
 	mem_free(m->remote_sdp);
 	mem_free(m->local_sdp);
@@ -54,22 +45,17 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 	m = mem_zalloc(sizeof(*m));
 	if (!m)
 		return ST_NOMEM;
+	m->texts = media_texts_of(c);
+	if (!m->texts) {
+		mem_free(m);
+		return ST_NOMEM;
+	}
 	m->leg = leg;
 	m->turn = c->turn ? mem_ref(c->turn) : NULL;
 	m->first = m;
-	m->rtp_host = mem_strdup(c->rtp_host ? c->rtp_host : "127.0.0.1");
-	m->advertise_host = mem_strdup(c->advertise_host ? c->advertise_host : m->rtp_host);
-	m->inbound_codecs = mem_strdup(c->inbound_codecs ? c->inbound_codecs : "PCMU,PCMA");
-	m->outbound_codecs = mem_strdup(c->outbound_codecs ? c->outbound_codecs : "PCMU,PCMA");
-	m->negotiation = mem_strdup(c->negotiation ? c->negotiation : "generous");
-	m->username = mem_strdup(c->sdp_username ? c->sdp_username : "FreeSWITCH");
-	m->hold_music = c->hold_music && *c->hold_music ? mem_strdup(c->hold_music) : NULL;
 	m->dtmf_pt = c->dtmf_pt, m->cn_pt = c->cn_pt;
 	m->dtmf_type = c->dtmf_type;
 	m->source_mode = c->source_mode;
-	m->nat_acl = mem_strdup(c->nat_acl ? c->nat_acl : "");
-	m->candidate_acl = mem_strdup(c->candidate_acl ? c->candidate_acl : "");
-	m->local_acl = mem_strdup(c->local_acl ? c->local_acl : "");
 	m->passes_telephone_event = c->passes_telephone_event;
 	m->is_wired = c->is_wired;
 	m->rtp_timeout_ms = c->rtp_timeout_ms, m->rtp_hold_timeout_ms = c->rtp_hold_timeout_ms;
@@ -195,7 +181,7 @@ static ON_CTL int open_stream(struct leg_media *m, struct leg *near)
 
 	if (m->stream)
 		return m->is_closing ? ST_CLOSED : ST_OK;
-	st = addr_parse(&m->local, sv_of(m->rtp_host), 0);
+	st = addr_parse(&m->local, sv_of(m->texts->rtp_host), 0);
 	if (st)
 		return st;
 	m->timeout_told = 0;
@@ -261,7 +247,7 @@ struct mstream *leg_media_stream(struct leg *leg)
 }
 const char *leg_media_hold_music(struct leg *leg)
 {
-	return sound_of(leg)->media ? sound_of(leg)->media->hold_music : NULL;
+	return sound_of(leg)->media ? sound_of(leg)->media->texts->hold_music : NULL;
 }
 void leg_media_linear(struct leg *leg, bool is_linear)
 {

@@ -34,8 +34,7 @@ struct leg_media {
 	struct leg_ice *ice;   /* ice.c; NULL: none */
 	struct mturn *turn;    /* the profile's; NULL: none */
 	struct leg_dtls *dtls; /* dtls.c; NULL: none */
-	char *candidate_acl, *nat_acl, *local_acl, *rtp_host, *advertise_host, *inbound_codecs, *outbound_codecs,
-	    *negotiation, *username, *hold_music;
+	struct media_texts *texts; /* a reference; the lines that are passed have none of their own */
 	enum bypass_state bypass;
 	bool comes_back_on_hold, goes_after_hold; /* media in bypass: here while held; bypass once it is not */
 	bool
@@ -72,6 +71,15 @@ struct leg_media {
 	struct media_codec codec; /* of sending */
 	uint8_t *running;         /* of its dialog, packed (sdp_running_pack) */
 };
+
+/* What the legs of a profile are told in words (texts.c): counted, not changed. */
+struct media_texts {
+	struct lnode link; /* of those in use */
+	char *candidate_acl, *nat_acl, *local_acl, *rtp_host, *advertise_host, *inbound_codecs, *outbound_codecs,
+	    *negotiation, *username;
+	char *hold_music; /* NULL: none */
+};
+ON_CTL struct media_texts *media_texts_of(const struct leg_media_conf *c); /* a reference; NULL: no memory */
 
 /* Everything negotiation is told, read once; about 15 kB: on the heap. */
 struct media_parts;

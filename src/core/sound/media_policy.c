@@ -61,15 +61,15 @@ int media_policy_new(struct leg *leg, const char *codecs, struct media_policy **
 	}
 	fmtp_fill(&q->prefs, false);
 	q->p.prefs = &q->prefs;
-	sdp_mode_parse(sv_of(m->negotiation), &q->p.mode);
+	sdp_mode_parse(sv_of(m->texts->negotiation), &q->p.mode);
 	if (mode)
 		sdp_mode_parse(sv_of(mode), &q->p.mode);
-	q->p.host = sv_of(m->advertise_host);
+	q->p.host = sv_of(m->texts->advertise_host);
 	q->p.port = addr_port(&m->local);
 	q->p.dtmf_pt = (int16_t)(media_dtmf_type(leg) == MEDIA_DTMF_EVENTS ? m->dtmf_pt : -1);
 	q->p.cn_pt = (int16_t)(media_comfort_is_spoken(leg) ? m->cn_pt : -1);
 	q->p.dir = SDP_SENDRECV;
-	q->p.user = sv_of(m->username);
+	q->p.user = sv_of(m->texts->username);
 	q->p.session_id = m->session_id;
 	q->p.is_rtcp_mux_allowed = true;
 	q->p.has_red = leg_var_is_true(leg, "rtp_audio_red");
@@ -285,9 +285,9 @@ static ON_CTL bool is_hidden(const struct leg_media *m, const struct addr *remot
 		return false;
 	if (addr_is_private(remote) && !addr_is_private(from) && !addr_is_loopback(from))
 		return true;
-	if (is_in(m->local_acl, remote))
+	if (is_in(m->texts->local_acl, remote))
 		return false;
-	return (addr_is_private(remote) && addr_is_loopback(from)) || is_in(m->nat_acl, remote);
+	return (addr_is_private(remote) && addr_is_loopback(from)) || is_in(m->texts->nat_acl, remote);
 }
 
 void media_source_policy(struct leg *leg, struct media_params *p)

@@ -47,7 +47,7 @@ void media_vars_local(struct leg *leg, const struct leg_media *m, enum sdp_dir d
 	leg_var_set(leg, "audio_media_flow", sdp_dir_name(dir));
 	leg_var_set(leg, "local_media_ip", addr_host(&m->local, host));
 	leg_var_set_int(leg, "local_media_port", addr_port(&m->local));
-	leg_var_set(leg, "advertised_media_ip", m->advertise_host);
+	leg_var_set(leg, "advertised_media_ip", m->texts->advertise_host);
 }
 
 void media_vars_plan(struct leg *leg, struct leg_media *m, const struct sdp_plan *plan)

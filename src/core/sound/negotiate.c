@@ -177,7 +177,7 @@ static ON_CTL int check_offer(struct leg *leg)
 	struct leg_media *m = sound_of(leg)->media;
 	struct media_policy *q = NULL;
 	struct sdp_plan *plan = plan_new();
-	int st = plan ? media_policy_new(leg, m->inbound_codecs, &q) : ST_NOMEM;
+	int st = plan ? media_policy_new(leg, m->texts->inbound_codecs, &q) : ST_NOMEM;
 
 	if (!st)
 		st = answer_keys(m, q, sv_of(m->remote_sdp));
@@ -215,7 +215,7 @@ int leg_media_remote_offer(struct leg *leg, struct sv sdp)
 	m->is_remote_offer_new = true;
 	leg_var_set(leg, "switch_r_sdp", m->remote_sdp);
 	media_secure_seen(leg, sdp);
-	leg_var_set(leg, "rtp_use_codec_string", media_wanted_codecs(leg, m->inbound_codecs));
+	leg_var_set(leg, "rtp_use_codec_string", media_wanted_codecs(leg, m->texts->inbound_codecs));
 	media_vars_offer(leg, theirs);
 	if (!m->is_late)
 		st = check_offer(leg);
@@ -276,7 +276,7 @@ static ON_CTL int make_answer(struct leg *leg, struct leg *near, struct buf *out
 
 	buf_init(&text);
 	if (!st)
-		st = media_policy_new(leg, m->inbound_codecs, &q);
+		st = media_policy_new(leg, m->texts->inbound_codecs, &q);
 	if (!st)
 		st = media_prefer_for_answer(m, near, q);
 	if (!st)
@@ -321,7 +321,7 @@ static ON_CTL int answer(struct leg *leg, struct leg *near, struct buf *out)
 	if (m->local_sdp && !m->is_remote_offer_new)
 		return buf_adds(out, m->local_sdp);
 	return m->remote_sdp ? make_answer(leg, near, out)
-	                     : make_offer(leg, near, m->inbound_codecs, SDP_SENDRECV, out);
+	                     : make_offer(leg, near, m->texts->inbound_codecs, SDP_SENDRECV, out);
 }
 
 int leg_media_answer(struct leg *leg, struct leg *near, struct buf *out)
@@ -351,7 +351,7 @@ int leg_media_offer(struct leg *leg, struct leg *originator, struct buf *out)
 	    !sound_of(originator)->media->is_negotiated && !sound_of(originator)->media->bypass &&
 	    check_offer(originator) == ST_UNSUPPORTED)
 		return ST_UNSUPPORTED;
-	return make_offer(leg, originator, sound_of(leg)->media->outbound_codecs, SDP_SENDRECV, out);
+	return make_offer(leg, originator, sound_of(leg)->media->texts->outbound_codecs, SDP_SENDRECV, out);
 }
 
 int leg_media_own_reoffer(struct leg *leg, bool is_hold, struct buf *out)
@@ -363,7 +363,7 @@ int leg_media_own_reoffer(struct leg *leg, bool is_hold, struct buf *out)
 	if (!m || !m->is_negotiated)
 		return ST_INVAL;
 	m->is_held_by_us = is_hold;
-	return make_offer(leg, leg, m->outbound_codecs, is_hold ? SDP_SENDONLY : SDP_SENDRECV, out);
+	return make_offer(leg, leg, m->texts->outbound_codecs, is_hold ? SDP_SENDONLY : SDP_SENDRECV, out);
 }
 
 int leg_media_offer_again(struct leg *leg, struct buf *out)
@@ -377,7 +377,7 @@ int leg_media_offer_again(struct leg *leg, struct buf *out)
 	    m->offer_for == OFFER_ALONE               ? NULL
 	    : m->offer_for == OFFER_PEER && leg->peer ? leg->peer
 	                                              : leg,
-	    m->outbound_codecs, m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV, out);
+	    m->texts->outbound_codecs, m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV, out);
 }
 
 int leg_media_refresh(struct leg *leg, struct buf *out)
@@ -403,7 +403,7 @@ int leg_media_offer_asked(struct leg *leg, struct buf *out)
 
 int media_own_offer(struct leg *leg, struct leg *near, struct buf *out)
 {
-	return make_offer(leg, near ? near : leg, sound_of(leg)->media->outbound_codecs, SDP_SENDRECV, out);
+	return make_offer(leg, near ? near : leg, sound_of(leg)->media->texts->outbound_codecs, SDP_SENDRECV, out);
 }
 
 int leg_media_reneg(struct leg *leg, const char *codecs)
@@ -417,7 +417,7 @@ int leg_media_reneg(struct leg *leg, const char *codecs)
 	if (codecs && *codecs)
 		leg_var_set(leg, "codec_string", codecs);
 	buf_init(&sdp);
-	st = make_offer(leg, NULL, m->outbound_codecs, m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV, &sdp);
+	st = make_offer(leg, NULL, m->texts->outbound_codecs, m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV, &sdp);
 	if (!st)
 		st = leg->ops->reinvite(leg, buf_sv(&sdp));
 	buf_fini(&sdp);
@@ -440,7 +440,7 @@ static ON_CTL int remote_answer(struct leg *leg, struct sv sdp, bool *is_hold)
 	plan = plan_new();
 	if (!plan)
 		return ST_NOMEM;
-	st = media_policy_new(leg, leg->is_outbound ? m->outbound_codecs : m->inbound_codecs, &q);
+	st = media_policy_new(leg, leg->is_outbound ? m->texts->outbound_codecs : m->texts->inbound_codecs, &q);
 	if (!st) {
 		q->p.dir = m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV;
 		st = media_answered_ways(m, q);
@@ -501,7 +501,7 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 	if (!plan)
 		return ST_NOMEM;
 	buf_init(&text);
-	st = media_policy_new(leg, leg->is_outbound ? m->outbound_codecs : m->inbound_codecs, &q);
+	st = media_policy_new(leg, leg->is_outbound ? m->texts->outbound_codecs : m->texts->inbound_codecs, &q);
 	if (!st) {
 		media_add_current(leg, &q->first);
 		media_add_current(leg->peer, &q->first);

@@ -38,7 +38,7 @@ int proxy_start(struct leg *leg, struct leg *near)
 	if (!st) {
 		m->is_proxied = true;
 		m->bypass = BYPASS_ON;
-		leg_var_set(leg, "advertised_media_ip", m->advertise_host);
+		leg_var_set(leg, "advertised_media_ip", m->texts->advertise_host);
 	}
 	return st;
 }
@@ -46,7 +46,7 @@ int proxy_start(struct leg *leg, struct leg *near)
 int proxy_put(struct leg *leg, struct sv sdp, struct buf *out)
 {
 	struct leg_media *m = sound_of(leg)->media;
-	return sdp_readdress(sdp, sv_of(m->advertise_host), addr_port(&m->local), out);
+	return sdp_readdress(sdp, sv_of(m->texts->advertise_host), addr_port(&m->local), out);
 }
 
 /* Where media to the phone goes from now on. */

@@ -23,7 +23,7 @@ struct chunk {
 	uint32_t used, cap, live; /* bytes, bytes, blocks in use */
 	char bytes[];
 };
-enum { SEEN_WORDS = 16 };
+enum { SEEN_WORDS = 8 };
 struct vars {
 	struct var_slot *slots;
 	uint8_t *tags; /* one a slot; a multiple of TAGS_STEP is readable */

@@ -118,8 +118,8 @@ enum { PEND_DIGITS_MAX = 32, PEND_RTCP_MAX = 2, DTMF_QUEUE_MAX = 128, DTMF_FEW =
 
 struct rt_digit {
 	char digit;
-	bool is_captured; /* its peer was not sent it */
-	bool is_inband;
+	uint8_t is_captured : 1; /* its peer was not sent it */
+	uint8_t is_inband : 1;
 	uint16_t duration;
 };
 
