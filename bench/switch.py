@@ -93,7 +93,7 @@ class Switch(Tandem):
         """Runs the generator to its end and returns what it reports, and what others took of the switch's core meanwhile."""
         begin, core, own = time.monotonic(), core_busy_s(SWITCH_CORE), self.cpu_s()
         p = self.load_begin(mode, **options)
-        out, _ = p.communicate(timeout=120)
+        out, _ = p.communicate(timeout=120 + options.get("seconds", 0))
         r = json.loads(out)
         r["others_cpu"] = max(0, core_busy_s(SWITCH_CORE) - core - (self.cpu_s() - own)) / (time.monotonic() - begin)
         return r

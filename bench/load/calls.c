@@ -3,13 +3,14 @@
  * of 1 ms slots for retransmission, giving up and hanging up. The called side keeps nothing: it answers every INVITE at
  * once with 180 and 200, and learns from the dialled number whose call that is. */
 #include "load.h"
+#include "srtp.h"
 #include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { WHEEL = 65536, NONE = UINT32_MAX, HELD_MAX_US = 60000000 };
+enum { WHEEL = 65536, NONE = UINT32_MAX, HELD_MAX_US = 60000000 /* and as long as is measured */ };
 
 int uac_fd, uas_fd;
 unsigned busy_calls, up_calls;
@@ -31,6 +32,8 @@ void calls_init(void)
 	now_us = clock_us();
 	wheel_ms = now_us / 1000;
 	run_id = (uint32_t)now_us;
+	if (opt.has_srtp)
+		phone_keys_init();
 	uac_fd = wire_socket(&opt.uac_port, false);
 	uas_fd = wire_socket(&opt.uas_port, false);
 }
@@ -129,12 +132,14 @@ static void text_put(char *out, size_t size, int *n, const char *fmt, ...)
 	va_end(ap);
 }
 
-static int sdp_make(char *out, size_t size, unsigned side)
+static void sdp_make(char *out, size_t size, unsigned side, uint32_t slot, unsigned crypto_tag)
 {
-	return snprintf(out, size,
-	    "v=0\r\no=bench 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio %u RTP/AVP 0 101\r\n"
+	int n = snprintf(out, size,
+	    "v=0\r\no=bench 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio %u RTP/%s 0 101\r\n"
 	    "a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=ptime:20\r\n",
-	    media_port[side]);
+	    media_port[side], crypto_tag ? "SAVP" : "AVP");
+	if (crypto_tag)
+		phone_key_line(out + n, size - (size_t)n, side, slot, crypto_tag);
 }
 
 /* One request of a slot: `tail` are the lines that differ. */
@@ -178,7 +183,7 @@ static void uri_make(const struct call *c, char *uri, size_t size)
 /* The first request of a slot, or with a challenge the second. */
 static void send_first(struct call *c, const struct message *challenge)
 {
-	char uri[160], tail[900] = "", sdp[300] = "", user[16];
+	char uri[160], tail[900] = "", sdp[400] = "", user[16];
 	const char *method = opt.mode == MODE_REGISTER ? "REGISTER" : "INVITE";
 	int n = 0;
 
@@ -192,7 +197,7 @@ static void send_first(struct call *c, const struct message *challenge)
 	if (opt.mode == MODE_REGISTER)
 		snprintf(tail + n, sizeof(tail) - (size_t)n, "Expires: 3600\r\n");
 	else
-		sdp_make(sdp, sizeof(sdp), 0);
+		sdp_make(sdp, sizeof(sdp), 0, (uint32_t)(c - calls), opt.has_srtp);
 	c->sent_bytes = (uint16_t)request(c, c->sent, sizeof(c->sent), method, uri, "i", tail, sdp);
 	send_request(c);
 }
@@ -329,10 +334,12 @@ static void invite_answered(struct call *c, const struct message *m)
 	up_calls++;
 	if (opt.mode >= MODE_MEDIA && sdp_media(m->body, &media))
 		media_remote(0, (uint32_t)(c - calls), &media);
+	if (opt.has_srtp)
+		(void)phone_key_take(0, (uint32_t)(c - calls), m->body);
 	send_ack(c, true);
 	c->state = CALL_UP;
 	if (opt.hold_us)
-		timer_set(c, now_us + (opt.calls ? HELD_MAX_US : opt.hold_us));
+		timer_set(c, now_us + (opt.calls ? HELD_MAX_US + (int64_t)(opt.seconds * 1e6) : opt.hold_us));
 	else
 		send_bye(c);
 }
@@ -405,18 +412,21 @@ static void respond(int fd, const struct sockaddr_in *to, const struct message *
 
 static void on_invite(int fd, const struct sockaddr_in *from, const struct message *m)
 {
-	char sdp[300];
+	char sdp[400];
 	struct sockaddr_in media;
-	unsigned slot;
+	unsigned slot = 0, crypto_tag = 0;
 
-	sdp_make(sdp, sizeof(sdp), fd == uas_fd);
 	if (fd == uas_fd && !span_param(m->to, "tag").n) {
 		counts.uas_invites++;
 		if (opt.mode == MODE_MEDIA && sscanf(m->uri.p, "sip:%u@", &slot) == 1 && slot < SLOTS &&
-		    sdp_media(m->body, &media))
+		    sdp_media(m->body, &media)) {
 			media_remote(1, slot, &media);
+			if (opt.has_srtp)
+				crypto_tag = phone_key_take(1, slot, m->body);
+		}
 		respond(fd, from, m, "180 Ringing", "");
 	}
+	sdp_make(sdp, sizeof(sdp), fd == uas_fd, slot, crypto_tag);
 	respond(fd, from, m, "200 OK", sdp);
 }
 

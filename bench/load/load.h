@@ -7,14 +7,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum mode { MODE_NONE, MODE_REGISTER, MODE_CALL, MODE_BRIDGE, MODE_MEDIA, MODE_CONFERENCE };
+enum mode { MODE_NONE, MODE_REGISTER, MODE_CALL, MODE_BRIDGE, MODE_MEDIA, MODE_BARE, MODE_CONFERENCE };
 enum {
-	MSG_MAX = 4096,        /* bytes of a datagram we read */
-	SENT_MAX = 1400,       /* bytes of a request we send */
-	SLOTS = 65536,         /* calls or registrations under way */
-	HIST_US = 4000000,     /* latencies above are counted as this */
-	T1_US = 500000,        /* RFC 3261 timer T1 */
-	GIVE_UP_US = 16000000, /* a transaction without a final answer has failed */
+	MSG_MAX = 4096,         /* bytes of a datagram we read */
+	SENT_MAX = 1400,        /* bytes of a request we send */
+	SLOTS = 65536,          /* calls or registrations under way */
+	HIST_US = 4000000,      /* latencies above are counted as this */
+	T1_US = 500000,         /* RFC 3261 timer T1 */
+	GIVE_UP_US = 16000000,  /* a transaction without a final answer has failed */
+	PACKET_LATE_US = 10000, /* a packet that took longer was late */
 	CODE_MAX = 700
 };
 
@@ -33,6 +34,7 @@ struct options {
 	uint16_t uac_port, uas_port; /* 0: any */
 	int pid;                     /* the switch, for its CPU time; 0: unknown */
 	bool is_kept;                /* held calls wait for a line on standard input */
+	bool has_srtp;
 };
 
 struct hist {
@@ -114,6 +116,8 @@ extern int media_fd[2]; /* the calling and the called side's; one socket carries
 extern uint16_t media_port[2];
 struct media_counts {
 	uint64_t sent, received, strays;
+	uint64_t late;      /* were under way for more than PACKET_LATE_US */
+	int64_t lag_max_us; /* how late we were ourselves with a packet */
 };
 extern struct media_counts media_counts; /* of the measured packets */
 void media_init(void);

@@ -182,10 +182,31 @@ static void hold(void)
 	}
 }
 
+/* No switch: the ports of a relay's two sides of each call are told by whoever runs both. */
+static void bare_begin(void)
+{
+	unsigned ports[2];
+	printf("PORTS %u %u\n", media_port[0], media_port[1]);
+	fflush(stdout);
+	for (uint32_t slot = 0; slot < opt.calls; slot++) {
+		if (scanf("%u %u", &ports[0], &ports[1]) != 2) {
+			fprintf(stderr, "bench_load: a call without ports\n");
+			exit(1);
+		}
+		for (unsigned side = 0; side < 2; side++) {
+			struct sockaddr_in to = opt.to;
+			to.sin_port = htons((uint16_t)ports[side]);
+			media_remote(side, slot, &to);
+		}
+		calls[slot].state = CALL_UP;
+	}
+	now_us = clock_us();
+}
+
 /* ---- options and report ---- */
 
 static const char usage[] =
-    "bench_load register|call|bridge|media|conference [options]\n"
+    "bench_load register|call|bridge|media|bare|conference [options]\n"
     "  --to PORT          the switch's SIP port on 127.0.0.1\n"
     "  --rate N           starts per second (100)\n"
     "  --seconds S        how long to start, or with media how long to measure (3)\n"
@@ -196,10 +217,12 @@ static const char usage[] =
     "  --number N         what is dialled; bridge and media append digits that the switch must dial on to --uas-port\n"
     "  --rooms N          conference: in so many rooms in turn, the room's number is appended to --number (1)\n"
     "  --talkers N        conference: so many of each room talk, the others listen (all)\n"
+    "  --srtp             media: both phones speak SRTP (SDES)\n"
+    "  bare               media without SIP: prints PORTS, then reads the two ports of each call\n"
     "  --uac-port N --uas-port N   our own ports\n"
     "  --pid N            the switch's process, for its CPU time\n";
 
-static const char *const mode_names[] = {"", "register", "call", "bridge", "media", "conference"};
+static const char *const mode_names[] = {"", "register", "call", "bridge", "media", "bare", "conference"};
 
 static int options_read(int argc, char **argv)
 {
@@ -219,14 +242,15 @@ static int options_read(int argc, char **argv)
 		O_UAS,
 		O_PID,
 		O_ROOMS,
-		O_TALKERS
+		O_TALKERS,
+		O_SRTP
 	};
 	static const struct option names[] = {{"to", 1, NULL, O_TO}, {"rate", 1, NULL, O_RATE},
 	    {"seconds", 1, NULL, O_SECONDS}, {"calls", 1, NULL, O_CALLS}, {"keep", 0, NULL, O_KEEP},
 	    {"hold-ms", 1, NULL, O_HOLD}, {"users", 1, NULL, O_USERS}, {"first-user", 1, NULL, O_FIRST},
 	    {"password", 1, NULL, O_PASSWORD}, {"domain", 1, NULL, O_DOMAIN}, {"number", 1, NULL, O_NUMBER},
 	    {"uac-port", 1, NULL, O_UAC}, {"uas-port", 1, NULL, O_UAS}, {"pid", 1, NULL, O_PID},
-	    {"rooms", 1, NULL, O_ROOMS}, {"talkers", 1, NULL, O_TALKERS}, {0}};
+	    {"rooms", 1, NULL, O_ROOMS}, {"talkers", 1, NULL, O_TALKERS}, {"srtp", 0, NULL, O_SRTP}, {0}};
 
 	for (enum mode m = MODE_REGISTER; argc > 1 && m <= MODE_CONFERENCE; m++)
 		if (!strcmp(argv[1], mode_names[m]))
@@ -284,6 +308,9 @@ static int options_read(int argc, char **argv)
 		case O_TALKERS:
 			opt.talkers = (unsigned)atoi(optarg);
 			break;
+		case O_SRTP:
+			opt.has_srtp = true;
+			break;
 		default:
 			opt.mode = MODE_NONE;
 		}
@@ -316,9 +343,11 @@ static void report(const struct window *a, const struct window *b)
 	    hist_ms(&bye_hist, .99));
 	if (opt.mode >= MODE_MEDIA)
 		printf("\"media_sent\": %lu, \"media_received\": %lu, \"media_strays\": %lu, \"delay_p50_ms\": %.3f, "
-		       "\"delay_p99_ms\": %.3f, \"delay_max_ms\": %.3f, ",
+		       "\"delay_p99_ms\": %.3f, \"delay_max_ms\": %.3f, \"media_timed\": %lu, \"media_late\": %lu, "
+		       "\"lag_max_ms\": %.3f, ",
 		    media_counts.sent, media_counts.received, media_counts.strays, hist_ms(&delay_hist, .5),
-		    hist_ms(&delay_hist, .99), delay_hist.max_us / 1e3);
+		    hist_ms(&delay_hist, .99), delay_hist.max_us / 1e3, delay_hist.count, media_counts.late,
+		    (double)media_counts.lag_max_us / 1e3);
 	printf(
 	    "\"done_per_s\": %.1f, \"own_cpu\": %.3f, \"switch_cpu\": %.3f, \"switch_us_per_ok\": %.1f, \"codes\": {",
 	    wall > 0 ? done * 1e6 / wall : 0, (double)(b->own_ns - a->own_ns) / 1e3 / wall,
@@ -361,10 +390,13 @@ int main(int argc, char **argv)
 	watch(media_fd[0]);
 	watch(media_fd[1]);
 
+	if (opt.mode == MODE_BARE)
+		bare_begin();
 	a = snapshot();
-	offer(opt.calls ? opt.calls : (uint64_t)(opt.rate * opt.seconds));
+	if (opt.mode != MODE_BARE)
+		offer(opt.calls ? opt.calls : (uint64_t)(opt.rate * opt.seconds));
 	b = snapshot();
-	if (opt.calls)
+	if (opt.calls && opt.mode != MODE_BARE)
 		hold();
 	if (opt.mode >= MODE_MEDIA) {
 		media_begin();
@@ -376,9 +408,11 @@ int main(int argc, char **argv)
 		b = snapshot();
 		run_until(now_us + 200000); /* what is under way */
 	}
-	if (opt.calls)
-		calls_hang_up_all();
-	drain();
+	if (opt.mode != MODE_BARE) {
+		if (opt.calls)
+			calls_hang_up_all();
+		drain();
+	}
 	report(&a, &b);
 	return 0;
 }

@@ -2,6 +2,7 @@
  * and side it comes from, when it was sent and whether it counts. Arrival is the kernel's time stamp, so that the delay
  * is the switch's and the loopback's and not how late this program gets round to reading. */
 #include "load.h"
+#include "srtp.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
@@ -11,6 +12,9 @@
 #include <time.h>
 
 enum { FRAME_US = 20000, PAYLOAD = 160, PACKET = 12 + PAYLOAD, BATCH = 64, MAGIC = 0x7a4d5e11 };
+enum {
+	OPENED = 16 /* of so many encrypted calls one is opened, for the delay: the load is not to be the slower side */
+};
 struct payload {
 	uint32_t magic, slot, side, is_measured;
 	int64_t sent_ns; /* CLOCK_REALTIME, as the kernel stamps */
@@ -27,9 +31,10 @@ uint16_t media_port[2];
 struct media_counts media_counts;
 static struct stream *streams;
 static struct sockaddr_in *remotes[2];
+static uint32_t slot_of_port[65536]; /* of the switch; in network order */
 static unsigned stream_count, turn;
 static int64_t round_us;
-static bool is_measured;
+static bool is_measured, was_measured;
 
 void media_init(void)
 {
@@ -45,12 +50,13 @@ void media_init(void)
 void media_remote(unsigned side, uint32_t slot, const struct sockaddr_in *to)
 {
 	remotes[side][slot] = *to;
+	slot_of_port[to->sin_port] = slot;
 }
 
 /* Streams start together, each at its own moment of the 20 ms. */
 void media_begin(void)
 {
-	uint8_t sides = opt.mode == MODE_MEDIA ? 2 : 1;
+	uint8_t sides = opt.mode == MODE_CONFERENCE ? 1 : 2;
 	for (uint32_t slot = 0; slot < SLOTS; slot++) {
 		if (calls[slot].state != CALL_UP || !remotes[0][slot].sin_port || !remotes[sides - 1][slot].sin_port)
 			continue;
@@ -71,6 +77,7 @@ void media_begin(void)
 void media_measure(bool is_measuring)
 {
 	is_measured = is_measuring;
+	was_measured |= is_measuring;
 }
 
 int64_t media_next_due(void)
@@ -85,13 +92,37 @@ static void talk_put(uint8_t *payload)
 		payload[i] = i / 4 % 2 ? 0xa8 : 0x28;
 }
 
+/* What is due at once goes by one system call; with a time stamp of its own, so not too much of it. */
+enum { OUT = 16 };
+static struct side_out {
+	unsigned count;
+	struct mmsghdr head[OUT];
+	struct iovec part[OUT];
+	uint8_t bytes[OUT][PACKET + PHONE_TAG];
+} outs[2];
+
+static void side_flush(unsigned side)
+{
+	struct side_out *o = &outs[side];
+	for (unsigned done = 0; done < o->count;) {
+		int n = sendmmsg(media_fd[side], o->head + done, o->count - done, 0);
+		done += n > 0 ? (unsigned)n : 1; /* one that cannot be sent is lost, and counted so */
+	}
+	o->count = 0;
+}
+
 static void send_one(struct stream *s)
 {
-	uint8_t packet[PACKET] = {0x80, 0, (uint8_t)(s->seq >> 8), (uint8_t)s->seq};
+	/* the marker goes through a relay as it is: with SRTP it says which packets count */
+	uint8_t marker = opt.has_srtp && is_measured ? 0x80 : 0;
+	struct side_out *o = &outs[s->side];
+	uint8_t *packet = o->bytes[o->count];
+	int n = PACKET;
 	uint32_t ts = htonl(s->ts), ssrc = htonl(s->ssrc);
 	struct payload p = {MAGIC, s->slot, s->side, is_measured, 0};
 	struct timespec t;
 
+	packet[0] = 0x80, packet[1] = marker, packet[2] = (uint8_t)(s->seq >> 8), packet[3] = (uint8_t)s->seq;
 	memcpy(packet + 4, &ts, 4);
 	memcpy(packet + 8, &ssrc, 4);
 	memset(packet + 12, 0xff, PAYLOAD);
@@ -99,9 +130,15 @@ static void send_one(struct stream *s)
 		talk_put(packet + 12);
 	clock_gettime(CLOCK_REALTIME, &t);
 	p.sent_ns = t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-	if (opt.mode == MODE_MEDIA)
+	if (opt.mode != MODE_CONFERENCE)
 		memcpy(packet + 12, &p, sizeof(p));
-	sendto(media_fd[s->side], packet, PACKET, 0, (const struct sockaddr *)&s->to, sizeof(s->to));
+	if (opt.has_srtp)
+		n = phone_seal(s->side, s->slot, packet, n);
+	o->part[o->count] = (struct iovec){packet, (size_t)n};
+	o->head[o->count].msg_hdr = (struct msghdr){
+	    .msg_name = &s->to, .msg_namelen = sizeof(s->to), .msg_iov = &o->part[o->count], .msg_iovlen = 1};
+	if (++o->count == OUT)
+		side_flush(s->side);
 	media_counts.sent += is_measured;
 	s->seq++;
 	s->ts += 160;
@@ -110,15 +147,51 @@ static void send_one(struct stream *s)
 void media_send_due(void)
 {
 	for (int n = 0; n < 32 && media_next_due() <= now_us; n++) { /* then look who has written */
+		int64_t lag_us = now_us - media_next_due();
+		if (is_measured && lag_us > media_counts.lag_max_us)
+			media_counts.lag_max_us = lag_us;
 		send_one(&streams[turn++]);
 		if (turn == stream_count) {
 			turn = 0;
 			round_us += FRAME_US;
 		}
 	}
+	side_flush(0);
+	side_flush(1);
 }
 
-static void take(const uint8_t *packet, size_t n, int64_t arrived_ns, unsigned side)
+static void timed(const struct payload *p, int64_t arrived_ns)
+{
+	int64_t us = (arrived_ns - p->sent_ns) / 1000;
+	hist_add(&delay_hist, us);
+	media_counts.late += us > PACKET_LATE_US;
+}
+
+/* Whose packet it is tells the port it came from. */
+static void take_sealed(uint8_t *packet, size_t n, int64_t arrived_ns, unsigned side, uint16_t from)
+{
+	struct payload p;
+	uint32_t slot = slot_of_port[from];
+
+	if (n != PACKET + PHONE_TAG) {
+		media_counts.strays++;
+		return;
+	}
+	media_counts.received += was_measured && packet[1] & 0x80;
+	if (slot % OPENED)
+		return;
+	if (!phone_open(side, slot, packet, (int)n)) {
+		media_counts.strays++;
+		return;
+	}
+	memcpy(&p, packet + 12, sizeof(p));
+	if (p.magic != MAGIC || p.side == side)
+		media_counts.strays++;
+	else if (p.is_measured)
+		timed(&p, arrived_ns);
+}
+
+static void take(uint8_t *packet, size_t n, int64_t arrived_ns, unsigned side, uint16_t from)
 {
 	struct payload p;
 
@@ -128,12 +201,16 @@ static void take(const uint8_t *packet, size_t n, int64_t arrived_ns, unsigned s
 		media_counts.received += is_measured;
 		return;
 	}
+	if (opt.has_srtp) {
+		take_sealed(packet, n, arrived_ns, side, from);
+		return;
+	}
 	memcpy(&p, packet + 12, sizeof(p));
 	if (p.magic != MAGIC || p.side == side) {
 		media_counts.strays++;
 	} else if (p.is_measured) {
 		media_counts.received++;
-		hist_add(&delay_hist, (arrived_ns - p.sent_ns) / 1000);
+		timed(&p, arrived_ns);
 	}
 }
 
@@ -152,16 +229,20 @@ void media_receive(unsigned side)
 	static char control[BATCH][64];
 	static struct mmsghdr heads[BATCH];
 	struct iovec parts[BATCH];
+	struct sockaddr_in from[BATCH];
 	int n;
 
 	for (int i = 0; i < BATCH; i++) {
 		parts[i] = (struct iovec){bytes[i], sizeof(bytes[i])};
-		heads[i].msg_hdr = (struct msghdr){.msg_iov = &parts[i],
+		heads[i].msg_hdr = (struct msghdr){.msg_name = opt.has_srtp ? &from[i] : NULL,
+		    .msg_namelen = opt.has_srtp ? sizeof(from[i]) : 0,
+		    .msg_iov = &parts[i],
 		    .msg_iovlen = 1,
 		    .msg_control = control[i],
 		    .msg_controllen = sizeof(control[i])};
 	}
 	n = recvmmsg(media_fd[side], heads, BATCH, MSG_DONTWAIT, NULL);
 	for (int i = 0; i < n; i++)
-		take(bytes[i], heads[i].msg_len, stamp_ns(&heads[i].msg_hdr), side);
+		take(
+		    bytes[i], heads[i].msg_len, stamp_ns(&heads[i].msg_hdr), side, opt.has_srtp ? from[i].sin_port : 0);
 }

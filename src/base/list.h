@@ -44,6 +44,15 @@ static inline void list_remove(struct lnode *n)
 		return;
 	n->prev->next = n->next, n->next->prev = n->prev, n->next = n->prev = NULL;
 }
+/* All of from, in its order, to the empty list to. */
+static inline void list_take(struct list *to, struct list *from)
+{
+	if (list_empty(from))
+		return;
+	to->head = from->head;
+	to->head.next->prev = to->head.prev->next = &to->head;
+	list_init(from);
+}
 static inline struct lnode *list_first(struct list *l)
 {
 	return list_empty(l) ? NULL : l->head.next;

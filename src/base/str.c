@@ -134,15 +134,16 @@ static struct shared *shared_of(char *text)
 	return (struct shared *)(void *)(text - offsetof(struct shared, text));
 }
 
-char *str_share(const char *s)
+char *sv_share(struct sv a)
 {
-	size_t n = s ? strlen(s) + 1 : 0;
-	struct shared *one = s ? mem_alloc(sizeof(*one) + n) : NULL;
+	struct shared *one = a.p ? mem_alloc(sizeof(*one) + a.n + 1) : NULL;
 
 	if (!one)
 		return NULL;
 	one->holds = 1;
-	return memcpy(one->text, s, n);
+	memcpy(one->text, a.p, a.n);
+	one->text[a.n] = 0;
+	return one->text;
 }
 
 char *str_share_again(char *shared)

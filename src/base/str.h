@@ -59,7 +59,7 @@ int64_t str_number(const char *s, int64_t low, int64_t high);
 char *sv_dup(struct sv a); /* NUL-terminated mem_alloc copy */
 /* A text that several hold and nobody changes. One thread; each holder ends its own hold, the last frees it. NULL passes
  * through. What the second takes must come from the first (or from itself). */
-char *str_share(const char *s);
+char *sv_share(struct sv a); /* NULL when a.p is NULL */
 char *str_share_again(char *shared);
 void str_share_end(char *shared);
 bool str_is_true(

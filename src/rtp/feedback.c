@@ -76,6 +76,40 @@ static size_t put_entries(const struct rtcp_item *it, const struct rtcp_fb_way *
 	return at;
 }
 
+/* One number more, of which at is where the entry before lies (HEAD: none does). False: there is no room. */
+static bool nack_add(uint8_t *out, size_t cap, size_t *at, uint16_t seq)
+{
+	uint16_t after = *at > HEAD ? (uint16_t)(seq - wire_get16(out + *at - 4)) : 0;
+
+	if (*at > HEAD && !after)
+		return true;
+	if (after && after <= 16) {
+		wire_put16(out + *at - 2, (uint16_t)(wire_get16(out + *at - 2) | 1u << (after - 1)));
+		return true;
+	}
+	if (*at + 4 > cap)
+		return false;
+	wire_put16(out + *at, seq);
+	wire_put16(out + *at + 2, 0);
+	*at += 4;
+	return true;
+}
+
+/* Number by number: what is one entry here may be several there. */
+static size_t put_nack_numbers(const struct rtcp_item *it, const struct rtcp_fb_way *w, uint8_t *out, size_t cap)
+{
+	size_t n, at = HEAD;
+	const uint8_t *p = fci(it, &n);
+	uint16_t far;
+
+	for (size_t i = 0; i + 4 <= n; i += 4)
+		for (unsigned k = 0; k <= 16; k++)
+			if ((!k || wire_get16(p + i + 2) >> (k - 1) & 1) &&
+			    w->number((uint16_t)(wire_get16(p + i) + k), &far, w->arg) && !nack_add(out, cap, &at, far))
+				return at;
+	return at;
+}
+
 static size_t put_nack(const struct rtcp_item *it, const struct rtcp_fb_way *w, uint8_t *out)
 {
 	size_t n, at = HEAD;
@@ -101,7 +135,9 @@ int rtcp_fb_pass(const struct rtcp_item *it, const struct rtcp_fb_way *w, uint8_
 		return ST_FULL;
 	switch (kind) {
 	case RTCP_FB_NACK:
-		at = put_nack(it, w, out);
+		at = w->number ? put_nack_numbers(it, w, out, cap) : put_nack(it, w, out);
+		if (at == HEAD)
+			return ST_PARSE;
 		break;
 	case RTCP_FB_TMMBR:
 		at = put_entries(it, w, out), media = 0;

@@ -23,6 +23,9 @@ struct rtcp_fb_way {
 	uint32_t sender;     /* who says it there */
 	uint32_t near, far;  /* the source as it is called here; there */
 	uint16_t seq_offset; /* near's numbers less far's */
+	/* NULL, or in place of the offset: the number there; false: it is not asked for. */
+	bool (*number)(uint16_t seq, uint16_t *out, void *arg);
+	void *arg;
 };
 /* The packet as it is said there: of the source alone. Bytes, ST_FULL, or ST_PARSE: none is left. */
 ANY int rtcp_fb_pass(const struct rtcp_item *it, const struct rtcp_fb_way *w, uint8_t *out, size_t cap);

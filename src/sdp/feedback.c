@@ -80,7 +80,7 @@ void sdp_beside_read(const struct sdp *s, size_t line, const struct sdp_policy *
 
 	if (!p->kind && !p->has_red) { /* audio has nothing of it */
 		plan->fb = 0, plan->is_rsize = false;
-		plan->red_send = plan->red_recv = -1;
+		plan->red_send = plan->red_recv = plan->fec_send = plan->fec_recv = -1;
 		memset(plan->exts, 0, sizeof(plan->exts));
 		return;
 	}
@@ -90,7 +90,10 @@ void sdp_beside_read(const struct sdp *s, size_t line, const struct sdp_policy *
 		if (!p->exts[i])
 			plan->exts[i] = 0;
 	plan->red_send = (int16_t)(p->has_red ? sdp_helper_pt(s, m, "red", clock_hz) : -1);
-	plan->red_recv = plan->red_send;
+	plan->fec_send = (int16_t)(p->has_red && p->has_fec ? sdp_helper_pt(s, m, "ulpfec", clock_hz) : -1);
+	if (p->has_fec && (plan->red_send < 0 || plan->fec_send < 0)) /* one is nothing without the other */
+		plan->red_send = plan->fec_send = -1;
+	plan->red_recv = plan->red_send, plan->fec_recv = plan->fec_send;
 	plan->is_rsize = plan->fb && sdp_attr_get(s, (int)line, "rtcp-rsize", &none);
 }
 

@@ -432,11 +432,13 @@ static size_t answered_line(
 static void answered_helpers(const struct sdp_running *r, struct sdp_plan *plan)
 {
 	struct sdp_codec c = {.name = "red", .clock_hz = plan->send.clock_hz, .channels = 1};
-	const struct sdp_run_codec *k = remembered(r, &c, SDP_RUN_USED);
+	struct sdp_codec parity = {.name = "ulpfec", .clock_hz = plan->send.clock_hz, .channels = 1};
+	const struct sdp_run_codec *k = remembered(r, &c, SDP_RUN_USED), *of = remembered(r, &parity, SDP_RUN_USED);
 
 	plan->red_recv = (int16_t)(k && plan->red_send >= 0 ? k->pt_recv : -1);
-	if (plan->red_recv < 0)
-		plan->red_send = -1;
+	plan->fec_recv = (int16_t)(of && plan->fec_send >= 0 ? of->pt_recv : -1);
+	if (plan->red_recv < 0 || (plan->fec_send >= 0 && plan->fec_recv < 0))
+		plan->red_send = plan->red_recv = plan->fec_send = plan->fec_recv = -1;
 }
 int sdp_match_answer(const struct sdp *s, const struct sdp_policy *p, const struct sdp_running *dialog,
     const struct sdp_running *r, struct sdp_plan *plan)
@@ -526,11 +528,12 @@ int sdp_offer_line(struct sv offer, const char *kind, struct sdp_offered *out)
 			continue;
 		codecs_of_line(s, m, &out->codecs);
 		out->fb = 0;
-		out->has_red = false;
+		out->has_red = out->has_fec = false;
 		for (size_t k = 0; k < out->codecs.count; k++) {
 			const struct sdp_codec *c = &out->codecs.v[k];
 			out->fb |= sdp_fb_read(s, (int)i, c->pt_send);
 			out->has_red |= sdp_helper_pt(s, m, "red", c->clock_hz) >= 0;
+			out->has_fec |= sdp_helper_pt(s, m, "ulpfec", c->clock_hz) >= 0;
 		}
 		sdp_exts_read(s, (int)i, out->exts);
 		out->dir = m->dir;

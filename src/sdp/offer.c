@@ -166,7 +166,7 @@ struct line_text {                       /* what the accepted line says */
 		uint32_t clock_hz;
 	} te[TE_CLOCKS_MAX];
 	size_t te_count;
-	int cn_pt, red_pt;
+	int cn_pt, red_pt, fec_pt;
 	enum sdp_dir dir;
 	uint16_t ptime_ms;
 	bool is_rtcp_mux, is_rsize;
@@ -205,6 +205,8 @@ static void put_line(struct buf *b, const struct sdp_policy *p, const struct lin
 		put_format(b, t->cn_pt);
 	if (t->red_pt >= 0 && p->kind)
 		put_format(b, t->red_pt);
+	if (t->fec_pt >= 0)
+		put_format(b, t->fec_pt);
 	buf_adds(b, "\r\n");
 	if (p->bandwidth_as_kbit)
 		buf_printf(b, "b=AS:%u\r\n", p->bandwidth_as_kbit);
@@ -222,7 +224,9 @@ static void put_line(struct buf *b, const struct sdp_policy *p, const struct lin
 		put_rtpmap(b, t->cn_pt, "CN", 8000, 1);
 	if (t->red_pt >= 0)
 		put_rtpmap(b, t->red_pt, "red", first->clock_hz, first->channels);
-	if (t->red_pt >= 0)
+	if (t->fec_pt >= 0) /* then RED is for it: nothing is said of blocks */
+		put_rtpmap(b, t->fec_pt, "ulpfec", first->clock_hz, 1);
+	else if (t->red_pt >= 0)
 		buf_printf(b, "a=fmtp:%d %d/%d\r\n", t->red_pt, first->pt_recv, first->pt_recv);
 	for (size_t i = 0; (t->fb || p->kind) && i < t->codecs->count; i++)
 		sdp_beside_put(b, t->codecs->v[i].pt_recv, t->fb, i ? no_exts : t->exts, !i && t->is_rsize);
@@ -419,6 +423,7 @@ static int offer_fill(struct line_offer *o, uint32_t taken[4])
 	*t = (struct line_text){.codecs = &o->list,
 	    .cn_pt = -1,
 	    .red_pt = -1,
+	    .fec_pt = -1,
 	    .dir = p->dir,
 	    .is_rtcp_mux = p->is_rtcp_mux_offered,
 	    .is_rsize = p->fb && p->is_rtcp_mux_offered,
@@ -447,6 +452,10 @@ static int offer_fill(struct line_offer *o, uint32_t taken[4])
 		run_set(o->r, SV("CN"), 8000, 1, t->cn_pt, -1);
 	if (p->has_red)
 		t->red_pt = helper_number(&n, "red", o->list.v[0].clock_hz);
+	if (p->has_fec && t->red_pt >= 0)
+		t->fec_pt = helper_number(&n, "ulpfec", o->list.v[0].clock_hz);
+	if (p->has_fec && t->fec_pt < 0)
+		t->red_pt = -1;
 	memcpy(taken, n.taken, sizeof(n.taken));
 	return ST_OK;
 }
@@ -519,6 +528,8 @@ static void remember_answer(struct sdp_running *r, const struct sdp_plan *plan)
 		run_set(r, SV("CN"), 8000, 1, plan->cn_pt, plan->cn_pt);
 	if (plan->red_recv >= 0)
 		run_set(r, SV("red"), plan->send.clock_hz, 1, plan->red_recv, plan->red_send);
+	if (plan->fec_recv >= 0)
+		run_set(r, SV("ulpfec"), plan->send.clock_hz, 1, plan->fec_recv, plan->fec_send);
 	run_choose(r, &plan->send);
 }
 static void put_answered(struct buf *b, const struct sdp *s, const struct sdp_policy *p, const struct sdp_plan *plan)
@@ -528,6 +539,7 @@ static void put_answered(struct buf *b, const struct sdp *s, const struct sdp_po
 	struct line_text t = {.codecs = &list,
 	    .cn_pt = plan->cn_pt,
 	    .red_pt = plan->red_recv,
+	    .fec_pt = plan->fec_recv,
 	    .dir = plan->local_dir,
 	    .ptime_ms = p->kind ? 0 : plan->recv.ptime_ms,
 	    .is_rtcp_mux = plan->is_rtcp_mux,

@@ -168,6 +168,7 @@ struct sdp_policy {
 	uint8_t fb;                  /* enum sdp_fb: what is spoken on this line */
 	uint8_t exts[SDP_EXT_COUNT]; /* the number that is offered for a header extension; 0 = none; answering: any */
 	bool has_red;                /* redundancy is passed (RFC 2198) */
+	bool has_fec;                /* has_red for parity in it (ULPFEC, RFC 5109), and not without */
 	bool is_bundled;             /* of a part: on the first line's transport (RFC 8843) */
 	uint32_t bandwidth_as_kbit;  /* b=AS; 0 = not written */
 	const struct sdp_codecs *prefs; /* what we speak, best first */
@@ -220,6 +221,7 @@ struct sdp_plan {
 	uint8_t fb;                         /* enum sdp_fb: both sides speak it */
 	uint8_t exts[SDP_EXT_COUNT];        /* agreed numbers, 0 = none */
 	int16_t red_send, red_recv;         /* -1 = none */
+	int16_t fec_send, fec_recv;         /* -1 = none; else inside of RED */
 	bool is_rsize;                      /* RTCP may be of reduced size (RFC 5506) */
 	struct sdp_codec send, recv;        /* the chosen codec; send and recv differ at most in fmtp */
 	struct sdp_codecs codecs;           /* everything both sides speak, best first; [0] is the chosen one */
@@ -286,7 +288,7 @@ ANY bool sdp_offer_is_bundled(struct sv offer, const char *kind, struct sv *mid)
 struct sdp_offered {
 	struct sdp_codecs codecs;
 	uint8_t fb, exts[SDP_EXT_COUNT];
-	bool has_red;
+	bool has_red, has_fec;
 	enum sdp_dir dir;
 };
 ANY int sdp_offer_line(struct sv offer, const char *kind, struct sdp_offered *out);

@@ -1,13 +1,14 @@
 // Two JsSIP phones in headless Chromium, sound and video (its fake devices): one calls the other. Says what each saw and heard. Lines of JSON.
-// node browser_video.mjs CHROMIUM PAGE URL DOMAIN USER1 PASSWORD1 USER2 PASSWORD2 CODEC BUNDLE_POLICY PROFILE_FOLDER
+// node browser_video.mjs CHROMIUM PAGE URL DOMAIN USER1 PASSWORD1 USER2 PASSWORD2 CODEC[,HELPER...][,-nack] BUNDLE_POLICY PROFILE_FOLDER [NUMBER SECONDS]
+// -nack: lost packets are not asked for, so that browsers send parity however near they are; NUMBER: what is dialled, else USER2; SECONDS: it goes on for so long before it is looked at again.
 import { launch, tell } from './chromium.mjs';
 import { buildSync } from 'esbuild';
 
-const [executablePath, pageUrl, url, domain, user1, password1, user2, password2, codec, bundlePolicy, folder] = process.argv.slice(2);
+const [executablePath, pageUrl, url, domain, user1, password1, user2, password2, codec, bundlePolicy, folder, number, seconds] = process.argv.slice(2);
 const bundle = buildSync({ stdin: { contents: "import JsSIP from 'jssip'; window.JsSIP = JsSIP;", resolveDir: process.cwd() },
   bundle: true, format: 'iife', write: false }).outputFiles[0].text;
 const context = await launch(folder, executablePath);
-await tell(context, pageUrl, bundle, async ({ url, domain, users, codec, bundlePolicy }) => {
+await tell(context, pageUrl, bundle, async ({ url, domain, users, codec, bundlePolicy, number, seconds }) => {
   const phones = [];
   for (const [user, password] of users) {
     const ua = new JsSIP.UA({ sockets: [new JsSIP.WebSocketInterface(url)], uri: `sip:${user}@${domain}`, password, register_expires: 120, session_timers: false });
@@ -18,7 +19,7 @@ await tell(context, pageUrl, bundle, async ({ url, domain, users, codec, bundleP
   }
   console.log(JSON.stringify({ registered: true }));
   const [a, b] = phones;
-  // only this codec in the caller's offer
+  // only this codec, and what goes with it, in the caller's offer
   const only = e => {
     if (e.originator !== 'local' || e.type !== 'offer')
       return;
@@ -26,15 +27,15 @@ await tell(context, pageUrl, bundle, async ({ url, domain, users, codec, bundleP
     e.sdp = sections.map(s => {
       if (!s.startsWith('m=video'))
         return s;
-      const keep = [...s.matchAll(/a=rtpmap:(\d+) (\S+)\//g)].filter(m => m[2] === codec).map(m => m[1]);
-      return s.split('\r\n').filter(l => { const m = l.match(/^a=(?:rtpmap|fmtp|rtcp-fb):(\d+)/); return !m || keep.includes(m[1]); })
+      const keep = [...s.matchAll(/a=rtpmap:(\d+) (\S+)\//g)].filter(m => codec.split(',').includes(m[2])).map(m => m[1]);
+      return s.split('\r\n').filter(l => { const m = l.match(/^a=(?:rtpmap|fmtp|rtcp-fb):(\d+)/); return (!m || keep.includes(m[1])) && !(codec.includes('-nack') && /^a=rtcp-fb:\d+ nack$/.test(l)); })
         .map(l => l.startsWith('m=video') ? l.split(' ').slice(0, 3).concat(keep).join(' ') : l).join('\r\n');
     }).join('');
   };
   const options = { mediaConstraints: { audio: true, video: { width: 320, height: 240, frameRate: 15 } }, pcConfig: { iceServers: [], bundlePolicy } };
   const rings = new Promise(r => b.on('newRTCSession', e => { if (e.originator === 'remote') r(e.session); }));
   const failed = s => new Promise((_, bad) => s.on('failed', e => bad(new Error(`failed: ${e.cause}`))));
-  const session = a.call(`sip:${users[1][0]}@${domain}`, { ...options, eventHandlers: { sdp: only } });
+  const session = a.call(`sip:${number}@${domain}`, { ...options, eventHandlers: { sdp: only } });
   session.on('icecandidate', e => e.ready());
   const broken = s => ['peerconnection:setremotedescriptionfailed', 'peerconnection:createanswerfailed', 'peerconnection:setlocaldescriptionfailed']
     .forEach(name => s.on(name, e => console.log(name, String(e))));
@@ -51,7 +52,9 @@ await tell(context, pageUrl, bundle, async ({ url, domain, users, codec, bundleP
     const c = all.find(x => x.id === v.codecId) || {};
     return { frames: v.framesDecoded || 0, width: v.frameWidth, codec: c.mimeType, energy: sound.totalAudioEnergy || 0, lost: v.packetsLost, pli: out.pliCount, nack: out.nackCount,
       keys: v.keyFramesDecoded, transports: all.filter(x => x.type === 'transport').length, dtls: all.filter(x => x.type === 'transport').map(x => x.dtlsState),
-      target: out.targetBitrate, packets: v.packetsReceived };
+      target: out.targetBitrate, packets: v.packetsReceived, asked: v.nackCount,
+      sound: { redundant: sound.fecPacketsReceived, unused: sound.fecPacketsDiscarded, lost: sound.packetsLost, packets: sound.packetsReceived,
+        concealed: sound.concealedSamples, samples: sound.totalSamplesReceived } };
   };
   const watch = async (s, wanted) => {
     for (const r of s.connection.getReceivers()) { // what nobody plays is not measured
@@ -69,6 +72,7 @@ await tell(context, pageUrl, bundle, async ({ url, domain, users, codec, bundleP
     }
   };
   const seen = await Promise.all([watch(session, 30), watch(incoming, 30)]);
+  await new Promise(r => setTimeout(r, 1000 * seconds));
   // held and taken back, it goes on
   await new Promise((good, bad) => session.hold({}, good) || bad(new Error('no hold')));
   await new Promise((good, bad) => session.unhold({}, good) || bad(new Error('no unhold')));
@@ -80,4 +84,4 @@ await tell(context, pageUrl, bundle, async ({ url, domain, users, codec, bundleP
   for (const ua of phones)
     ua.stop();
   return { seen, after };
-}, { url, domain, users: [[user1, password1], [user2, password2]], codec, bundlePolicy }, 50000);
+}, { url, domain, users: [[user1, password1], [user2, password2]], codec, bundlePolicy, number: number || user2, seconds: Number(seconds || 0) }, 50000 + 1000 * (seconds || 0));

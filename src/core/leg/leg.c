@@ -399,6 +399,14 @@ void leg_var_set(struct leg *leg, const char *name, const char *value)
 	var_set_data(leg, name, sv_of(value));
 }
 
+void leg_var_share(struct leg *leg, const char *name, char *shared)
+{
+	if (shared && is_plain(shared, strlen(shared)))
+		var_was_set(leg, name, vars_share(leg->vars, name, shared));
+	else
+		leg_var_set(leg, name, shared);
+}
+
 void leg_var_set_sv(struct leg *leg, const char *name, struct sv value)
 {
 	var_set_data(leg, name, sv_sub(value, 0, value.n ? strnlen(value.p, value.n) : 0));

@@ -200,6 +200,7 @@ ON_CTL void leg_presence_tell(struct leg *leg, const char *rpid, const char *sta
 /* A value that is data, whoever it comes from: each byte counts as from outside (text/mark.h), whatever marks it had.
  * NULL removes. A value with "${" is refused, as in FreeSWITCH. */
 ON_CTL void leg_var_set(struct leg *leg, const char *name, const char *value);
+ON_CTL void leg_var_share(struct leg *leg, const char *name, char *shared);     /* the same, of a text of sv_share */
 ON_CTL void leg_var_set_sv(struct leg *leg, const char *name, struct sv value); /* up to its first zero byte */
 ON_CTL void leg_var_set_int(struct leg *leg, const char *name, int64_t value);  /* in decimals */
 /* Text that may be read as a language later: as the configuration, an operator or the dialplan wrote it, what came from

@@ -89,7 +89,7 @@ void leg_profile_set(char **field, const char *value)
 
 	if (*field && value && !strcmp(*field, value))
 		return;
-	copy = str_share(value);
+	copy = sv_share(sv_of(value));
 	str_share_end(*field);
 	*field = copy;
 }

@@ -52,10 +52,10 @@ static ON_CTL int keep_remote(struct leg *leg, struct sv sdp)
 		return ST_UNSUPPORTED;
 	int st = proxy_is_on(leg) ? proxy_heard(leg, sdp) : ST_OK;
 	if (!st)
-		st = media_keep_text(&sound_of(leg)->media->remote_sdp, sdp),
+		st = media_share_text(&sound_of(leg)->media->remote_sdp, sdp),
 		sound_of(leg)->media->is_remote_answer = false;
 	if (!st)
-		leg_var_set(leg, "switch_r_sdp", sound_of(leg)->media->remote_sdp);
+		leg_var_share(leg, "switch_r_sdp", sound_of(leg)->media->remote_sdp);
 	return st;
 }
 
@@ -68,9 +68,9 @@ static ON_CTL int keep_local(struct leg *leg, const char *sdp)
 	if (proxy_is_on(leg) && sdp)
 		st = proxy_put(leg, sv_of(sdp), &b);
 	if (!st)
-		st = media_keep_text(&sound_of(leg)->media->local_sdp, b.n ? buf_sv(&b) : sv_of(sdp));
+		st = media_share_text(&sound_of(leg)->media->local_sdp, b.n ? buf_sv(&b) : sv_of(sdp));
 	if (!st)
-		leg_var_set(leg, "rtp_local_sdp_str", sound_of(leg)->media->local_sdp);
+		leg_var_share(leg, "rtp_local_sdp_str", sound_of(leg)->media->local_sdp);
 	buf_fini(&b);
 	return st;
 }

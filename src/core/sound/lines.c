@@ -5,7 +5,11 @@
  * Two legs have to speak the same codec, so a line is bound to the other leg's: what the caller offers is offered on
  * where the called leg's codec string names it, with the caller's format parameters; what the called one took is what
  * the caller is answered. Feedback and header extensions that one of the two does not speak are not agreed on with the
- * other, except the asking for whole pictures, which can be had of any phone (by signalling, if by nothing else). */
+ * other, except the asking for whole pictures, which can be had of any phone (by signalling, if by nothing else).
+ *
+ * Parity (RED with ULPFEC) is between a phone and us, whatever the other leg has; but packets of parity end here, and
+ * their transport numbers (transport-cc) would be told as lost by the other phone. So where a leg has, or may have,
+ * parity, transport-cc is not agreed on with either, and REMB tells the rate. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "core/leg/leg.h"
@@ -36,10 +40,10 @@ struct media_line {
 	bool is_agreed, is_offered;
 	struct sdp_codec codec; /* of sending, with the far side's format parameters */
 	uint8_t fb, exts[SDP_EXT_COUNT];
-	bool has_red;
+	bool has_red, has_fec;
 	/* as it was offered */
 	uint8_t offered_fb, offered_exts[SDP_EXT_COUNT];
-	bool was_red_offered;
+	bool was_red_offered, was_fec_offered;
 };
 struct media_parts {
 	size_t count;
@@ -96,7 +100,7 @@ static ON_CTL void line_close(struct leg_media *m)
 	mstream_close(m->stream);
 }
 
-static ON_CTL void stats_tell(struct leg *leg, const struct media_stats *s)
+static ON_CTL void stats_tell(struct leg *leg, const struct media_stats *s, bool has_fec)
 {
 	const struct {
 		const char *name;
@@ -109,6 +113,11 @@ static ON_CTL void stats_tell(struct leg *leg, const struct media_stats *s)
 	    {"rtp_video_rtcp_octet_count", s->rtcp_octets}};
 	for (size_t i = 0; i < ARRAY_COUNT(counts); i++)
 		leg_var_set_int(leg, counts[i].name, (int64_t)counts[i].n);
+	if (!has_fec)
+		return;
+	leg_var_set_int(leg, "rtp_video_in_recovered_packet_count", (int64_t)s->in_recovered_packets);
+	leg_var_set_int(leg, "rtp_video_in_fec_packet_count", (int64_t)s->in_fec_packets);
+	leg_var_set_int(leg, "rtp_video_out_fec_packet_count", (int64_t)s->out_fec_packets);
 }
 
 static ON_CTL void ask_by_signalling(struct leg *leg)
@@ -129,7 +138,7 @@ void media_line_reported(struct leg_media *m, const struct media_report *r)
 		mem_unref(m->stream);
 		m->stream = NULL;
 		if (leg && m->kind == MEDIA_VIDEO)
-			stats_tell(leg, &r->stats);
+			stats_tell(leg, &r->stats, m->line->has_fec);
 		if (leg)
 			unlink_line(m);
 		media_destroy(m);
@@ -315,14 +324,19 @@ static void bind_to(struct media_policy *x, const struct sdp_offered *theirs)
 	x->p.has_red = theirs->has_red;
 }
 
-static void video_only(struct media_policy *x, unsigned kind)
+static ON_CTL bool is_parity_wanted(struct leg *leg, unsigned kind)
+{
+	return kind == MEDIA_VIDEO && leg_var_is_true(leg, "rtp_video_red");
+}
+
+static void video_only(struct media_policy *x, unsigned kind, bool has_fec)
 {
 	x->p.fb = kind == MEDIA_VIDEO ? x->p.fb | FB_KEYS : 0;
 	x->p.exts[SDP_EXT_MID] = 0;
 	if (kind != MEDIA_VIDEO)
 		memset(x->p.exts, 0, sizeof(x->p.exts));
 	if (kind == MEDIA_VIDEO)
-		x->p.has_red = false; /* without FEC in it that is of no use */
+		x->p.has_red = x->p.has_fec = has_fec; /* without parity in it RED is of no use */
 	if (!(x->p.fb & SDP_FB_TCC))
 		x->p.exts[SDP_EXT_TCC] = 0;
 }
@@ -332,7 +346,7 @@ static void offered_of(const struct leg_media *m, struct sdp_offered *out)
 	const struct media_line *l = m->line;
 	out->codecs.count = 1;
 	out->codecs.v[0] = l->codec;
-	out->fb = l->fb, out->has_red = l->has_red;
+	out->fb = l->fb, out->has_red = l->has_red, out->has_fec = l->has_fec;
 	memcpy(out->exts, l->exts, sizeof(out->exts));
 }
 
@@ -382,7 +396,7 @@ static ON_CTL int answer_one(struct leg *leg, unsigned kind, struct leg *near, s
 	struct leg_media *first = sound_of(leg)->media, *m, *other = near ? agreed_of(near, kind) : NULL;
 	struct media_policy *x;
 	struct sv mid = SV_NONE;
-	bool is_bundled;
+	bool is_bundled, has_fec = is_parity_wanted(leg, kind) && theirs->has_red && theirs->has_fec;
 	int st;
 
 	if (near && !other && (!leg->is_answered || !may_be_asked(near, kind, &theirs->codecs)))
@@ -405,7 +419,9 @@ static ON_CTL int answer_one(struct leg *leg, unsigned kind, struct leg *near, s
 	} else if (!near) {
 		x->p.exts[SDP_EXT_TCC] = x->p.exts[SDP_EXT_ABS_TIME] = 0;
 	}
-	video_only(x, kind);
+	if (has_fec)
+		x->p.fb &= (uint8_t)~SDP_FB_TCC;
+	video_only(x, kind, has_fec);
 	return m->is_bundled ? ride(m, x, mid) : media_answer_ways(m, x, offer);
 }
 
@@ -460,8 +476,11 @@ static ON_CTL bool bound_to(struct leg *leg, struct leg *with, unsigned kind, st
 	if (!first || first->is_negotiated || !first->remote_sdp || !is_possible(with) ||
 	    (kind == MEDIA_VIDEO && first->is_video_refused))
 		return false;
-	return is_in_text(sv_of(first->remote_sdp), kind) &&
-	       !sdp_offer_line(sv_of(first->remote_sdp), media_kind_name(kind), out) && out->codecs.count;
+	if (!is_in_text(sv_of(first->remote_sdp), kind) ||
+	    sdp_offer_line(sv_of(first->remote_sdp), media_kind_name(kind), out) || !out->codecs.count)
+		return false;
+	out->has_fec = out->has_fec && out->has_red && is_parity_wanted(with, kind);
+	return true;
 }
 
 static ON_CTL bool is_named_by_variable(struct leg *leg)
@@ -487,8 +506,11 @@ static ON_CTL int offer_one(
 	x->prefs = *named;
 	if (bound)
 		bind_to(x, bound);
-	video_only(x, kind);
-	m->line->offered_fb = x->p.fb, m->line->was_red_offered = x->p.has_red;
+	if (is_parity_wanted(leg, kind) || (bound && bound->has_fec))
+		x->p.fb &= (uint8_t)~SDP_FB_TCC;
+	video_only(x, kind, is_parity_wanted(leg, kind));
+	m->line->offered_fb = x->p.fb;
+	m->line->was_red_offered = x->p.has_red, m->line->was_fec_offered = x->p.has_fec;
 	memcpy(m->line->offered_exts, x->p.exts, sizeof(x->p.exts));
 	m->line->is_offered = x->prefs.count > 0;
 	if (!x->prefs.count)
@@ -541,7 +563,8 @@ int media_lines_answered(struct leg *leg, struct media_policy *q)
 		st = part_add(m, q, &x);
 		if (st)
 			break;
-		x->p.fb = m->line->offered_fb, x->p.has_red = m->line->was_red_offered;
+		x->p.fb = m->line->offered_fb;
+		x->p.has_red = m->line->was_red_offered, x->p.has_fec = m->line->was_fec_offered;
 		memcpy(x->p.exts, m->line->offered_exts, sizeof(x->p.exts));
 		st = m->is_bundled ? ride(m, x, SV_NONE) : media_answered_ways(m, x);
 	}
@@ -613,6 +636,8 @@ static ON_CTL int line_apply(struct leg_media *m, const struct sdp_plan *plan)
 	media_codec_of(&plan->recv, false, &p.recv);
 	if (plan->red_send > 0 && plan->red_recv > 0)
 		p.red_send = (uint8_t)plan->red_send, p.red_recv = (uint8_t)plan->red_recv;
+	if (p.red_send && plan->fec_send > 0 && plan->fec_recv > 0)
+		p.fec_send = (uint8_t)plan->fec_send, p.fec_recv = (uint8_t)plan->fec_recv;
 	memcpy(p.exts, plan->exts, sizeof(p.exts));
 	media_source_policy(m->leg, &p);
 	st = m->is_bundled ? ST_OK : media_secure_apply(m, plan);
@@ -623,7 +648,7 @@ static ON_CTL int line_apply(struct leg_media *m, const struct sdp_plan *plan)
 	m->is_negotiated = true;
 	m->line->is_agreed = true;
 	m->line->codec = plan->send;
-	m->line->fb = plan->fb, m->line->has_red = p.red_send;
+	m->line->fb = plan->fb, m->line->has_red = p.red_send, m->line->has_fec = p.fec_send;
 	memcpy(m->line->exts, plan->exts, sizeof(plan->exts));
 	vars_tell(m, plan, &p);
 	return ST_OK;

@@ -30,8 +30,8 @@ void media_destroy(struct leg_media *m)
 	mem_unref(m->turn);
 	mem_unref(m->texts);
 	mem_free(m->running);
-	mem_free(m->remote_sdp);
-	mem_free(m->local_sdp);
+	str_share_end(m->remote_sdp);
+	str_share_end(m->local_sdp);
 	mem_free(m->line);
 	mem_free(m);
 }

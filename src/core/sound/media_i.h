@@ -31,9 +31,9 @@ struct leg_media {
 	struct addr signal_hosts[MEDIA_SIGNAL_HOSTS_MAX]; /* the first: where signalling came from */
 	struct leg_secure *secure;                        /* secure.c; NULL: none */
 	bool is_secure_required;
-	struct leg_ice *ice;   /* ice.c; NULL: none */
-	struct mturn *turn;    /* the profile's; NULL: none */
-	struct leg_dtls *dtls; /* dtls.c; NULL: none */
+	struct leg_ice *ice;       /* ice.c; NULL: none */
+	struct mturn *turn;        /* the profile's; NULL: none */
+	struct leg_dtls *dtls;     /* dtls.c; NULL: none */
 	struct media_texts *texts; /* a reference; the lines that are passed have none of their own */
 	enum bypass_state bypass;
 	bool comes_back_on_hold, goes_after_hold; /* media in bypass: here while held; bypass once it is not */
@@ -65,8 +65,8 @@ struct leg_media {
 	bool is_on_hold;       /* no audio is expected: the timeout on hold counts */
 	unsigned timeout_told; /* ms, what the stream was told; 0 = none */
 	unsigned rtp_timeout_ms, rtp_hold_timeout_ms, rtcp_interval_ms;
-	char *remote_sdp, *local_sdp;
-	bool is_remote_answer; /* remote_sdp answered an offer of ours */
+	char *remote_sdp, *local_sdp; /* texts of sv_share: variables hold them, too */
+	bool is_remote_answer;        /* remote_sdp answered an offer of ours */
 	uint64_t session_id;
 	struct media_codec codec; /* of sending */
 	uint8_t *running;         /* of its dialog, packed (sdp_running_pack) */
@@ -170,6 +170,7 @@ ON_CTL void media_vars_secure(struct leg_media *m, const char *value); /* rtp_se
 
 /* ---- negotiate.c ---- */
 ON_CTL int media_keep_text(char **field, struct sv text);
+ON_CTL int media_share_text(char **field, struct sv text); /* a text of sv_share */
 ANY void media_codec_of(const struct sdp_codec *c, bool is_send, struct media_codec *out);
 ANY void media_remote_of(const struct sdp_plan *plan, struct media_params *p); /* addresses */
 /* What stands beside the codecs of a line: keys, and where packets may go. */

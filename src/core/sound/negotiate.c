@@ -147,16 +147,26 @@ int media_keep_text(char **field, struct sv text)
 	return ST_OK;
 }
 
+int media_share_text(char **field, struct sv text)
+{
+	char *copy = sv_share(text.p ? text : SV(""));
+	if (!copy)
+		return ST_NOMEM;
+	str_share_end(*field);
+	*field = copy;
+	return ST_OK;
+}
+
 static ON_CTL int keep_remote(struct leg_media *m, struct sv sdp, bool is_answer)
 {
 	m->is_remote_answer = is_answer;
-	return media_keep_text(&m->remote_sdp, sdp);
+	return media_share_text(&m->remote_sdp, sdp);
 }
 
 static ON_CTL void keep_local(struct leg *leg, struct sv text)
 {
-	if (!media_keep_text(&sound_of(leg)->media->local_sdp, text)) {
-		leg_var_set(leg, "rtp_local_sdp_str", sound_of(leg)->media->local_sdp);
+	if (!media_share_text(&sound_of(leg)->media->local_sdp, text)) {
+		leg_var_share(leg, "rtp_local_sdp_str", sound_of(leg)->media->local_sdp);
 	}
 }
 
@@ -213,7 +223,7 @@ int leg_media_remote_offer(struct leg *leg, struct sv sdp)
 	if (st)
 		goto out;
 	m->is_remote_offer_new = true;
-	leg_var_set(leg, "switch_r_sdp", m->remote_sdp);
+	leg_var_share(leg, "switch_r_sdp", m->remote_sdp);
 	media_secure_seen(leg, sdp);
 	leg_var_set(leg, "rtp_use_codec_string", media_wanted_codecs(leg, m->texts->inbound_codecs));
 	media_vars_offer(leg, theirs);
@@ -315,7 +325,7 @@ static ON_CTL int answer(struct leg *leg, struct leg *near, struct buf *out)
 	if (!m)
 		return ST_INVAL;
 	if (near && sound_of(near)->media && sound_of(near)->media->remote_sdp)
-		leg_var_set(leg, "switch_m_sdp", sound_of(near)->media->remote_sdp);
+		leg_var_share(leg, "switch_m_sdp", sound_of(near)->media->remote_sdp);
 	if (m->bypass && bypass_answer(leg, near, out, &st))
 		return st;
 	if (m->local_sdp && !m->is_remote_offer_new)
@@ -341,7 +351,7 @@ int leg_media_offer(struct leg *leg, struct leg *originator, struct buf *out)
 	if (originator && sound_of(originator)->media && sound_of(originator)->media->remote_sdp) {
 		const char *codecs = vars_get(originator->vars, "ep_codec_string");
 		leg_var_set(leg, "originator_codec", codecs);
-		leg_var_set(leg, "switch_m_sdp", sound_of(originator)->media->remote_sdp);
+		leg_var_share(leg, "switch_m_sdp", sound_of(originator)->media->remote_sdp);
 		leg_var_set(leg, "rtp_use_codec_string", codecs);
 	}
 	if (bypass_is_wanted(leg, originator))
@@ -454,7 +464,7 @@ static ON_CTL int remote_answer(struct leg *leg, struct sv sdp, bool *is_hold)
 	if (!st)
 		st = keep_remote(m, sdp, true);
 	if (!st) {
-		leg_var_set(leg, "switch_r_sdp", m->remote_sdp);
+		leg_var_share(leg, "switch_r_sdp", m->remote_sdp);
 		media_vars_offer(leg, &plan->codecs);
 		st = agree(leg, q, sdp, plan, true);
 		m->is_offer_open = false;
@@ -523,7 +533,7 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 		st = keep_remote(m, sdp, false);
 	if (!st) {
 		is_hold = plan->is_hold;
-		leg_var_set(leg, "switch_r_sdp", m->remote_sdp);
+		leg_var_share(leg, "switch_r_sdp", m->remote_sdp);
 		keep_local(leg, buf_sv(&text));
 		st = buf_addv(out, buf_sv(&text));
 	}

@@ -122,6 +122,11 @@ int vars_set_received(struct vars *v, const char *name, const char *value)
 	return set_plain(v, sv_of(name), sv_of(value), ORIGIN_RECEIVED, SV_NONE);
 }
 
+int vars_share(struct vars *v, const char *name, char *shared)
+{
+	return vars_slot_share(v, sv_of(name), shared);
+}
+
 bool vars_is_received(const struct vars *v, const char *name)
 {
 	long at = vars_slot_find(v, sv_of(name));

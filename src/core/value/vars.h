@@ -16,6 +16,8 @@ int vars_set_outside_sv(struct vars *v, const char *name, struct sv value); /* t
  * not received. */
 int vars_set_received(struct vars *v, const char *name, const char *value);
 bool vars_is_received(const struct vars *v, const char *name);
+/* A text of sv_share, every byte of which is from outside: held, not copied. A copy of the set has its own. */
+int vars_share(struct vars *v, const char *name, char *shared);
 int vars_setf(struct vars *v, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* An array reads as "ARRAY::a|:b", or as its element when it has one; setting such text makes one, and so does setting
  * "name[index]" (that element; 0 to 4000). What came from outside is never one, whatever it says. */

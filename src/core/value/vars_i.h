@@ -9,6 +9,9 @@
  *             |        | number |  (own names)  |                |  (ORIGIN_MIXED)      |
  *             +--------+--------+--------- - ---+---------- - ---+------------- - ------+
  *
+ * In place of a value there may be a hold of a shared text (FLAG_SHARED): a session description is in three variables
+ * of two legs, and kept by their media.
+ *
  * A leg has some eighty variables, and nearly all have the same names on every leg: such a name is a number
  * (vars_name.c), another lies in the block. */
 #pragma once
@@ -48,6 +51,8 @@ ANY struct var_entry vars_slot_entry(const struct vars *v, long at);
 /* value has no marks; text is the same with them, or empty when origin is not mixed. An empty value removes. ST_INVAL,
  * ST_LIMIT, ST_NOMEM. */
 ANY int vars_slot_set(struct vars *v, struct sv name, struct sv value, unsigned origin, bool is_array, struct sv text);
+
+ANY int vars_slot_share(struct vars *v, struct sv name, char *shared);
 
 /* vars_name.c: the number, from 1, of a name spelled exactly so that many legs have; 0: it has none. */
 ANY unsigned vars_name_number(struct sv name, uint32_t hash);

@@ -39,7 +39,7 @@ enum {
 	NAME_IS_LONG = 255 /* as the length of an own name: look for its end */
 };
 /* The first byte of a block; the second is the name's number, or the length of the name that follows. */
-enum { FLAG_ORIGIN = 3, FLAG_ARRAY = 4, FLAG_NUMBERED = 8 };
+enum { FLAG_ORIGIN = 3, FLAG_ARRAY = 4, FLAG_NUMBERED = 8, FLAG_SHARED = 16 };
 _Static_assert(CHUNK_MAX < 1 << 10 && VARS_MAX < 1 << 13, "both fit a slot");
 
 int vars_new(struct vars **out)
@@ -49,20 +49,6 @@ int vars_new(struct vars **out)
 		return ST_NOMEM;
 	*out = v;
 	return ST_OK;
-}
-
-void vars_free(struct vars *v)
-{
-	if (!v)
-		return;
-	for (unsigned i = 0; i < v->chunk_count; i++) {
-		if (v->chunks[i])
-			ASAN_UNPOISON_MEMORY_REGION(v->chunks[i]->bytes, v->chunks[i]->cap);
-		mem_free(v->chunks[i]);
-	}
-	mem_free(v->chunks);
-	mem_free(v->slots);
-	mem_free(v);
 }
 
 /* ---- blocks ---- */
@@ -135,18 +121,37 @@ static struct sv block_name(const char *block)
 	return (struct sv){block + HEAD_BYTES, n == NAME_IS_LONG ? strlen(block + HEAD_BYTES) : n};
 }
 
-static char *block_value(char *block)
+/* Behind the name. */
+static char *block_rest(char *block)
 {
 	return block + HEAD_BYTES + (block[0] & FLAG_NUMBERED ? 0 : block_name(block).n + 1);
 }
 
+static char *block_value(char *block)
+{
+	char *value = block_rest(block);
+
+	if (block[0] & FLAG_SHARED)
+		memcpy(&value, value, sizeof(value));
+	return value;
+}
+
 static size_t block_bytes(char *block)
 {
-	const char *value = block_value(block), *end = value + strlen(value) + 1;
+	const char *rest = block_rest(block), *end = rest;
 
+	if (block[0] & FLAG_SHARED)
+		return (size_t)(rest - block) + sizeof(char *);
+	end += strlen(end) + 1;
 	if ((block[0] & FLAG_ORIGIN) == ORIGIN_MIXED)
 		end += strlen(end) + 1;
 	return (size_t)(end - block);
+}
+
+static void block_unshare(char *block)
+{
+	if (block[0] & FLAG_SHARED)
+		str_share_end(block_value(block));
 }
 
 static void block_free(struct vars *v, struct var_slot slot)
@@ -165,30 +170,60 @@ static void block_free(struct vars *v, struct var_slot slot)
 	v->chunks[slot.chunk] = NULL;
 }
 
-/* Name (unless it is numbered), value and, when it is mixed, the text. */
-static int block_new(
-    struct vars *v, struct sv name, unsigned number, struct sv value, struct sv text, struct var_slot *slot)
+/* What an entry is to be. */
+struct entry_new {
+	struct sv name, value; /* no marks in it */
+	struct sv text;        /* the same with them, or empty when origin is not mixed */
+	char *shared;          /* the value, to be held; NULL: it is copied */
+	unsigned origin;
+	bool is_array;
+};
+
+static int block_new(struct vars *v, const struct entry_new *e, unsigned number, struct var_slot *slot)
 {
-	size_t n = HEAD_BYTES + (number ? 0 : name.n + 1) + value.n + 1 + (text.n ? text.n + 1 : 0);
+	size_t n = HEAD_BYTES + (number ? 0 : e->name.n + 1) +
+	           (e->shared ? sizeof(e->shared) : e->value.n + 1 + (e->text.n ? e->text.n + 1 : 0));
 	char *p = block_room(v, n, slot);
 
 	if (!p)
 		return ST_NOMEM;
-	*p++ = number ? FLAG_NUMBERED : 0;
-	*p++ = (char)(number ? number : name.n < NAME_IS_LONG ? name.n : NAME_IS_LONG);
+	*p++ = (char)((e->origin & FLAG_ORIGIN) | (e->is_array ? FLAG_ARRAY : 0) | (number ? FLAG_NUMBERED : 0) |
+	              (e->shared ? FLAG_SHARED : 0));
+	*p++ = (char)(number ? number : e->name.n < NAME_IS_LONG ? e->name.n : NAME_IS_LONG);
 	if (!number) {
-		memcpy(p, name.p, name.n);
-		p += name.n;
+		memcpy(p, e->name.p, e->name.n);
+		p += e->name.n;
 		*p++ = 0;
 	}
-	memcpy(p, value.p, value.n);
-	p += value.n;
+	if (e->shared) {
+		char *held = str_share_again(e->shared);
+		memcpy(p, &held, sizeof(held));
+		return ST_OK;
+	}
+	memcpy(p, e->value.p, e->value.n);
+	p += e->value.n;
 	*p++ = 0;
-	if (text.n) {
-		memcpy(p, text.p, text.n);
-		p[text.n] = 0;
+	if (e->text.n) {
+		memcpy(p, e->text.p, e->text.n);
+		p[e->text.n] = 0;
 	}
 	return ST_OK;
+}
+
+void vars_free(struct vars *v)
+{
+	if (!v)
+		return;
+	for (uint32_t i = 0; i < v->count; i++)
+		block_unshare(block_of(v, v->slots[i]));
+	for (unsigned i = 0; i < v->chunk_count; i++) {
+		if (v->chunks[i])
+			ASAN_UNPOISON_MEMORY_REGION(v->chunks[i]->bytes, v->chunks[i]->cap);
+		mem_free(v->chunks[i]);
+	}
+	mem_free(v->chunks);
+	mem_free(v->slots);
+	mem_free(v);
 }
 
 /* ---- slots ---- */
@@ -266,6 +301,7 @@ struct var_entry vars_slot_entry(const struct vars *v, long at)
 
 static void slot_remove(struct vars *v, uint32_t i)
 {
+	block_unshare(block_of(v, v->slots[i]));
 	block_free(v, v->slots[i]);
 	v->count--;
 	memmove(&v->slots[i], &v->slots[i + 1], (v->count - i) * sizeof(v->slots[0]));
@@ -294,7 +330,8 @@ static int slots_grow(struct vars *v)
 
 static void block_flag(char *block, unsigned origin, bool is_array)
 {
-	block[0] = (char)((block[0] & FLAG_NUMBERED) | (origin & FLAG_ORIGIN) | (is_array ? FLAG_ARRAY : 0));
+	block[0] =
+	    (char)((block[0] & (FLAG_NUMBERED | FLAG_SHARED)) | (origin & FLAG_ORIGIN) | (is_array ? FLAG_ARRAY : 0));
 }
 
 #ifdef __SANITIZE_ADDRESS__
@@ -308,7 +345,7 @@ static bool block_take(char *block, struct sv name, struct sv value)
 {
 	char *to = block_value(block);
 
-	if ((block[0] & FLAG_ORIGIN) == ORIGIN_MIXED || value.n > strlen(to))
+	if (block[0] & FLAG_SHARED || (block[0] & FLAG_ORIGIN) == ORIGIN_MIXED || value.n > strlen(to))
 		return false;
 	/* it may differ in capitals */
 	if (block[0] & FLAG_NUMBERED && memcmp(block_name(block).p, name.p, name.n) != 0)
@@ -424,30 +461,23 @@ void vars_settle(struct vars *v)
 	v->newest = UINT16_MAX; /* none: what comes is little */
 }
 
-/* A value ends at a zero byte, which somebody outside may have sent; where a text lies behind it, it must end there
- * too. */
-int vars_slot_set(struct vars *v, struct sv name, struct sv value, unsigned origin, bool is_array, struct sv text)
+static int entry_set(struct vars *v, const struct entry_new *e)
 {
-	uint32_t hash = vars_name_hash(name.p, name.n);
-	size_t end = text.n ? strnlen(value.p, value.n) : value.n;
+	uint32_t hash = vars_name_hash(e->name.p, e->name.n);
 	struct var_slot slot = {.hash = slot_hash(hash) & 0x1ff};
 	long at;
 
-	if (end < value.n) {
-		value.n = end;
-		text = mark_sub(text, 0, end);
-	}
-	if (!name.n || name.n > NAME_MAX_BYTES || value.n > VALUE_MAX)
+	if (!e->name.n || e->name.n > NAME_MAX_BYTES || e->value.n > VALUE_MAX)
 		return ST_INVAL;
-	at = slot_find(v, name, hash);
-	if (!value.n) {
+	at = slot_find(v, e->name, hash);
+	if (!e->value.n) {
 		if (at >= 0)
 			slot_remove(v, (uint32_t)at);
 		blocks_move(v);
 		return ST_OK;
 	}
-	if (at >= 0 && !text.n && block_take(block_of(v, v->slots[at]), name, value)) {
-		block_flag(block_of(v, v->slots[at]), origin, is_array);
+	if (at >= 0 && !e->text.n && !e->shared && block_take(block_of(v, v->slots[at]), e->name, e->value)) {
+		block_flag(block_of(v, v->slots[at]), e->origin, e->is_array);
 		slot_to_end(v, (uint32_t)at);
 		return ST_OK;
 	}
@@ -455,9 +485,8 @@ int vars_slot_set(struct vars *v, struct sv name, struct sv value, unsigned orig
 		return ST_LIMIT;
 	if (at < 0 && v->count == v->cap && slots_grow(v))
 		return ST_NOMEM;
-	if (block_new(v, name, vars_name_number(name, hash), value, text, &slot))
+	if (block_new(v, e, vars_name_number(e->name, hash), &slot))
 		return ST_NOMEM;
-	block_flag(block_of(v, slot), origin, is_array);
 	if (at >= 0)
 		slot_remove(v, (uint32_t)at);
 	v->tags[v->count] = (uint8_t)hash;
@@ -465,4 +494,22 @@ int vars_slot_set(struct vars *v, struct sv name, struct sv value, unsigned orig
 	v->slots[v->count++] = slot;
 	blocks_move(v);
 	return ST_OK;
+}
+
+/* A value ends at a zero byte, which somebody outside may have sent; where a text lies behind it, it must end there
+ * too. */
+int vars_slot_set(struct vars *v, struct sv name, struct sv value, unsigned origin, bool is_array, struct sv text)
+{
+	size_t end = text.n ? strnlen(value.p, value.n) : value.n;
+
+	if (end < value.n) {
+		value.n = end;
+		text = mark_sub(text, 0, end);
+	}
+	return entry_set(v, &(struct entry_new){name, value, text, NULL, origin, is_array});
+}
+
+int vars_slot_share(struct vars *v, struct sv name, char *shared)
+{
+	return entry_set(v, &(struct entry_new){name, sv_of(shared), SV_NONE, shared, ORIGIN_OUTSIDE, false});
 }

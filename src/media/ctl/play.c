@@ -394,6 +394,28 @@ void mctl_set_finder(mctl_find_fn fn)
 	clips_forget_found();
 }
 
+/* A part's sound that was read goes into the cache; or is given up, when another caller's play has put it there
+ * meanwhile: a thousand who begin at once hear one. */
+ON_CTL static void clip_share(struct mplay *p, size_t i)
+{
+	struct clip_ref *ref = &p->refs[i];
+	char *found = NULL;
+	struct clip_ref kept = clips_get(p->src.parts[i].text, &p->codec, &found);
+	mem_free(found);
+	if (!kept.clip || kept.mtime_ns != ref->mtime_ns || kept.file_bytes != ref->file_bytes) {
+		mem_unref(kept.clip);
+		clips_put(p->src.parts[i].text, &p->codec, ref, p->src.parts[i].known);
+		return;
+	}
+	struct rt_part *part = &p->play->parts[i]; /* a ring may have come in its place */
+	if (part->clip == ref->clip) {
+		mem_unref(part->clip);
+		part->clip = mem_ref(kept.clip);
+	}
+	mem_unref(ref->clip);
+	*ref = kept;
+}
+
 static void mplay_prepared(int status, void *arg)
 {
 	role_assert_ctl();
@@ -412,7 +434,7 @@ static void mplay_prepared(int status, void *arg)
 	}
 	for (size_t i = 0; i < p->src.count && !p->status; i++)
 		if (p->is_new[i] && p->refs[i].clip)
-			clips_put(p->src.parts[i].text, &p->codec, &p->refs[i], p->src.parts[i].known);
+			clip_share(p, i);
 	const char *name = local_name(p);
 	if (p->status || p->is_cancelled) {
 		mplay_failed(p, p->status ? p->status : ST_CANCELLED);

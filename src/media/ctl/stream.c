@@ -375,7 +375,8 @@ static int codecs_change(struct mstream *s, const struct media_params *p, bool *
 	*is_other =
 	    !s->has_params || !is_same_codec(&p->send, &s->params.send) || !is_same_codec(&p->recv, &s->params.recv);
 	*coders = NULL;
-	if (!*is_other && !p->red_send == !s->params.red_send && sv_is(sv_of(p->fmtp), s->fmtp ? s->fmtp : ""))
+	if (!*is_other && !p->red_send == !s->params.red_send && !p->fec_send == !s->params.fec_send &&
+	    sv_is(sv_of(p->fmtp), s->fmtp ? s->fmtp : ""))
 		return ST_OK;
 	char *fmtp = p->fmtp ? mem_strdup(p->fmtp) : NULL;
 	int st = p->fmtp && !fmtp ? ST_NOMEM : rt_coders_new(coders, p);

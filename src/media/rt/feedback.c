@@ -4,7 +4,7 @@
  * asks, and when another source begins to be passed or goes on. Not more often than every 300 ms; what is asked for
  * meanwhile is asked for with the next packet after. */
 #include "rtp/feedback.h"
-#include "media/rt/rt_i.h"
+#include "media/rt/fec.h"
 
 enum { KEY_INTERVAL_US = 300000, SIGNALLED_KEY_INTERVAL_US = 1000000 };
 
@@ -79,6 +79,19 @@ static unsigned bit_of(enum rtcp_fb_kind kind)
 	return kind < sizeof(bits) ? bits[kind] : 0;
 }
 
+/* A number that the phone of `arg` misses, as the source has it. */
+static bool number_of(uint16_t seq, uint16_t *out, void *arg)
+{
+	struct rt_stream *s = arg;
+	uint16_t number = (uint16_t)(seq - s->f->out.seq_offset);
+
+	role_assert_media();
+	if (s->f->fec && !fec_number_back(s->f, seq, &number))
+		return false;
+	*out = number;
+	return !s->peer->coders.fec || fec_wanted(s->peer, number, out);
+}
+
 void feedback_in(struct rt_stream *s, const struct rtcp_item *it)
 {
 	uint8_t p[128 + RTCP_FB_BYTES_MAX + RT_CRYPT_TAIL];
@@ -99,6 +112,8 @@ void feedback_in(struct rt_stream *s, const struct rtcp_item *it)
 		return;
 	struct rtcp_fb_way w = {
 	    .sender = peer->f->out.ssrc, .near = o->ssrc, .far = peer->seq.ssrc, .seq_offset = o->seq_offset};
+	if (s->f->fec || peer->coders.fec)
+		w.number = number_of, w.arg = s;
 	size_t at = head_write(peer, p, 128);
 	int n = rtcp_fb_pass(it, &w, p + at, RTCP_FB_BYTES_MAX);
 	if (n > 0)

@@ -4,7 +4,7 @@
  * relayed source is anchored to it by two offsets, so that loss and order of the source stay visible to the far side. A
  * bad packet costs a counter. */
 #include "base/check.h"
-#include "media/rt/rt_i.h"
+#include "media/rt/fec.h"
 
 #include <string.h>
 
@@ -118,6 +118,8 @@ void flow_forward(struct rt_thread *t, struct rt_flow *f, struct pkt *k, uint8_t
 		o->ts_offset = flow_ts_now(f) - k->ts;
 		o->src_ssrc = k->ssrc, o->src_seq = o->anchor_seq = k->seq;
 		o->is_anchored = true;
+		if (f->fec)
+			fec_anchor(f);
 		if (f->is_passed && f->s->peer)
 			key_frame_ask(f->s->peer);
 		else
@@ -126,7 +128,7 @@ void flow_forward(struct rt_thread *t, struct rt_flow *f, struct pkt *k, uint8_t
 		return; /* older than the anchor: its number was used by the source before */
 	}
 	uint8_t *p = k->payload - k->ext_bytes - RTP_HEADER_BYTES;
-	uint16_t seq = (uint16_t)(k->seq + o->seq_offset);
+	uint16_t seq = f->fec ? fec_number(f, k->seq) : (uint16_t)(k->seq + o->seq_offset);
 	uint32_t ts = k->ts + o->ts_offset;
 	if (f->dtx && pt == f->send_pt && comfort_withholds(f, ts, k->payload, k->n)) {
 		o->is_anchored = false; /* what comes after goes on from what was sent */
@@ -143,7 +145,10 @@ void flow_forward(struct rt_thread *t, struct rt_flow *f, struct pkt *k, uint8_t
 	}
 	if (f->red && pt == f->send_pt && red_out(t, f, k->has_marker, seq, ts, k->payload, k->n))
 		return;
-	flow_put(t, f, p, k->n + k->ext_bytes + RTP_HEADER_BYTES);
+	if (f->fec)
+		fec_send(t, f, p, k->n + k->ext_bytes + RTP_HEADER_BYTES);
+	else
+		flow_put(t, f, p, k->n + k->ext_bytes + RTP_HEADER_BYTES);
 }
 
 const int16_t *pkt_samples(struct rt_stream *s, struct pkt *k)

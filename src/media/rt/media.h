@@ -57,6 +57,7 @@ struct media_params {
 	uint8_t kind;                        /* enum media_kind */
 	uint8_t fb, exts[MEDIA_EXT_COUNT];   /* enum media_fb; 0 = not agreed */
 	uint8_t red_send, red_recv;          /* payload numbers of RED (RFC 2198), 0 = none */
+	uint8_t fec_send, fec_recv;          /* of parity in it (ULPFEC, RFC 5109), of a passed line; 0 = none */
 	bool is_rsize;                       /* RTCP of reduced size may be sent (RFC 5506) */
 	const char *fmtp;        /* the far side's format parameters of send; NULL = none; read during the call only */
 	bool may_send, may_recv; /* direction: hold is may_send && !may_recv ... */
@@ -112,7 +113,8 @@ struct media_stats {
 	    in_flush_packets, in_wrong_source_packets;
 	uint64_t out_packets, out_bytes, out_dtmf_packets, out_cng_packets;
 	uint64_t in_lost_packets, in_jitter_us, in_jitter_max_us;
-	uint64_t in_recovered_packets;             /* of those lost, made good by RED */
+	uint64_t in_recovered_packets;             /* of those lost, made good by RED or parity */
+	uint64_t in_fec_packets, out_fec_packets;  /* of parity */
 	uint32_t round_trip_us, round_trip_max_us; /* by the peer's reports; 0 = not known */
 	uint64_t out_lost_packets;                 /* as the peer told last */
 	uint32_t out_jitter_us;

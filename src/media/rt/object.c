@@ -96,7 +96,8 @@ void coders_close(struct rt_coders *c)
 	codec_dec_close(&c->dec);
 	codec_dec_close(&c->sent);
 	rt_red_free(c->red);
-	c->red = NULL;
+	rt_fec_free(c->fec);
+	c->red = NULL, c->fec = NULL;
 }
 
 static const struct codec_ops *codec_of(const struct media_codec *c)
@@ -117,6 +118,8 @@ int rt_coders_new(struct rt_coders **out, const struct media_params *p)
 		st = codec_dec_open(&c->dec, recv, p->fmtp);
 	if (!st && p->red_send && !p->kind)
 		st = rt_red_new(&c->red);
+	if (!st && p->fec_send && p->kind)
+		st = rt_fec_new(&c->fec);
 	if (st)
 		rt_coders_free(c);
 	else

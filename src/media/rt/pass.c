@@ -2,8 +2,8 @@
  * keeps its marker, which ends a picture; its payload number becomes the other leg's; of its header extensions those go
  * with it that both legs have, under the other's numbers; the rest of its head is as every relayed packet's (flow.c:
  * one sequence, SSRC and clock, whoever is the source). RED (RFC 2198) is passed with the numbers inside it mapped; to
- * somebody who did not agree to it goes its newest block. */
-#include "media/rt/rt_i.h"
+ * somebody who did not agree to it goes its newest block; where it carries parity it ends here (fec.c). */
+#include "media/rt/fec.h"
 #include "rtp/red.h"
 
 #include <string.h>
@@ -34,6 +34,27 @@ static bool exts_map(uint8_t *p, size_t n, const uint8_t from[MEDIA_EXT_COUNT], 
 		at += 1 + bytes;
 	}
 	return is_any;
+}
+
+void exts_still(uint8_t *p, size_t n, const uint8_t exts[MEDIA_EXT_COUNT])
+{
+	struct rtp_packet pk;
+
+	if (rtp_parse(p, n, &pk) || !pk.ext || pk.ext_profile != ONE_BYTE)
+		return;
+	uint8_t *e = p + (pk.ext - p);
+	for (size_t at = 0; at < pk.ext_bytes;) {
+		unsigned id = e[at] >> 4, bytes = (e[at] & 15u) + 1;
+		if (!id) {
+			at++;
+			continue;
+		}
+		if (id == 15 || at + 1 + bytes > pk.ext_bytes)
+			break;
+		if (id == exts[MEDIA_EXT_ABS_TIME] || id == exts[MEDIA_EXT_TCC] || id == exts[MEDIA_EXT_TOFFSET])
+			memset(e + at + 1, 0, bytes);
+		at += 1 + bytes;
+	}
 }
 
 /* The payload numbers of the blocks; false: one that there is no number for. */
@@ -83,7 +104,37 @@ ON_MEDIA static bool pass_red(struct rt_thread *t, struct rt_flow *f, struct pkt
 	return true;
 }
 
-void pass_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, const struct rtp_packet *pk)
+void pass_packet(struct rt_thread *t, struct rt_flow *f, uint8_t *p, const struct rtp_packet *pk, bool is_recovered)
+{
+	struct rt_stream *s = f->s;
+	struct pkt k = {.payload = p + (pk->payload - p),
+	    .n = pk->payload_bytes,
+	    .ts = pk->ts,
+	    .ssrc = pk->ssrc,
+	    .seq = pk->seq,
+	    .pt = pk->pt,
+	    .has_marker = pk->is_marked};
+	struct rt_flow *to = f->how == HOW_DIRECT ? &t->flows[f->to] : NULL;
+	if (to && pk->ext && pk->ext_profile == ONE_BYTE) {
+		uint8_t exts[MEDIA_EXT_COUNT];
+		memcpy(exts, to->s->params.exts, sizeof(exts));
+		if (is_recovered)
+			exts[MEDIA_EXT_ABS_TIME] = exts[MEDIA_EXT_TCC] = exts[MEDIA_EXT_TOFFSET] = 0;
+		if (exts_map(p + (pk->ext - p), pk->ext_bytes, s->params.exts, exts))
+			k.ext_bytes = (uint16_t)(EXT_HEAD + pk->ext_bytes);
+	}
+	if (k.pt == s->params.red_recv && k.pt && !pass_red(t, f, &k))
+		return;
+	if (k.pt != f->recv_pt) {
+		f->in_skipped++;
+		return;
+	}
+	f->in_media++;
+	if (to)
+		flow_forward(t, to, &k, (uint8_t)to->send_pt);
+}
+
+void pass_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, struct rtp_packet *pk)
 {
 	struct rt_stream *s = f->s;
 	if (s->params.is_raw) { /* numbers, payload type and all */
@@ -94,24 +145,11 @@ void pass_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, const
 	}
 	if (s->is_key_due)
 		key_frame_run(s);
-	struct pkt k = {.payload = p + (pk->payload - p),
-	    .n = pk->payload_bytes,
-	    .ts = pk->ts,
-	    .ssrc = pk->ssrc,
-	    .seq = pk->seq,
-	    .pt = pk->pt,
-	    .has_marker = pk->is_marked};
-	struct rt_flow *to = f->how == HOW_DIRECT ? &t->flows[f->to] : NULL;
-	if (to && pk->ext && pk->ext_profile == ONE_BYTE &&
-	    exts_map(p + (pk->ext - p), pk->ext_bytes, s->params.exts, to->s->params.exts))
-		k.ext_bytes = (uint16_t)(EXT_HEAD + pk->ext_bytes);
-	if (k.pt == s->params.red_recv && k.pt && !pass_red(t, f, &k))
-		return;
-	if (k.pt != f->recv_pt) {
-		f->in_skipped++;
+	if (!s->coders.fec) {
+		pass_packet(t, f, p, pk, false);
 		return;
 	}
-	f->in_media++;
-	if (to)
-		flow_forward(t, to, &k, (uint8_t)to->send_pt);
+	if (fec_in(f, &p, &n, pk))
+		pass_packet(t, f, p, pk, false);
+	fec_recover(t, f);
 }

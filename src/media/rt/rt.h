@@ -53,12 +53,15 @@ struct rt_coders {
 	struct codec_dec dec;  /* of what comes */
 	struct codec_dec sent; /* of what was sent, for those who listen to that side */
 	struct rt_red *red;    /* what is sent goes with what was sent before (red.c); NULL: alone */
+	struct rt_fec *fec;    /* of a passed line with RED and parity (fec.c); NULL: without */
 };
 ANY struct rt_dtmf_room *rt_dtmf_room_new(void);                             /* for 128 digits; NULL: no memory */
 ANY int rt_coders_new(struct rt_coders **out, const struct media_params *p); /* ST_UNSUPPORTED: p->fmtp */
 ANY void rt_coders_free(struct rt_coders *c);
 ANY int rt_red_new(struct rt_red **out);
 ANY void rt_red_free(struct rt_red *r);
+ANY int rt_fec_new(struct rt_fec **out);
+ANY void rt_fec_free(struct rt_fec *c);
 
 /* ---- plug-ins of a stream ----------------------------------------------------------------------------------------
  * Two things about a far side that differ from call to call and that the walk of a packet (flow.c) knows nothing of:

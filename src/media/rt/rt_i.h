@@ -90,6 +90,7 @@ struct rt_flow {
 	int64_t kernel_after_us;   /* not handed to it before */
 	struct rt_comfort *dtx;    /* silence is not sent; NULL: it is */
 	struct rt_red *red;        /* packets carry the one before; NULL: they do not */
+	struct rt_fec *fec;        /* packets go in RED, with parity; NULL: they do not */
 };
 
 enum tick_need {
@@ -364,7 +365,7 @@ ON_MEDIA void bundle_follow(struct rt_stream *carrier); /* where it sends may ha
 ON_MEDIA struct rt_stream *bundle_rider(const struct rt_stream *carrier, uint8_t pt); /* NULL: it is the carrier's */
 
 /* pass.c: what is passed on and never decoded. p: the whole packet, plain */
-ON_MEDIA void pass_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, const struct rtp_packet *pk);
+ON_MEDIA void pass_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, struct rtp_packet *pk);
 /* RED, k->pt being its number: goes to a far side that agreed to it as well as it is. False: it cannot. */
 ON_MEDIA bool pass_red_whole(struct rt_thread *t, struct rt_flow *f, struct pkt *k);
 /* red.c: of audio. Any packet, where the far side agreed to RED. False: nothing is left to do. Else k may be the newest

@@ -4,7 +4,7 @@
  * learned host is answered there. With rtcp-mux (RFC 5761): on the RTP port, from RTP's address. */
 #include "base/clock.h"
 #include "base/rand.h"
-#include "media/rt/rt_i.h"
+#include "media/rt/fec.h"
 #include "rtp/quality.h"
 
 enum { INTERVAL_US = 5000000, ROUND_TRIP_MAX_US = 60000000 /* more is no measurement */, RTCP_PACKET_MAX = 256 };
@@ -18,6 +18,8 @@ ON_MEDIA static void blocks_in(struct rt_stream *s, const struct rtcp_item *it)
 			continue;
 		uint32_t us = rtcp_round_trip_us(&b, rtcp_ntp_mid(rtcp_ntp(clock_wall_us())));
 		s->rtcp.far_lost = b.lost, s->rtcp.far_jitter = b.jitter;
+		if (s->f->fec)
+			fec_loss(s->f, b.fraction_lost);
 		if (!us || us > ROUND_TRIP_MAX_US)
 			continue;
 		s->rtcp.round_trip_us = us;

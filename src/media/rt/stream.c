@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "media/rt/fec.h"
 #include "media/rt/lane_i.h"
 #include "media/rt/rt_i.h"
 
@@ -76,6 +77,11 @@ void rt_stream_stats(const struct rt_stream *s, struct media_stats *out)
 	    .in_ssrc = s->seq.ssrc,
 	    .out_ssrc = f->out.ssrc,
 	};
+	if (s->coders.fec) {
+		out->in_recovered_packets += fec_recovered(s->coders.fec);
+		out->in_fec_packets = fec_in_count(s->coders.fec);
+		out->out_fec_packets = fec_out_count(s->coders.fec);
+	}
 	jitter_stats(s, out);
 }
 
@@ -139,6 +145,7 @@ void stream_plan(struct rt_stream *s)
 	if (f->how == HOW_NONE || !f->may_take)
 		unanchor(s, was_to), unanchor(s, f->to);
 	f->red = p->red_send && !f->is_passed ? s->coders.red : NULL;
+	f->fec = p->fec_send && f->is_passed ? s->coders.fec : NULL;
 	comfort_plan(s);
 	jitter_plan(s);
 	if (s->rider)
@@ -193,6 +200,10 @@ ON_MEDIA static void stream_coders_set(struct rt_stream *s, struct rt_coders *c)
 	if (!c)
 		return;
 	s->coders = *c, *c = was;
+	if (was.fec)
+		s->red_in.recovered += fec_recovered(was.fec);
+	if ((s->coders.fec || was.fec) && s->t) /* what comes is numbered anew */
+		unanchor(s, s->f->to);
 	rt_coders_free(c);
 }
 

@@ -1,8 +1,8 @@
 /* The walk of packets through a media thread, without the thread: two streams that are joined, of codecs and with what
- * lies between (jitter buffer, comfort noise, digits as tones, RED, echo) by the first two bytes; then packets, each
- * behind two bytes that say to whom, how much later, and whether it is raw bytes or a payload behind a head that fits.
- * Nothing is written past the end, everything is given back. Parser: media/rt (flow.c, red.c, pass.c, dtmf.c, jitter.c,
- * comfort.c, xcode.c, rtcp.c) */
+ * lies between (jitter buffer, comfort noise, digits as tones, RED, parity, echo) by the first two bytes; then packets,
+ * each behind two bytes that say to whom, how much later, and whether it is raw bytes or a payload behind a head that
+ * fits. Nothing is written past the end, everything is given back. Parser: media/rt (flow.c, red.c, pass.c, fec.c,
+ * fec_out.c, dtmf.c, jitter.c, comfort.c, xcode.c, rtcp.c) */
 #include "base/check.h"
 #include "base/mem.h"
 #include "loop/mailbox.h"
@@ -15,7 +15,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { PT_RED = 63, PT_DTMF = 101, PT_CN = 13, ROWS = 4, TICK_US = 20000, TICKS_MAX = 25 };
+enum { PT_RED = 63, PT_FEC = 62, PT_DTMF = 101, PT_CN = 13, ROWS = 4, TICK_US = 20000, TICKS_MAX = 25 };
 static const struct media_codec codecs[] = {
     {.name = "PCMU", .pt = 0, .clock_hz = 8000, .rate_hz = 8000, .channels = 1, .ptime_ms = 20},
     {.name = "PCMA", .pt = 8, .clock_hz = 8000, .rate_hz = 8000, .channels = 1, .ptime_ms = 30},
@@ -28,6 +28,8 @@ enum { CODEC_COUNT = sizeof(codecs) / sizeof(codecs[0]), H264 = 5 };
 
 static struct rt_thread *t;
 static int far_ends[2];
+static uint16_t seq;
+static uint32_t ts;
 
 static void thread_make(void)
 {
@@ -70,11 +72,14 @@ ON_MEDIA static struct rt_stream *stream_make(unsigned which, unsigned codec, un
 	p->may_send = p->may_recv = p->is_rtcp_mux = true;
 	if (bits & 4)
 		p->red_send = p->red_recv = PT_RED;
+	if (p->kind && bits & 4)
+		p->fec_send = p->fec_recv = PT_FEC, p->exts[MEDIA_EXT_ABS_TIME] = 2;
 	if (p->kind)
 		p->fb = MEDIA_FB_NACK | MEDIA_FB_PLI | MEDIA_FB_FIR;
 	CHECK(!rt_coders_new(&coders, p) && !rt_stream_new(&s, pair[0], -1, &rt_finder_wired, NULL));
 	struct media_params copy = *p;
 	tell(s, RT_C_OPEN, NULL, NULL, NULL, 0);
+	s->f->out.ssrc = 4 + which, s->f->out.seq = 0, s->f->out.ts = 0; /* an input is the same again */
 	tell(s, RT_C_PARAMS, p, coders, NULL, 0);
 	struct rt_jitter *j = NULL;
 	struct media_jitter_conf jc = {.len_ms = 40, .max_ms = 200, .conceals = true, .has_bridges = bits & 16};
@@ -109,8 +114,6 @@ ON_MEDIA static void later(struct rt_stream *const s[2], unsigned ms)
 
 ON_MEDIA static void packet(struct rt_stream *s, const uint8_t *p, size_t n, unsigned how)
 {
-	static uint16_t seq;
-	static uint32_t ts;
 	uint8_t *at = t->packet + RT_PACKET_ROOM;
 	if (how & 1 && n > 2) { /* pt, steps, then the payload */
 		const uint8_t pts[] = {(uint8_t)s->params.recv.pt, PT_DTMF, PT_CN, PT_RED};
@@ -136,6 +139,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		thread_make();
 	if (size < 4)
 		return 0;
+	seq = 0, ts = 0;
 	unsigned a = data[0] % CODEC_COUNT, b = data[0] / CODEC_COUNT % CODEC_COUNT;
 	if ((a == H264) != (b == H264))
 		b = a;

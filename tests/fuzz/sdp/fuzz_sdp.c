@@ -113,7 +113,8 @@ static void dialog_of_lines(struct sv text, const struct sdp_policy *of_audio, s
 		    .dir = SDP_SENDRECV,
 		    .fb = i ? 0 : 63,
 		    .exts = {0, 1, 2, 3, 4},
-		    .has_red = i == 1,
+		    .has_red = true,
+		    .has_fec = i == 0,
 		    .is_bundled = sdp_offer_is_bundled(text, i ? "text" : "video", &mid)};
 		parts[i] = (struct sdp_part){.p = &parts_p[i], .r = &parts_r[i], .plan = &plans[i]};
 	}

@@ -82,7 +82,7 @@ static int compare(const struct vars *v)
 static int test_random(void)
 {
 	static char name[LONG_NAME + 8], value[VALUE_BYTES + 1];
-	struct vars *v = NULL;
+	struct vars *v = NULL, *copy = NULL;
 
 	EXPECT_INT(vars_new(&v), 0);
 	for (unsigned round = 0; round < ROUNDS; round++) {
@@ -91,7 +91,13 @@ static int test_random(void)
 		name_make(random_below(NAMES), name);
 		memset(value, 'a' + (int)random_below(26), n);
 		value[n] = 0;
-		EXPECT_INT(is_outside ? vars_set_outside(v, name, value) : vars_set(v, name, value), 0);
+		if (is_outside && random_below(3) == 0) {
+			char *shared = sv_share(sv_of(value));
+			EXPECT_INT(vars_share(v, name, shared), 0);
+			str_share_end(shared);
+		} else {
+			EXPECT_INT(is_outside ? vars_set_outside(v, name, value) : vars_set(v, name, value), 0);
+		}
 		model_set(name, value, is_outside);
 		if (random_below(300) == 0)
 			vars_settle(v);
@@ -101,7 +107,11 @@ static int test_random(void)
 	}
 	vars_settle(v);
 	EXPECT_INT(compare(v), 0);
-	vars_free(v);
+	EXPECT_INT(vars_new(&copy), 0);
+	EXPECT_INT(vars_copy(copy, v), 0);
+	vars_free(v); /* a copy holds nothing of it */
+	EXPECT_INT(compare(copy), 0);
+	vars_free(copy);
 	return 0;
 }
 

@@ -191,6 +191,31 @@ static int test_paces(void)
 	return room_stop();
 }
 
+static void clip_count(const char *type, size_t live, size_t bytes, void *arg)
+{
+	if (!strcmp(type, "media.clip"))
+		*(size_t *)arg = live;
+}
+
+/* Two who begin before either has read the file hear one copy of it. */
+static int test_file_at_once(void)
+{
+	role_assert_ctl();
+	size_t clips = 0;
+	EXPECT_INT(wav_make(tmp("c.wav"), 440, 2, 8000), 0);
+	EXPECT_INT(room_start(1, 2), 0);
+	EXPECT_INT(mstream_play(A->s, tmp("c.wav"), -1, NULL), ST_OK);
+	EXPECT_INT(mstream_play(B->s, tmp("c.wav"), -1, NULL), ST_OK);
+	EXPECT_INT(wait_report(A, MEDIA_R_PLAY_BEGUN, 1), 0);
+	EXPECT_INT(wait_report(B, MEDIA_R_PLAY_BEGUN, 1), 0);
+	mem_each_type(clip_count, &clips);
+	EXPECT_INT(clips, 1);
+	EXPECT_INT(wait_packets(B, 40), 0);
+	EXPECT(peer_samples(B, 0, 0, false, pcm, 8000) >= 6000 && tone_share(pcm, 6000, 440) > 0.95);
+	cleanup();
+	return room_stop();
+}
+
 static int test_file(void)
 {
 	role_assert_ctl();
@@ -611,6 +636,7 @@ TEST_MAIN({"echo", test_echo, TEST_LOOP}, {"delayed echo", test_delayed_echo, TE
     {"an endless tone: frequency, pace, stop", test_tone, TEST_LOOP},
     {"other packet times, comfort noise", test_paces, TEST_LOOP},
     {"files: turns, rows, cache, errors", test_file, TEST_LOOP},
+    {"files: two who begin at once", test_file_at_once, TEST_LOOP},
     {"what is asked for before it plays", test_set_before_it_plays, TEST_LOOP},
     {"files that somebody else finds", test_finder, TEST_LOOP},
     {"a long file comes in pieces", test_long_file, TEST_LOOP},

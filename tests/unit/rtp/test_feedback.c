@@ -36,6 +36,40 @@ static int test_nack(void)
 	return 0;
 }
 
+/* Every third number is not asked for; the others are twice theirs less 1000. */
+static bool number_of(uint16_t seq, uint16_t *out, void *arg)
+{
+	++*(int *)arg;
+	*out = (uint16_t)(2 * seq - 1000);
+	return seq % 3;
+}
+
+/* Number by number, where there is no one offset. */
+static int test_nack_numbers(void)
+{
+	/* 500, 501, 503, 504, 506, 508, 509, 511, 513, 515; then 600 alone, which is not asked for */
+	const uint8_t p[] = {
+	    0x81, 205, 0, 4, 9, 9, 9, 9, 0x11, 0x11, 0x11, 0x11, 0x01, 0xf4, 0x55, 0xad, 0x02, 0x58, 0, 0};
+	uint8_t out[64];
+	int asked = 0;
+	struct rtcp_item it, got;
+	struct rtcp_fb_way w = way;
+
+	w.number = number_of, w.arg = &asked;
+	EXPECT(!read_one(p, sizeof(p), &it));
+	/* 500 -> 0; 503 6; 506 12; 508 16; 509 18; 511 22; 515 30 */
+	EXPECT_INT(rtcp_fb_pass(&it, &w, out, sizeof(out)), 20);
+	EXPECT_INT(asked, 11);
+	EXPECT(!read_one(out, 20, &got));
+	EXPECT(get32(got.body + 4) == FAR);
+	EXPECT(got.body[8] == 0 && got.body[9] == 0 && got.body[10] == 0x88 && got.body[11] == 0x20);    /* 6, 12, 16 */
+	EXPECT(got.body[12] == 0 && got.body[13] == 18 && got.body[14] == 0x08 && got.body[15] == 0x08); /* 22, 30 */
+	const uint8_t none[] = {0x81, 205, 0, 3, 9, 9, 9, 9, 0x11, 0x11, 0x11, 0x11, 0x02, 0x58, 0, 0};
+	EXPECT(!read_one(none, sizeof(none), &it));
+	EXPECT_INT(rtcp_fb_pass(&it, &w, out, sizeof(out)), ST_PARSE);
+	return 0;
+}
+
 static int test_remb(void)
 {
 	const uint8_t p[] = {0x8f, 206, 0, 6, 9, 9, 9, 9, 0, 0, 0, 0, 'R', 'E', 'M', 'B', 2, 1, 2, 3, 0x11, 0x11, 0x11,
@@ -71,4 +105,4 @@ static int test_pictures(void)
 	return 0;
 }
 
-TEST_MAIN({"nack", test_nack}, {"remb", test_remb}, {"pictures", test_pictures})
+TEST_MAIN({"nack", test_nack}, {"nack numbers", test_nack_numbers}, {"remb", test_remb}, {"pictures", test_pictures})
