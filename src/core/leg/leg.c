@@ -401,7 +401,7 @@ void leg_var_set(struct leg *leg, const char *name, const char *value)
 
 void leg_var_share(struct leg *leg, const char *name, char *shared)
 {
-	if (shared && is_plain(shared, strlen(shared)))
+	if (shared && !mark_has(sv_of(shared)) && !has_reference(sv_of(shared)))
 		var_was_set(leg, name, vars_share(leg->vars, name, shared));
 	else
 		leg_var_set(leg, name, shared);
