@@ -2,8 +2,8 @@
  * holds UNSENT_MAX bytes that it could not send yet, or when the one before is not in the kernel whole. Of the latter
  * the rest is kept here, since a message that was begun must be ended, and TLS wants the same bytes again; the requests
  * of the client may queue behind it, a few, for they are not repeated. The records of TLS are made where the packet is:
- * the context was made ready by the handshake, and its buffers stay (dial_keep); what OpenSSL 3.0 still allocates are two
- * blocks of 40 bytes for each record that it writes, given back at once. */
+ * the context was made ready by the handshake, and its buffers stay (dial_keep); what OpenSSL 3.0 still allocates are
+ * two blocks of 40 bytes for each record that it writes, given back at once. */
 #include "media/rt/turn_wire.h"
 #include "base/mem.h"
 #include "ice/stun.h"
