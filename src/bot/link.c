@@ -389,8 +389,8 @@ static bool dial_next(struct bot_link *k, int64_t now_us)
 	k->conn = NULL;
 	k->state = CONNECTING;
 	while (!k->conn && k->addr_now < k->conf.addr_count) {
-		if (dial_open(
-		        &k->conn, &k->conf.addrs[k->addr_now++], k->conf.trust, k->conf.host, k->conf.skips_verify))
+		if (dial_open(&k->conn, NULL, &k->conf.addrs[k->addr_now++], k->conf.trust, k->conf.host,
+		        k->conf.skips_verify))
 			k->conn = NULL;
 	}
 	k->deadline_us = now_us + clock_us_of_s(k->conf.connect_s);

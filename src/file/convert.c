@@ -84,6 +84,13 @@ int file_convert(const char *from, const char *to, uint64_t *bytes, char *err)
 	const char *slash = strrchr(to, '/');
 	struct stat sb;
 	int st = file_path_check(from, err);
+	struct file_sf_kind kinds[2] = {{0}};
+	if (!st && ((file_sf_kind_of(from, &kinds[0]) && kinds[0].codec) ||
+	               (file_sf_kind_of(to, &kinds[1]) && kinds[1].codec))) {
+		file_say(err, "files of a codec's frames (%s) are not converted",
+		    kinds[0].codec ? kinds[0].codec : kinds[1].codec);
+		st = ST_UNSUPPORTED;
+	}
 	size_t n = strlen(to) + 8;
 	char *beside = st ? NULL : mem_alloc(n);
 	if (st || !beside)

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { HEADERLESS = 1, ONLY_8K_MONO = 2 };
+enum { HEADERLESS = 1, ONLY_8K_MONO = 2, NATIVE = 4 };
 
 /* One row makes both tables, so that they cannot differ. ext, title, reads, writes, libsndfile format, flags */
 #define FORMATS(X) \
@@ -40,7 +40,9 @@ enum { HEADERLESS = 1, ONLY_8K_MONO = 2 };
 	X("pvf", "Portable Voice Format", true, true, SF_FORMAT_PVF | SF_FORMAT_PCM_16, 0) \
 	X("paf", "Ensoniq PARIS", true, true, SF_FORMAT_PAF | SF_FORMAT_PCM_16, 0) \
 	X("iff", "Amiga IFF/8SVX", true, true, SF_FORMAT_SVX | SF_FORMAT_PCM_16, 0) \
-	X("sf", "Berkeley/IRCAM", true, true, SF_FORMAT_IRCAM | SF_FORMAT_PCM_16, 0)
+	X("sf", "Berkeley/IRCAM", true, true, SF_FORMAT_IRCAM | SF_FORMAT_PCM_16, 0) \
+	X("G722", "frames of G.722", true, true, 0, NATIVE) \
+	X("G729", "frames of G.729 (mod_g729)", true, true, 0, NATIVE)
 
 #define PUBLIC_ROW(ext, title, reads, writes, format, flags) {ext, title, reads, writes},
 #define PRIVATE_ROW(ext, title, reads, writes, format, flags) {format, flags},
@@ -63,7 +65,8 @@ bool file_sf_kind_of(const char *path, struct file_sf_kind *out)
 {
 	const struct file_format *f = file_format_of(path);
 	const struct row *r = f ? &rows[f - file_formats] : NULL;
-	*out = (struct file_sf_kind){r ? r->format : 0, r && r->flags & HEADERLESS, r && r->flags & ONLY_8K_MONO};
+	*out = (struct file_sf_kind){r ? r->format : 0, r && r->flags & HEADERLESS, r && r->flags & ONLY_8K_MONO,
+	    r && r->flags & NATIVE ? f->ext : NULL};
 	return r != NULL;
 }
 

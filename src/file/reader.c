@@ -15,7 +15,8 @@ enum { BLOCK_FRAMES = 1024, RATE_MIN = 1000, RATE_MAX = 192000 };
 
 struct file_reader {
 	int fd;
-	SNDFILE *sf;
+	SNDFILE *sf; /* NULL: native */
+	struct file_native *native;
 	struct file_info info;
 	uint32_t rate_hz;
 	struct resample *rs; /* NULL when the rates agree */
@@ -77,7 +78,15 @@ static int open_sound(struct file_reader *r, const char *path, char *err)
 	struct file_sf_kind kind;
 	SF_INFO si = {0};
 
-	if (file_sf_kind_of(path, &kind) && kind.is_headerless)
+	if (file_sf_kind_of(path, &kind) && kind.codec) {
+		int st = file_native_open(&r->native, r->fd, kind.codec, false, err);
+		if (st)
+			return st;
+		r->info.channels = 1, r->info.rate_hz = file_native_rate_hz(r->native);
+		r->info.frames = file_native_frames(r->native);
+		return ST_OK;
+	}
+	if (kind.is_headerless)
 		si = (SF_INFO){.format = kind.format, .channels = 1, .samplerate = 8000};
 	r->sf = sf_open_fd(r->fd, SFM_READ, &si, SF_FALSE);
 	if (!r->sf) {
@@ -102,6 +111,7 @@ static void reader_free(void *obj)
 	struct file_reader *r = obj;
 	if (r->sf)
 		sf_close(r->sf);
+	file_native_free(r->native);
 	if (r->fd >= 0)
 		close(r->fd);
 	mem_unref(r->rs);
@@ -157,7 +167,8 @@ uint64_t file_reader_tell(const struct file_reader *r)
 /* The next block of mono at the file's rate; false at the end. */
 static bool fill(struct file_reader *r)
 {
-	sf_count_t n = sf_readf_short(r->sf, r->raw, BLOCK_FRAMES);
+	sf_count_t n = r->native ? (sf_count_t)file_native_read(r->native, r->raw, BLOCK_FRAMES)
+	                         : sf_readf_short(r->sf, r->raw, BLOCK_FRAMES);
 	r->at = 0;
 	r->have = 0;
 	if (n > 0) {
@@ -212,7 +223,7 @@ int file_reader_seek(struct file_reader *r, uint64_t sample)
 	frame = sample * r->info.rate_hz / r->rate_hz;
 	if (r->info.frames && frame > r->info.frames)
 		frame = r->info.frames;
-	if (sf_seek(r->sf, (sf_count_t)frame, SEEK_SET) < 0)
+	if (r->native ? file_native_seek(r->native, frame) : sf_seek(r->sf, (sf_count_t)frame, SEEK_SET) < 0)
 		return ST_UNSUPPORTED;
 	r->told = frame * r->rate_hz / r->info.rate_hz;
 	r->at = r->have = 0;

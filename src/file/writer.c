@@ -15,7 +15,8 @@ enum { BLOCK_FRAMES = 1024, OUT_FRAMES_MAX = BLOCK_FRAMES * 48 };
 struct file_writer {
 	bool has_header_to_update;
 	int fd;
-	SNDFILE *sf;
+	SNDFILE *sf; /* NULL: native */
+	struct file_native *native;
 	uint32_t rate_hz, file_rate_hz;
 	unsigned channels, file_channels;
 	struct resample *rs;
@@ -31,6 +32,7 @@ static void writer_free(void *obj)
 	struct file_writer *w = obj;
 	if (w->sf)
 		sf_close(w->sf);
+	file_native_free(w->native);
 	if (w->fd >= 0)
 		close(w->fd);
 	mem_unref(w->rs);
@@ -90,6 +92,12 @@ static int open_sound(
 
 	if (!file_sf_kind_of(path, &kind))
 		kind.format = SF_FORMAT_WAV | SF_FORMAT_PCM_16;
+	if (kind.codec) {
+		int st = file_native_open(&w->native, w->fd, kind.codec, true, err);
+		w->file_rate_hz = st ? 0 : file_native_rate_hz(w->native);
+		w->file_channels = 1;
+		return st;
+	}
 	if (is_new || kind.is_headerless)
 		si = (SF_INFO){.format = kind.format,
 		    .channels = kind.is_8k_mono ? 1 : (int)w->channels,
@@ -189,7 +197,7 @@ static const int16_t *map_channels(struct file_writer *w, const int16_t *s, size
 }
 static int put(struct file_writer *w, const int16_t *s, size_t n)
 {
-	if (sf_writef_short(w->sf, s, (sf_count_t)n) == (sf_count_t)n)
+	if (w->native ? !file_native_write(w->native, s, n) : sf_writef_short(w->sf, s, (sf_count_t)n) == (sf_count_t)n)
 		return ST_OK;
 	if (!w->first_error)
 		w->first_error = ST_IO;
@@ -217,6 +225,10 @@ int file_writer_write(struct file_writer *w, const int16_t *s, size_t frames)
 }
 int file_writer_sync(struct file_writer *w)
 {
+	if (w->native) {
+		(void)fsync(w->fd);
+		return w->first_error;
+	}
 	if (w->has_header_to_update)
 		sf_command(w->sf, SFC_UPDATE_HEADER_NOW, NULL, 0);
 	sf_write_sync(w->sf);
@@ -232,7 +244,8 @@ int file_writer_close(struct file_writer *w, char *err)
 	if (!w)
 		return ST_OK;
 	st = w->first_error;
-	if (sf_close(w->sf) && !st)
+	int ended = w->native ? file_native_end(w->native) : sf_close(w->sf);
+	if (ended && !st)
 		st = ST_IO;
 	w->sf = NULL;
 	if (close(w->fd) && !st)

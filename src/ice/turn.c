@@ -10,7 +10,8 @@
 enum {
 	RTO_US = 500000,
 	RTO_MAX_US = 8000000,
-	TRIES_MAX = 6, /* some 23 s */
+	TRIES_MAX = 6,        /* some 23 s */
+	STREAM_US = 39500000, /* RFC 8489 section 6.2.2: Ti */
 	NONCES_MAX = 3,
 	LIFETIME_S = 600,
 	LIFETIME_MAX_S = 3600,
@@ -31,7 +32,8 @@ int turn_begin(struct turn_client *c, const struct turn_conf *conf, int64_t now_
 	size_t user = strlen(conf->username), password = strlen(conf->password);
 	if (!user || user > TURN_USER_MAX || !password || password > TURN_PASSWORD_MAX)
 		return ST_INVAL;
-	*c = (struct turn_client){.send = conf->send, .random = conf->random, .arg = conf->arg};
+	*c = (struct turn_client){
+	    .send = conf->send, .random = conf->random, .arg = conf->arg, .is_stream = conf->is_stream};
 	memcpy(c->username, conf->username, user);
 	memcpy(c->password, conf->password, password);
 	(void)turn_run(c, now_us);
@@ -75,7 +77,7 @@ static void ask_send(struct turn_client *c)
 		stun_put_addr(&o, STUN_A_XOR_PEER, &c->peers[c->ask_peer].addr);
 	put_credentials(c, &o);
 	c->tries++;
-	c->due_us = c->now_us + (rto_us < RTO_MAX_US ? rto_us : RTO_MAX_US);
+	c->due_us = c->now_us + (c->is_stream ? STREAM_US : rto_us < RTO_MAX_US ? rto_us : RTO_MAX_US);
 	if (!o.failed)
 		c->send(o.p, o.n, c->arg);
 }
@@ -136,7 +138,7 @@ int64_t turn_run(struct turn_client *c, int64_t now_us)
 	if (c->state == TURN_FAILED)
 		return INT64_MAX;
 	if (c->ask && now_us >= c->due_us) {
-		if (c->tries < TRIES_MAX)
+		if (c->tries < TRIES_MAX && !c->is_stream)
 			ask_send(c);
 		else
 			ask_lost(c);
@@ -158,6 +160,12 @@ int64_t turn_run(struct turn_client *c, int64_t now_us)
 			due_us = p->channel_us;
 	}
 	return due_us;
+}
+
+void turn_lost(struct turn_client *c, const char *why)
+{
+	if (c->state != TURN_FAILED)
+		fail(c, why, 0);
 }
 
 void turn_end(struct turn_client *c, int64_t now_us)
@@ -381,8 +389,9 @@ size_t turn_head(struct turn_client *c, const struct addr *peer, size_t n, uint8
 
 	if (!p || c->state != TURN_UP || !p->is_permitted || n > STUN_BYTES_MAX)
 		return 0;
-	*pad = 0;
-	if (p->has_channel) { /* over UDP nothing is filled up (section 12.5) */
+	*pad = (4 - n % 4) % 4;
+	if (p->has_channel) {
+		*pad = c->is_stream ? *pad : 0; /* section 12.5 */
 		unsigned number = CHANNEL_FIRST + (unsigned)(p - c->peers);
 		head[0] = (uint8_t)(number >> 8), head[1] = (uint8_t)number;
 		head[2] = (uint8_t)(n >> 8), head[3] = (uint8_t)n;
@@ -391,7 +400,6 @@ size_t turn_head(struct turn_client *c, const struct addr *peer, size_t n, uint8
 	c->random(txid, sizeof(txid));
 	stun_begin(&o, STUN_INDICATION, STUN_SEND, txid);
 	stun_put_addr(&o, STUN_A_XOR_PEER, &p->addr);
-	*pad = (4 - n % 4) % 4;
 	size_t body = o.n - STUN_HEADER_BYTES + 4 + n + *pad;
 	memcpy(head, o.p, o.n);
 	head[2] = (uint8_t)(body >> 8), head[3] = (uint8_t)body;

@@ -1,4 +1,4 @@
-/* A client of a TURN server (RFC 8656): an allocation over UDP with long-term credentials, permissions for those who
+/* A client of a TURN server (RFC 8656): an allocation (of UDP) with long-term credentials, permissions for those who
  * may send to it, channels to those much is sent to, all of it refreshed. Pure and of a fixed size, as the ICE agent
  * is: packets and the time go in, packets go out through send; nothing is allocated. One thread at a time owns it; it
  * may go to another owner between two calls. Of the server's packets those count that answer what is asked, signed
@@ -26,7 +26,8 @@ struct turn_conf {
 	const char *username, *password;
 	turn_send_fn send;
 	void (*random)(void *p, size_t n);
-	void *arg; /* of send */
+	void *arg;      /* of send */
+	bool is_stream; /* TCP or TLS to the server: nothing is sent twice, and ChannelData are filled up */
 };
 struct turn_peer {
 	struct addr addr;
@@ -42,7 +43,7 @@ struct turn_client {
 	unsigned error;  /* and the server's code, 0 = none */
 	char username[TURN_USER_MAX + 1], password[TURN_PASSWORD_MAX + 1], realm[TURN_REALM_MAX + 1],
 	    nonce[TURN_NONCE_MAX + 1];
-	bool has_key;
+	bool is_stream, has_key;
 	struct stun_key key;
 	struct addr relayed; /* while up */
 	int64_t now_us, refresh_us;
@@ -58,7 +59,10 @@ struct turn_client {
 ANY int turn_begin(struct turn_client *c, const struct turn_conf *conf, int64_t now_us);
 /* Gives the allocation back; what the server says to it is not waited for. Wipes the password. */
 ANY void turn_end(struct turn_client *c, int64_t now_us);
-/* What came from the server. True: it is what a peer sent, *from and *data (into p) say who and what. */
+/* The way to the server is gone, and the allocation with it. why: static text. */
+ANY void turn_lost(struct turn_client *c, const char *why);
+/* What came from the server (over a stream one of its messages, ice/turn_frames.h). True: it is what a peer sent, *from
+ * and *data (into p) say who and what. */
 ANY bool turn_packet(
     struct turn_client *c, const uint8_t *p, size_t n, int64_t now_us, struct addr *from, struct sv *data);
 /* What is due. The time of the next call, at the latest; INT64_MAX: none. */

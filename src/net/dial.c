@@ -90,8 +90,8 @@ static bool ssl_begin(struct dial_conn *c, const char *host, bool skips_verify)
 	       1;
 }
 
-int dial_open(
-    struct dial_conn **out, const struct addr *to, const struct dial_trust *trust, const char *host, bool skips_verify)
+int dial_open(struct dial_conn **out, const struct addr *from, const struct addr *to, const struct dial_trust *trust,
+    const char *host, bool skips_verify)
 {
 	struct dial_conn *c = mem_zalloc(sizeof(*c));
 	int one = 1;
@@ -104,7 +104,8 @@ int dial_open(
 	}
 	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	c->trust = mem_ref((struct dial_trust *)trust);
-	if ((connect(c->fd, &to->sa, addr_len(to)) && errno != EINPROGRESS) ||
+	if ((from && bind(c->fd, &from->sa, addr_len(from))) ||
+	    (connect(c->fd, &to->sa, addr_len(to)) && errno != EINPROGRESS) ||
 	    (trust && !ssl_begin(c, host, skips_verify))) {
 		ERR_clear_error();
 		dial_close(c);
@@ -117,6 +118,17 @@ int dial_open(
 int dial_fd(const struct dial_conn *c)
 {
 	return c->fd;
+}
+
+void dial_keep(struct dial_conn *c)
+{
+	if (c->ssl)
+		SSL_clear_mode(c->ssl, SSL_MODE_RELEASE_BUFFERS);
+}
+
+bool dial_has_more(const struct dial_conn *c)
+{
+	return c->ssl && SSL_pending(c->ssl) > 0;
 }
 
 const char *dial_error(const struct dial_conn *c)

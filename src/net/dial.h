@@ -15,15 +15,18 @@ ON_WORK int dial_trust_new(struct dial_trust **out, const char *ca_path);
 
 enum { DIAL_READ = 1, DIAL_WRITE = 2, DIAL_ERROR_MAX = 160 };
 struct dial_conn;
-/* Begins to connect. trust NULL: plain. host: the name asked for and (unless skips_verify) proven by the certificate;
- * an address when it is one. ST_IO. */
-ANY int dial_open(
-    struct dial_conn **out, const struct addr *to, const struct dial_trust *trust, const char *host, bool skips_verify);
+/* Begins to connect. from: our address, NULL = any; trust NULL: plain. host: the name asked for and (unless
+ * skips_verify) proven by the certificate; an address when it is one. ST_IO. */
+ANY int dial_open(struct dial_conn **out, const struct addr *from, const struct addr *to,
+    const struct dial_trust *trust, const char *host, bool skips_verify);
 ANY int dial_fd(const struct dial_conn *c);
 /* Goes on with connecting and the handshake. ST_OK: it stands; ST_AGAIN: wait for *want; ST_IO: dial_error says why. */
 ANY int dial_step(struct dial_conn *c, unsigned *want);
 /* Bytes moved, ST_AGAIN (wait for *want), ST_CLOSED by the far side, ST_IO. */
 ANY int dial_read(struct dial_conn *c, void *p, size_t n, unsigned *want);
 ANY int dial_write(struct dial_conn *c, const void *p, size_t n, unsigned *want);
+/* It stands, and packets go over it from now on: what TLS needs for reading and writing is kept, not made each time. */
+ANY void dial_keep(struct dial_conn *c);
+ANY bool dial_has_more(const struct dial_conn *c);     /* there is something to read that the socket does not tell of */
 ANY const char *dial_error(const struct dial_conn *c); /* never NULL */
 ANY void dial_close(struct dial_conn *c);              /* NULL is fine */

@@ -8,9 +8,10 @@ import pytest
 
 
 class Coturn:
-    USER, PASSWORD, REALM, PORT = "lab", "a-long-one", "lab.example", 3478
+    USER, PASSWORD, REALM, PORT, TLS_PORT = "lab", "a-long-one", "lab.example", 3478, 5349
 
-    def __init__(self, tmp_path, network, *more):
+    def __init__(self, tmp_path, network, *more, tls=None):
+        """tls: (key, certificate), PEM files."""
         if not shutil.which("turnserver"):
             pytest.skip("coturn is not installed")
         self.network, self.log = network, tmp_path / "turn.log"
@@ -19,7 +20,8 @@ class Coturn:
         self.out = self.log.open("w")
         self.p = subprocess.Popen(
             ["ip", "netns", "exec", network.name, "turnserver", "-n", "--listening-ip", self.address, "--listening-port", str(self.PORT),
-             "--relay-ip", self.address, "--lt-cred-mech", "--user", f"{self.USER}:{self.PASSWORD}", "--realm", self.REALM, "--no-tls", "--no-dtls",
+             "--relay-ip", self.address, "--lt-cred-mech", "--user", f"{self.USER}:{self.PASSWORD}", "--realm", self.REALM, "--no-dtls",
+             *(["--tls-listening-port", str(self.TLS_PORT), "--pkey", str(tls[0]), "--cert", str(tls[1])] if tls else ["--no-tls"]),
              "--no-cli", "--no-stdout-log", "--log-file", str(tmp_path / "coturn.log"), "--simple-log", "--verbose",
              "--pidfile", str(tmp_path / "turn.pid"), "--userdb", str(tmp_path / "turndb"), *more],
             stdout=self.out, stderr=subprocess.STDOUT, cwd=tmp_path)

@@ -57,18 +57,24 @@ class Network:
         s.bind((address or self.address, port))
         return s
 
-    @contextlib.contextmanager
-    def inside(self):
-        own = os.open(f"/proc/self/task/{threading.get_native_id()}/ns/net", os.O_RDONLY)
+    def enter(self):
+        """This thread is inside from now on."""
         there = os.open(f"/run/netns/{self.name}", os.O_RDONLY)
         try:
             if _libc.setns(there, CLONE_NEWNET):
                 raise OSError(ctypes.get_errno(), "setns")
+        finally:
+            os.close(there)
+
+    @contextlib.contextmanager
+    def inside(self):
+        own = os.open(f"/proc/self/task/{threading.get_native_id()}/ns/net", os.O_RDONLY)
+        try:
+            self.enter()
             yield
         finally:
             _libc.setns(own, CLONE_NEWNET)
             os.close(own)
-            os.close(there)
 
     def close(self):
         subprocess.run(["ip", "link", "del", self.link], capture_output=True)

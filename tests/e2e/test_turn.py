@@ -24,8 +24,7 @@ class FarPeer(IcePeer):
         super().__init__(phone, controlling, host=network.address)
 
     async def _gather(self):
-        self.inside = self.network.inside()  # kept: this is the loop's own thread, and it stays there
-        self.inside.__enter__()
+        self.network.enter()  # the loop's own thread
         await super()._gather()
 
 
@@ -59,7 +58,7 @@ def sw(tmp_path_factory, networks, turn):
     s.plain = add_profile(s, "plain")
     s.dead = add_profile(s, "dead", turn_server=f"{far.here}:9", turn_password=Coturn.PASSWORD, **common)
     s.wrong = add_profile(s, "wrong", turn_server=f"turn:{turn.address}:3478?transport=udp", turn_password="another", **common)
-    s.bad = add_profile(s, "bad", turn_server="turns:x", turn_password="another", **common)
+    s.bad = add_profile(s, "bad", turn_server="turns:x?transport=udp", turn_password="another", **common)
     write_extensions(s, [extension("7800", "answer", "echo"), extension("7801", "set ice_relay=false", "answer", "echo"),
                          extension("7803", "bridge {add_ice_candidates=true}sofia/turned/svc@127.0.0.1:${sip_h_X-Port}")])
     s.start()
@@ -142,4 +141,4 @@ def test_a_server_that_is_of_no_use(sw, phone, far_peer, profile):
     if profile == "wrong":
         sw.wait_log("user name or password are wrong (401)")
     elif profile == "bad":
-        sw.wait_log('bad: turn-server "turns:x": only TURN over UDP is spoken')
+        sw.wait_log('bad: turn-server "turns:x?transport=udp": TURN is spoken over UDP, TCP (?transport=tcp) and TLS (turns:)')

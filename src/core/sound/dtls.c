@@ -207,7 +207,7 @@ static ON_CTL int begin(struct leg_media *m, const struct sdp_dtls *theirs, enum
 	d->assoc = NULL;
 	int st = media_keep_text(&d->tls_id, theirs->tls_id);
 	if (!st)
-		st = mstream_dtls_start(m->stream, &c, &m->first->signal_hosts[0], on_state, m, &d->assoc);
+		st = mstream_dtls_start(m->stream, &c, &m->first->signal_from, on_state, m, &d->assoc);
 	if (st)
 		return st;
 	d->role = role;

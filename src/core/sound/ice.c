@@ -54,20 +54,24 @@ static bool is_in_text(struct sv sdp)
 
 /* ---- ours ---- */
 
-struct mturn *sound_turn_open(
-    const char *owner, const char *server, const char *username, const char *password, const char *from, unsigned ready)
+struct mturn *sound_turn_open(const char *owner, const char *server, const char *username, const char *password,
+    const char *ca_file, const char *from, unsigned ready)
 {
-	struct mturn_conf conf = {
-	    .server = server, .username = username, .password = password, .from = from, .ready = ready};
+	struct mturn_conf conf = {.server = server,
+	    .username = username,
+	    .password = password,
+	    .ca_file = ca_file,
+	    .from = from,
+	    .ready = ready};
 	struct mturn *m = NULL;
 	int st = mturn_open(&m, &conf);
 
 	if (st)
 		log_error("%s: turn-server \"%s\": %s", owner, server,
 		    st == ST_INVAL         ? "turn-username and turn-password are needed, of 1 to 128 bytes"
-		    : st == ST_UNSUPPORTED ? "only TURN over UDP is spoken"
-		    : st == ST_PARSE       ? "it is to be HOST[:PORT]"
-		                           : status_text(st));
+		    : st == ST_UNSUPPORTED ? "TURN is spoken over UDP, TCP (?transport=tcp) and TLS (turns:)"
+		    : st == ST_PARSE ? "it is to be HOST[:PORT], turn:HOST[:PORT][?transport=tcp] or turns:HOST[:PORT]"
+		                     : status_text(st));
 	return st ? NULL : m;
 }
 
@@ -254,7 +258,7 @@ out:
 
 static ON_CTL bool may_be_asked(const struct leg_media *m, const struct addr *a)
 {
-	const struct addr *from = &m->first->signal_hosts[0];
+	const struct addr *from = &m->first->signal_from;
 	if (addr_is_set(from) && addr_eq_host(a, from) && !addr_is_loopback(from))
 		return true; /* he asks us to knock at his own door */
 	return acl_allows(

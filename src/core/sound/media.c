@@ -29,6 +29,7 @@ void media_destroy(struct leg_media *m)
 	media_secure_fini(m);
 	mem_unref(m->turn);
 	mem_unref(m->texts);
+	mem_free(m->signal_named);
 	mem_free(m->running);
 	str_share_end(m->remote_sdp);
 	str_share_end(m->local_sdp);
@@ -265,9 +266,18 @@ void leg_media_signal(struct leg *leg, const struct addr *hosts, size_t count)
 
 	if (!m)
 		return;
-	memset(m->signal_hosts, 0, sizeof(m->signal_hosts));
-	for (size_t i = 0; i < count && i < MEDIA_SIGNAL_HOSTS_MAX; i++)
-		m->signal_hosts[i] = hosts[i];
+	struct addr named[MEDIA_SIGNAL_HOSTS_MAX - 1];
+	uint8_t n = 0;
+
+	m->signal_from = count ? hosts[0] : (struct addr){0};
+	for (size_t i = 1; i < count && i < MEDIA_SIGNAL_HOSTS_MAX; i++)
+		if (addr_is_set(&hosts[i]) && !addr_eq_host(&hosts[i], &hosts[0]))
+			named[n++] = hosts[i];
+	mem_free(m->signal_named);
+	m->signal_named = n ? mem_alloc(n * sizeof(named[0])) : NULL;
+	m->signal_named_count = m->signal_named ? n : 0;
+	if (m->signal_named)
+		memcpy(m->signal_named, named, n * sizeof(named[0]));
 }
 
 /* It called without SDP: our 200 has the offer, or will; what it speaks is in its ACK. */

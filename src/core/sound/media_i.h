@@ -28,8 +28,10 @@ struct leg_media {
 	bool is_transcoding_off; /* the two of a bridge speak the same codec, or not at all */
 	bool is_wired;           /* without ports */
 	enum media_source_mode source_mode;
-	struct addr signal_hosts[MEDIA_SIGNAL_HOSTS_MAX]; /* the first: where signalling came from */
-	struct leg_secure *secure;                        /* secure.c; NULL: none */
+	struct addr signal_from;   /* where signalling came from */
+	struct addr *signal_named; /* other hosts that it names: signal_named_count of them */
+	uint8_t signal_named_count;
+	struct leg_secure *secure; /* secure.c; NULL: none */
 	bool is_secure_required;
 	struct leg_ice *ice;       /* ice.c; NULL: none */
 	struct mturn *turn;        /* the profile's; NULL: none */

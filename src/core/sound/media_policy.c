@@ -279,7 +279,7 @@ static ON_CTL bool is_in(const char *lists, const struct addr *a)
  * one behind a proxy. Signalling from this very machine is a proxy's; our own network's phones it may well serve. */
 static ON_CTL bool is_hidden(const struct leg_media *m, const struct addr *remote)
 {
-	const struct addr *from = &m->signal_hosts[0];
+	const struct addr *from = &m->signal_from;
 
 	if (!addr_is_set(remote) || !addr_is_set(from) || addr_eq_host(remote, from))
 		return false;
@@ -300,6 +300,8 @@ void media_source_policy(struct leg *leg, struct media_params *p)
 		p->source_mode = MEDIA_SOURCE_STRICT;
 	if (own && *own && !media_source_mode_parse(own, &p->source_mode))
 		leg_log(leg, LOG_WARNING, "rtp_source: \"%s\" is none of strict, nat, off", own);
-	memcpy(p->signal_hosts, m->signal_hosts, sizeof(p->signal_hosts));
+	p->signal_hosts[0] = m->signal_from;
+	for (unsigned i = 0; i < m->signal_named_count; i++)
+		p->signal_hosts[1 + i] = m->signal_named[i];
 	p->is_remote_hidden = is_hidden(m, &p->remote_rtp);
 }

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-void flow_readable(struct rt_thread *t, struct rt_flow *f)
+bool flow_readable(struct rt_thread *t, struct rt_flow *f)
 {
 	uint8_t *p = t->packet + RT_PACKET_ROOM;
 	struct addr from;
@@ -22,11 +22,11 @@ void flow_readable(struct rt_thread *t, struct rt_flow *f)
 	if (n <= 0) { /* an ICMP error of an earlier send, or nothing; the other end of a pair is closed */
 		if (n == 0 && f->s->finder == &rt_finder_wired)
 			wired_gone(f->s);
-		return;
+		return false;
 	}
 	if (n > RT_PACKET_MAX) {
 		f->in_skipped++, t->dropped++;
-		return;
+		return true;
 	}
 	if (f->kernel)
 		kernel_pull(f);
@@ -35,6 +35,7 @@ void flow_readable(struct rt_thread *t, struct rt_flow *f)
 		kernel_push(f);
 	if (f->s->is_drain_due)
 		source_drain(f->s);
+	return true;
 }
 
 uint32_t flow_ts_now(const struct rt_flow *f)

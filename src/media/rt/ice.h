@@ -32,12 +32,16 @@ _Static_assert(sizeof(struct media_ice_event) <= RT_ICE_RECORD_BYTES, "a record"
 
 /* An allocation at a TURN server, and the socket that is connected to it: made by control, the finder's from there on.
  */
+struct turn_wire;
 struct rt_turn {
 	int fd;
+	struct turn_wire *wire; /* a stream's (media/rt/turn_wire.h), which has fd then; NULL: UDP */
 	struct turn_client client;
 };
 ANY void rt_turn_to_server(const uint8_t *p, size_t n, void *arg); /* the client's send; arg: the rt_turn */
 ANY void rt_turn_free(struct rt_turn *w);                          /* gives it back; NULL is fine */
+/* fd is readable, or writable, while no call has it: answers are taken, what peers send is for nobody. */
+ANY void rt_turn_look(struct rt_turn *w, int64_t now_us);
 
 /* A finder for rt_stream: MEDIA_PLUG_FINDER is told when a record of RT_ICE_RECORD_BYTES was written. A reference to
  * the ring is taken; turn (NULL: no relay) is its when ST_OK. */

@@ -14,14 +14,16 @@
 #include <string.h>
 #include <strings.h>
 
+enum { EARLY_US = 3000 /* a slot of the wheel */, STALL_MAX_US = 2000000 };
+
 struct rt_jitter {
 	struct media_jitter_conf conf;
 	struct media_codec codec;
 	const struct codec_ops *ops; /* NULL: packets only */
 	struct jbuf *buf;
 	struct plc plc;
-	int64_t due_us;    /* of the packet time that is not taken yet */
-	uint32_t ssrc, ts; /* of what it gives */
+	int64_t start_us, given_us; /* since when it gives, 0 = it does not; and how much */
+	uint32_t ssrc, ts;          /* of what it gives */
 	uint16_t seq;
 	uint32_t frame_ticks;
 	size_t frame;              /* samples */
@@ -127,7 +129,7 @@ void jitter_plan(struct rt_stream *s)
 	} else if (s->tick_needs & TICK_JITTER) {
 		tick_done(s, TICK_JITTER);
 		if (s->jitter)
-			jbuf_reset(s->jitter->buf), s->jitter->fill = 0;
+			jbuf_reset(s->jitter->buf), s->jitter->fill = 0, s->jitter->start_us = 0;
 	}
 }
 
@@ -254,15 +256,19 @@ ON_MEDIA static void packets_give(struct rt_stream *s)
 	} while (o.is_faster); /* the next one as well: nothing is cut from what is not decoded */
 }
 
+/* What is due by the clock: after a stall that is more than a tick's. */
 void jitter_tick(struct rt_stream *s)
 {
 	struct rt_jitter *j = s->jitter;
-	int64_t frame_us = clock_us_of_ms(j->codec.ptime_ms);
-	for (j->due_us += stream_frame_us(s); j->due_us >= frame_us; j->due_us -= frame_us) {
+	int64_t frame_us = clock_us_of_ms(j->codec.ptime_ms), now_us = s->t->now_us;
+	if (!j->start_us || now_us - j->start_us - j->given_us > STALL_MAX_US)
+		j->start_us = now_us - stream_frame_us(s), j->given_us = 0;
+	while (j->start_us + j->given_us + frame_us <= now_us + EARLY_US) {
 		if (goes_as_packets(s->f) && holds_packets(s))
 			packets_give(s);
 		else
 			frame_give(s);
 		j->ts += j->frame_ticks;
+		j->given_us += frame_us;
 	}
 }

@@ -12,20 +12,22 @@
 
 enum { LATE_MAX = 3, SPARE_PACKETS = 250, SPARE_MS = 30, CAP_MIN = 1024, HOLE_MIN_PER_S = 1000 };
 
-int rt_lane_new(struct rt_lane **out, uint32_t in_hz, uint32_t rate_hz, unsigned lead_ms)
-{
-	return rt_lane_new_span(out, in_hz, rate_hz, lead_ms, LANE_SPAN_MS);
-}
-
-int rt_lane_new_span(struct rt_lane **out, uint32_t in_hz, uint32_t rate_hz, unsigned lead_ms, unsigned span_ms)
+static size_t span_of(uint32_t rate_hz, unsigned ms)
 {
 	size_t cap = CAP_MIN;
-	while (cap < (uint64_t)rate_hz * span_ms / 1000)
+	while (cap < (uint64_t)rate_hz * ms / 1000)
 		cap *= 2;
+	return cap;
+}
+
+static int lane_new(
+    struct rt_lane **out, uint32_t in_hz, uint32_t rate_hz, unsigned lead_ms, unsigned span_ms, unsigned behind_ms)
+{
+	size_t reach = span_of(rate_hz, span_ms), cap = span_of(rate_hz, span_ms + behind_ms);
 	struct rt_lane *l = mem_zalloc(sizeof(*l) + cap * sizeof(l->pcm[0]));
 	if (!l)
 		return ST_NOMEM;
-	l->cap = cap;
+	l->cap = cap, l->reach = reach;
 	l->in_hz = in_hz, l->rate_hz = rate_hz;
 	l->lead = (uint64_t)rate_hz * lead_ms / 1000;
 	int st = in_hz == rate_hz ? ST_OK : resample_new(&l->resample, in_hz, rate_hz, 1);
@@ -34,6 +36,21 @@ int rt_lane_new_span(struct rt_lane **out, uint32_t in_hz, uint32_t rate_hz, uns
 	else
 		*out = l;
 	return st;
+}
+
+int rt_lane_new(struct rt_lane **out, uint32_t in_hz, uint32_t rate_hz, unsigned lead_ms)
+{
+	return lane_new(out, in_hz, rate_hz, lead_ms, LANE_SPAN_MS, 0);
+}
+
+int rt_lane_new_span(struct rt_lane **out, uint32_t in_hz, uint32_t rate_hz, unsigned lead_ms, unsigned span_ms)
+{
+	return lane_new(out, in_hz, rate_hz, lead_ms, span_ms, 0);
+}
+
+int rt_lane_new_behind(struct rt_lane **out, uint32_t in_hz, uint32_t rate_hz, unsigned lead_ms, unsigned behind_ms)
+{
+	return lane_new(out, in_hz, rate_hz, lead_ms, LANE_SPAN_MS, behind_ms);
 }
 
 void rt_lane_free(struct rt_lane *l)
@@ -79,7 +96,8 @@ static bool lane_place(struct rt_lane *l, uint32_t clock_hz, uint32_t ts, size_t
 	int64_t d = (int64_t)rtp_ts_diff(ts, l->ts_anchor) * l->rate_hz / clock_hz;
 	int64_t at = (int64_t)l->at_anchor + d;
 	bool is_late = at < (int64_t)l->at;
-	bool is_far = at + (int64_t)n > (int64_t)(l->at + l->cap);
+	uint64_t reach = l->reach + l->behind < l->cap ? l->reach + l->behind : l->cap;
+	bool is_far = at + (int64_t)n > (int64_t)(l->at + reach);
 	if (!l->is_anchored || is_far || (is_late && ++l->late_count >= LATE_MAX)) {
 		lane_anchor(l, ts);
 		at = (int64_t)l->at_anchor;
@@ -130,6 +148,11 @@ static void lane_laid(struct rt_lane *l, uint64_t from, size_t n)
 		l->holes[l->hole_count].from = end, l->holes[l->hole_count++].to = from;
 	if (from + n > l->laid_to)
 		l->laid_to = from + n;
+}
+
+void lane_skipped(struct rt_lane *l)
+{
+	l->late_count = LATE_MAX - 1;
 }
 
 void lane_lay(

@@ -25,13 +25,18 @@ struct rt_lane {
 		uint64_t from, to;
 	} holes[LANE_HOLES_MAX]; /* of what did not come, before that */
 	unsigned hole_count;
-	size_t cap; /* samples, power of two */
+	size_t reach;  /* a packet that lies further ahead than this is a new beginning, */
+	size_t behind; /* or than this as well: what the taker is behind by the clock; it says so */
+	size_t cap;    /* samples, power of two */
 	int16_t pcm[];
 };
 /* lead_ms: how late a packet may be, and what the lane adds in delay. */
 ANY int rt_lane_new(struct rt_lane **out, uint32_t in_hz, uint32_t rate_hz, unsigned lead_ms);
 /* With room for packets of the next span_ms at least; longer leaps are a new beginning. */
 ANY int rt_lane_new_span(struct rt_lane **out, uint32_t in_hz, uint32_t rate_hz, unsigned lead_ms, unsigned span_ms);
+/* With room for what comes while the taker is behind by so much (`behind`). */
+ANY int rt_lane_new_behind(
+    struct rt_lane **out, uint32_t in_hz, uint32_t rate_hz, unsigned lead_ms, unsigned behind_ms);
 ANY void rt_lane_free(struct rt_lane *l);
 /* n samples at in_hz of the packet with this timestamp; scratch holds as many at rate_hz. */
 ANY void lane_lay(
@@ -40,6 +45,8 @@ ANY void lane_lay(
 ANY void lane_lay_silence(struct rt_lane *l, uint32_t clock_hz, uint32_t ts, size_t n);
 /* The next n samples of the timeline. */
 ANY void lane_take(struct rt_lane *l, int16_t *out, size_t n);
+/* Its taker has gone ahead of what was not there: the next packet that is late is laid anew and not left out. */
+ANY void lane_skipped(struct rt_lane *l);
 /* Of the next n samples the first stretch that did not come (yet): lost, late, or nothing is sent. Asked before they
  * are taken. */
 ANY bool lane_missing(const struct rt_lane *l, size_t n, size_t *first, size_t *count);

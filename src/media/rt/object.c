@@ -169,9 +169,9 @@ int rt_record_new(
 	r->lead_ms = conf->lead_ms ? conf->lead_ms : RT_RECORD_LEAD_MS;
 	int st = rt_ring_new(&r->ring, (size_t)rate_hz * RT_RECORD_RING_S * sizeof(int16_t) * r->channels);
 	if (!st && conf->has_read)
-		st = rt_lane_new(&r->lanes[0], in_rates[0], rate_hz, r->lead_ms);
+		st = rt_lane_new_behind(&r->lanes[0], in_rates[0], rate_hz, r->lead_ms, RT_RECORD_LAG_MS);
 	if (!st && conf->has_write)
-		st = rt_lane_new(&r->lanes[1], in_rates[1], rate_hz, r->lead_ms);
+		st = rt_lane_new_behind(&r->lanes[1], in_rates[1], rate_hz, r->lead_ms, RT_RECORD_LAG_MS);
 	if (st)
 		rt_record_free(r);
 	else

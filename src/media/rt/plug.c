@@ -139,7 +139,7 @@ void plug_rtcp_send(struct rt_stream *s, uint8_t *p, size_t n)
 	bool is_shared = s->params.is_rtcp_mux || s->rtcp_fd < 0;
 	int made = f->crypt ? f->crypt->ops->protect(f->crypt, true, p, n) : (int)n;
 	if (made > 0 && is_shared && s->is_turned)
-		(void)turn_bytes_send(s->turn, &s->remote_rtp, p, (size_t)made);
+		s->t->dropped += !turn_bytes_send(s->turn, &s->remote_rtp, p, (size_t)made);
 	else if (made > 0)
 		bytes_send(
 		    is_shared ? f->fd : s->rtcp_fd, is_shared && f->is_connected, &s->remote_rtcp, p, (size_t)made);
@@ -148,7 +148,7 @@ void plug_rtcp_send(struct rt_stream *s, uint8_t *p, size_t n)
 void rt_stream_send(struct rt_stream *s, const struct addr *to, const uint8_t *p, size_t n)
 {
 	if (s->is_turned && addr_eq(to, &s->remote_rtp))
-		(void)turn_bytes_send(s->turn, to, p, n);
+		s->t->dropped += !turn_bytes_send(s->turn, to, p, n);
 	else
 		bytes_send(s->f->fd, s->f->is_connected && addr_eq(to, &s->remote_rtp), to, p, n);
 }

@@ -1,14 +1,18 @@
 /* A record's time is the call's time, whatever is lost or late, and a disk never holds up a packet. So packets of
  * either side are laid on the record's lanes by their timestamps, 60 ms ahead of the tick that reads them (enough for
- * usual jitter); what is missing when the tick comes is silence. The tick takes one frame of each side, mixes or
- * interleaves them, and puts it into the ring that a worker drains into the file. A ring that is full costs samples,
- * counted. */
+ * usual jitter); what is missing when the tick comes is silence. The tick takes the frames that are due by the clock
+ * (one, but for a thread that was not run for a while), mixes or interleaves the two sides, and puts them into the ring
+ * that a worker drains into the file. A ring that is full costs samples, counted. After a stall the packets that
+ * waited come first, all at once, and lie as far ahead as the record is behind; lanes and ring have room for
+ * RT_RECORD_LAG_MS, and what is over is left out. */
 #include "base/status.h"
 #include "dsp/mix.h"
 #include "media/rt/lane_i.h"
 #include "media/rt/rt_i.h"
 
 #include <string.h>
+
+enum { EARLY_US = 3000 /* a slot of the wheel */, DRAIN_MAX = 400 };
 
 static uint64_t record_lead(const struct rt_record *r)
 {
@@ -26,6 +30,25 @@ ON_MEDIA static void record_start(struct rt_stream *s, struct rt_record *r)
 	stream_plan(s);
 }
 
+/* Frames that the clock is ahead of the record. */
+ON_MEDIA static uint64_t record_lag(const struct rt_stream *s, struct rt_record *r)
+{
+	int64_t now_us = s->t->now_us + EARLY_US, most = (int64_t)r->rate_hz * RT_RECORD_LAG_MS / 1000;
+	if (!r->start_us)
+		return 0;
+	int64_t lag = (now_us - r->start_us) * r->rate_hz / 1000000 - (int64_t)r->at;
+	if (lag > most) {
+		r->start_us += (lag - most) * 1000000 / r->rate_hz;
+		lag = most;
+	}
+	return lag > 0 ? (uint64_t)lag : 0;
+}
+
+static bool is_at_limit(const struct rt_record *r)
+{
+	return r->limit_frames && r->frames_done >= r->limit_frames;
+}
+
 ON_MEDIA static void record_lay(struct rt_stream *s, int side, const struct media_codec *codec,
     const struct codec_ops *ops, uint32_t ts, const int16_t *pcm, size_t n)
 {
@@ -33,8 +56,10 @@ ON_MEDIA static void record_lay(struct rt_stream *s, int side, const struct medi
 	uint32_t clock_hz = codec->clock_hz ? codec->clock_hz : 8000;
 	for (struct rt_record *r = s->records; r; r = r->next) {
 		struct rt_lane *l = r->lanes[side];
-		if (l && l->in_hz == ops->rate_hz)
-			lane_lay(l, clock_hz, ts, pcm, n, t->pcm[1], RT_FRAME_MAX_SAMPLES);
+		if (!l || l->in_hz != ops->rate_hz)
+			continue;
+		l->behind = record_lag(s, r);
+		lane_lay(l, clock_hz, ts, pcm, n, t->pcm[1], RT_FRAME_MAX_SAMPLES);
 	}
 	pcm_lay(s, side, clock_hz, ts, pcm, n);
 }
@@ -121,9 +146,12 @@ void record_end(struct rt_stream *s, struct rt_record *r, int status)
 	if (!*at)
 		return;
 	*at = r->next;
-	/* What was laid ahead of the tick belongs to the record as well. */
-	for (uint64_t end = r->at + record_lead(r);
-	     r->at < end && (!r->limit_frames || r->frames_done < r->limit_frames);)
+	/* What is not taken yet, and was laid ahead of the tick, belongs to the record as well. */
+	uint64_t end = r->at + record_lag(s, r) + record_lead(r);
+	for (int side = 0; side < 2; side++)
+		if (r->lanes[side] && r->lanes[side]->laid_to > end)
+			end = r->lanes[side]->laid_to;
+	while (r->at < end && !is_at_limit(r))
 		record_frame(s, r, r->rate_hz / 100);
 	r->status = status;
 	atomic_store_explicit(&r->ring->is_ended, true, memory_order_release);
@@ -152,14 +180,45 @@ void record_cmd(struct rt_stream *s, const struct rt_cmd *c)
 		record_set(s, c->number, c->flags & 1, c->flags & 2);
 }
 
+void record_drain_sockets(struct rt_stream *s)
+{
+	struct rt_stream *both[] = {s, s->peer && s->peer != s ? s->peer : NULL};
+	if (!s->records && !(both[1] && both[1]->records))
+		return;
+	for (unsigned got = 1, count = 0; got && count < DRAIN_MAX; count++) {
+		got = 0;
+		for (unsigned i = 0; i < 2 && both[i]; i++) {
+			struct rt_stream *way = both[i]->carrier ? both[i]->carrier : both[i];
+			got += way->f->fd >= 0 && flow_readable(s->t, way->f);
+			got += way->turn && turn_readable(s->t, way);
+		}
+	}
+}
+
+/* One frame, or as many as are due when no other tick follows at once: what plays sends one frame a tick. */
+ON_MEDIA static void record_run(struct rt_stream *s, struct rt_record *r)
+{
+	size_t n = (size_t)((uint64_t)r->rate_hz * stream_frame_us(s) / 1000000);
+	bool may_all = !stream_has_tick_now(s);
+	unsigned count = 0;
+	if (!r->start_us)
+		r->start_us = s->t->now_us - stream_frame_us(s);
+	while (record_lag(s, r) >= n && (may_all || !count) && !is_at_limit(r) && !r->was_silent) {
+		record_frame(s, r, n);
+		count++;
+	}
+	if (count > 1 && r->lanes[RT_WRITE])
+		lane_skipped(r->lanes[RT_WRITE]);
+}
+
 void record_tick(struct rt_stream *s)
 {
 	for (struct rt_record *r = s->records, *next; r; r = next) {
 		next = r->next;
-		record_frame(s, r, (size_t)((uint64_t)r->rate_hz * stream_frame_us(s) / 1000000));
+		record_run(s, r);
 		if (r->is_drain_due)
 			report_wanted(s);
-		if ((r->limit_frames && r->frames_done >= r->limit_frames) || r->was_silent)
+		if (is_at_limit(r) || r->was_silent)
 			record_end(s, r, ST_OK);
 	}
 }

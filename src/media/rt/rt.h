@@ -207,6 +207,7 @@ ANY void rt_play_free(struct rt_play *p); /* drops its references */
 enum {
 	RT_RECORD_LEAD_MS = 60 /* of a record that says nothing else */,
 	RT_RECORD_RING_S = 6 /* a disk may stall for 5 */,
+	RT_RECORD_LAG_MS = 1500, /* and its media thread for so long */
 	RT_PCM_LEAD_MS = 40
 }; /* how late packets may be */
 /* A record: made by control; the media thread writes samples into the ring, a worker drains it into the file. */
@@ -223,7 +224,8 @@ struct rt_record {
 	/* the media thread's */
 	int status;
 	uint64_t frames_done, quiet_frames;
-	uint64_t at;       /* the timeline: frames since the start */
+	uint64_t at;       /* the timeline: frames since the start, */
+	int64_t start_us;  /* which was then (0: no tick yet) */
 	bool is_drain_due; /* to be reported */
 	bool was_drain_told;
 	struct rt_lane *lanes[2]; /* read side, write side */

@@ -316,6 +316,7 @@ ON_MEDIA void stream_cmd(struct rt_thread *t, const struct rt_cmd *c);
 ON_MEDIA void stream_plan(struct rt_stream *s);               /* recomputes the row from everything else */
 ON_MEDIA void stream_unjoin(struct rt_stream *s);             /* and its peer */
 ON_MEDIA unsigned stream_frame_us(const struct rt_stream *s); /* what one tick is worth */
+ON_MEDIA bool stream_has_tick_now(const struct rt_stream *s); /* in its tick: another one follows at once */
 ON_MEDIA void stream_house(struct rt_stream *s);              /* about once a second */
 ON_MEDIA void stream_tick(struct rt_stream *s);
 
@@ -328,7 +329,7 @@ ON_MEDIA void source_wrong(struct rt_stream *s); /* counts a packet of a strange
 ON_MEDIA void source_wrong_rtcp(struct rt_stream *s);
 
 /* flow.c: packets in and relayed */
-ON_MEDIA void flow_readable(struct rt_thread *t, struct rt_flow *f);
+ON_MEDIA bool flow_readable(struct rt_thread *t, struct rt_flow *f); /* false: nothing was there */
 ON_MEDIA void flow_rtp_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, const struct addr *from);
 struct pkt {
 	uint8_t *payload; /* at least 12 writable bytes before it */
@@ -401,6 +402,8 @@ ON_MEDIA void record_cmd(struct rt_stream *s, const struct rt_cmd *c);
 ON_MEDIA void record_end(struct rt_stream *s, struct rt_record *r, int status);
 ON_MEDIA void record_stop(struct rt_stream *s, uint32_t id, int status); /* 0 = all */
 ON_MEDIA void record_tick(struct rt_stream *s);
+/* s, or the stream it is joined to, is recorded, and that may be over: what waits in their sockets is of before. */
+ON_MEDIA void record_drain_sockets(struct rt_stream *s);
 /* A packet passes that records or lanes want to hear: what came, what was sent. */
 ON_MEDIA void record_tap_read(struct rt_stream *s, struct pkt *k);
 ON_MEDIA void record_tap_sent(struct rt_stream *s, uint32_t ts, const uint8_t *p, size_t n);
@@ -481,7 +484,7 @@ ON_MEDIA int plug_unprotect(struct rt_stream *s, bool is_rtcp, uint8_t *p, size_
 ON_MEDIA void turn_enter(struct rt_stream *s, struct rt_turn *w);
 ON_MEDIA void turn_leave(struct rt_stream *s);
 ANY bool turn_bytes_send(struct rt_turn *w, const struct addr *to, const uint8_t *p, size_t n);
-ON_MEDIA void turn_readable(struct rt_thread *t, struct rt_stream *s);
+ON_MEDIA bool turn_readable(struct rt_thread *t, struct rt_stream *s); /* false: nothing was there */
 
 /* wired.c */
 ON_MEDIA void wired_gone(struct rt_stream *s); /* nobody is at the other end any more */

@@ -39,7 +39,7 @@ struct rt_source_candidate {
 	uint32_t ssrc;
 	uint16_t seq;
 	uint8_t count; /* 0 = free */
-	int64_t first_us, last_us;
+	uint32_t first_ms, last_ms;
 };
 struct rt_source {
 	enum media_source_mode mode;

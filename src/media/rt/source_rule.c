@@ -169,6 +169,12 @@ static void adopt(struct rt_source *s, const struct addr *from, enum rt_source_r
 	s->heard_until_us = 0;
 }
 
+/* Of candidates, which wait for seconds at most: wraps after 49 days. */
+static uint32_t ms_of(int64_t us)
+{
+	return (uint32_t)(us / 1000);
+}
+
 /* Its own, a free one, else the one that has come least far. */
 static struct rt_source_candidate *candidate(
     struct rt_source *s, const struct addr *from, enum rt_source_rank rank, int64_t now_us)
@@ -178,10 +184,11 @@ static struct rt_source_candidate *candidate(
 		struct rt_source_candidate *c = &list[i];
 		if (c->count && addr_eq(&c->addr, from))
 			return c;
-		if (c->count < weakest->count || (c->count == weakest->count && c->last_us < weakest->last_us))
+		if (c->count < weakest->count ||
+		    (c->count == weakest->count && (int32_t)(c->last_ms - weakest->last_ms) < 0))
 			weakest = c;
 	}
-	*weakest = (struct rt_source_candidate){.addr = *from, .first_us = now_us};
+	*weakest = (struct rt_source_candidate){.addr = *from, .first_ms = ms_of(now_us)};
 	return weakest;
 }
 
@@ -193,12 +200,12 @@ static bool has_come_far(
 	struct rt_source_candidate *c = candidate(s, k->from, rank, now_us);
 	bool is_next = c->count && c->ssrc == k->ssrc && k->seq == (uint16_t)(c->seq + 1);
 	if (!is_next)
-		c->count = 0, c->first_us = now_us;
+		c->count = 0, c->first_ms = ms_of(now_us);
 	if (c->count < UINT8_MAX)
 		c->count++;
-	c->ssrc = k->ssrc, c->seq = k->seq, c->last_us = now_us;
+	c->ssrc = k->ssrc, c->seq = k->seq, c->last_ms = ms_of(now_us);
 	bool must_wait = addr_is_set(&s->signalled) && !s->is_hidden;
-	return c->count >= RT_SOURCE_PACKETS && (!must_wait || now_us - c->first_us >= RT_SOURCE_WAIT_US);
+	return c->count >= RT_SOURCE_PACKETS && (!must_wait || ms_of(now_us) - c->first_ms >= RT_SOURCE_WAIT_US / 1000);
 }
 
 enum rt_source_verdict rt_source_decide(struct rt_source *s, const struct rt_source_packet *k, int64_t now_us)

@@ -91,6 +91,11 @@ unsigned stream_frame_us(const struct rt_stream *s)
 	return (uint32_t)clock_us_of_ms(ms >= 5 && ms <= RT_PTIME_MAX_MS ? ms : 20);
 }
 
+bool stream_has_tick_now(const struct rt_stream *s)
+{
+	return (s->tick_exact_us + stream_frame_us(s)) / WHEEL_SLOT_US <= s->t->now_us / WHEEL_SLOT_US;
+}
+
 /* What s receives does not reach that row for now: we keep it back, and when it goes on that is no loss. */
 ON_MEDIA static void unanchor(struct rt_stream *s, uint32_t to)
 {
@@ -306,6 +311,13 @@ ON_MEDIA static void stats_fill(struct rt_stream *s, struct rt_stats *st)
 	report_stats(s, st);
 }
 
+/* What came before it belongs to how things were. */
+static bool is_an_end(const struct rt_cmd *c)
+{
+	return c->kind == RT_C_CLOSE || c->kind == RT_C_RECORD_STOP || c->kind == RT_C_IDLE || c->kind == RT_C_RELAY ||
+	       c->kind == RT_C_ECHO;
+}
+
 void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 {
 	struct rt_stream *s = c->s;
@@ -313,6 +325,8 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 		return;
 	if (s->t && c->kind != RT_C_STATS && c->kind != RT_C_TIMEOUT)
 		stream_take_back(s); /* whatever it is, it finds the flow as it is */
+	if (s->t && is_an_end(c))
+		record_drain_sockets(s);
 	switch (c->kind) {
 	case RT_C_OPEN:
 		stream_open(t, s);

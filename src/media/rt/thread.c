@@ -5,7 +5,8 @@
  * needed elsewhere is handed over whole. Order inside one turn: commands, packets, ticks, housekeeping, reports. What
  * control has put into the ring by the time a packet is there comes first, whether or not it has woken this thread
  * yet: who was told of an answer sends at once, and his first packet finds his call joined. So a row may be empty, or
- * another stream's, when its event is looked at: a read that finds nothing. */
+ * another stream's, when its event is looked at: a read that finds nothing. After a stall all that waits in the sockets
+ * is read before the first tick. */
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -13,6 +14,7 @@
 #include "loop/mailbox.h"
 #include "media/rt/ice.h"
 #include "media/rt/rt_i.h"
+#include "media/rt/turn_wire.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -25,6 +27,7 @@
 #include <unistd.h>
 
 enum { EVENT_MAX = 256, HOUSE_US = 250000, REPORT_RETRY_US = 4000, TICK_LATE_US = 10000 };
+enum { STALL_US = 20000, STALL_PACKET_US = 5000 }; /* a packet in so many us of a stall, at most, for each stream */
 enum { NICE = -10 }; /* a packet does not wait behind the control thread's or another program's work */
 enum event_tag { TAG_RTP, TAG_RTCP, TAG_BOX, TAG_TURN };
 
@@ -48,12 +51,18 @@ void thread_sockets_watch(struct rt_stream *s)
 void thread_turn_watch(struct rt_stream *s)
 {
 	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = tag_of(s->slot, TAG_TURN)};
-	(void)epoll_ctl(s->t->epoll_fd, EPOLL_CTL_ADD, s->turn->fd, &ev);
+	if (s->turn->wire)
+		turn_wire_watch(s->turn->wire, s->t->epoll_fd, ev.data.u64);
+	else
+		(void)epoll_ctl(s->t->epoll_fd, EPOLL_CTL_ADD, s->turn->fd, &ev);
 }
 
 void thread_turn_unwatch(struct rt_stream *s)
 {
-	(void)epoll_ctl(s->t->epoll_fd, EPOLL_CTL_DEL, s->turn->fd, NULL);
+	if (s->turn->wire)
+		turn_wire_watch(s->turn->wire, -1, 0);
+	else
+		(void)epoll_ctl(s->t->epoll_fd, EPOLL_CTL_DEL, s->turn->fd, NULL);
 }
 
 void thread_sockets_unwatch(struct rt_stream *s)
@@ -262,7 +271,8 @@ ON_MEDIA static void house_run(struct rt_thread *t)
 	count_store(&t->count_kernel_xdp_packets, t->kernel_xdp_packets);
 }
 
-static int wait_ms(const struct rt_thread *t)
+/* INT64_MAX: there is nothing to be done. */
+static int64_t wake_us(const struct rt_thread *t)
 {
 	int64_t due_us = INT64_MAX;
 	if (t->wheel_bits) {
@@ -276,6 +286,11 @@ static int wait_ms(const struct rt_thread *t)
 		due_us = t->house_us;
 	if ((!list_empty(&t->reporting) || !list_empty(&t->leaving)) && t->now_us + REPORT_RETRY_US < due_us)
 		due_us = t->now_us + REPORT_RETRY_US;
+	return due_us;
+}
+
+static int wait_ms(int64_t due_us)
+{
 	if (due_us == INT64_MAX)
 		return -1;
 	int64_t left = due_us - clock_mono_us();
@@ -333,6 +348,18 @@ ON_MEDIA static void event_run(struct rt_thread *t, const struct epoll_event *ev
 	}
 }
 
+/* This thread was not run for a while: what waits in the sockets came before the ticks that are due now. */
+ON_MEDIA static void sockets_empty(struct rt_thread *t, struct epoll_event *events, int64_t late_us)
+{
+	int64_t left = (late_us / STALL_PACKET_US + 1) * (int64_t)(t->stream_count + 1);
+	int n;
+	while (left > 0 && (n = epoll_wait(t->epoll_fd, events, EVENT_MAX, 0)) > 0) {
+		for (int i = 0; i < n; i++)
+			event_run(t, &events[i]);
+		left -= n;
+	}
+}
+
 static void *thread_main(void *arg) NO_ROLE_CHECK
 {
 	struct rt_thread *t = arg;
@@ -344,12 +371,15 @@ static void *thread_main(void *arg) NO_ROLE_CHECK
 	struct epoll_event events[EVENT_MAX];
 	t->now_us = clock_mono_us();
 	while (!t->is_quitting) {
-		int n = epoll_wait(t->epoll_fd, events, EVENT_MAX, wait_ms(t));
+		int64_t due_us = wake_us(t);
+		int n = epoll_wait(t->epoll_fd, events, EVENT_MAX, wait_ms(due_us));
 		t->now_us = clock_mono_us();
 		if (n > 0 && mailbox_fill(t->box))
 			commands_run(t);
 		for (int i = 0; i < n; i++)
 			event_run(t, &events[i]);
+		if (due_us != INT64_MAX && t->now_us - due_us > STALL_US)
+			sockets_empty(t, events, t->now_us - due_us);
 		wheel_run(t);
 		rooms_run(t);
 		house_run(t);

@@ -138,6 +138,11 @@ static int test_formats(void) NO_ROLE_CHECK
 			continue;
 		snprintf(name, sizeof(name), "f.%s", file_formats[i].ext);
 		st = write_file(path_of(name), &conf, s, SECOND);
+		if (st == ST_UNSUPPORTED && !strcmp(file_formats[i].ext, "G729")) { /* its codec is a module's */
+			EXPECT(strstr(err, "the codec G729 is not there"));
+			unlink(path_of(name));
+			continue;
+		}
 		if (st) {
 			test_fail(
 			    __FILE__, __LINE__, "writing .%s: %s (%s)", file_formats[i].ext, status_text(st), err);
@@ -159,6 +164,41 @@ static int test_formats(void) NO_ROLE_CHECK
 		unlink(path_of(name));
 	}
 	clean(NULL, 0);
+	return 0;
+}
+/* Frames of a codec: the length is that of whole frames, appended is behind them, winding finds the same sound. */
+static int test_native(void) NO_ROLE_CHECK
+{
+	static const char *const names[] = {"n.G722"};
+	static int16_t s[16000], part[16000];
+	struct file_writer_conf conf = {.rate_hz = 16000}, more = {.rate_hz = 16000, .is_append = true};
+	struct file_reader *r;
+	struct file_pcm pcm;
+
+	role_set(ROLE_WORK);
+	sine(s, 16000, 1, 16000, 1004);
+	EXPECT_INT(write_file(path_of("n.G722"), &conf, s, 15900), ST_OK); /* 49.7 frames */
+	EXPECT_INT(file_read_all(path_of("n.G722"), 16000, 100000, &pcm, err), ST_OK);
+	EXPECT_INT(pcm.count, 16000);
+	EXPECT(fabs(goertzel_amplitude(pcm.samples + 2000, 8000, 16000, 1004) - 10000) < 500);
+	EXPECT_INT(file_reader_open(&r, path_of("n.G722"), 16000, err), ST_OK);
+	EXPECT_INT(file_reader_info(r)->frames, 16000);
+	EXPECT_INT(file_reader_seek(r, 5000), ST_OK);
+	EXPECT_INT(file_reader_read(r, part, 16000), 11000);
+	EXPECT(fabs(goertzel_amplitude(part + 2000, 8000, 16000, 1004) - 10000) < 500);
+	EXPECT_INT(file_reader_seek(r, 99999), ST_OK);
+	EXPECT_INT(file_reader_read(r, part, 16000), 0);
+	file_reader_close(r);
+	file_pcm_free(&pcm);
+	FILE *f = fopen(path_of("n.G722"), "ab"); /* half a frame */
+	EXPECT(f && fwrite(s, 1, 70, f) == 70 && !fclose(f));
+	EXPECT_INT(write_file(path_of("n.G722"), &more, s, 3200), ST_OK);
+	EXPECT_INT(file_read_all(path_of("n.G722"), 16000, 100000, &pcm, err), ST_OK);
+	EXPECT_INT(pcm.count, 19200);
+	file_pcm_free(&pcm);
+	uint64_t bytes;
+	EXPECT_INT(file_convert(path_of("n.G722"), path_of("n.wav"), &bytes, err), ST_UNSUPPORTED);
+	clean(names, 1);
 	return 0;
 }
 static int test_append_stereo(void) NO_ROLE_CHECK
@@ -321,4 +361,4 @@ static int test_rate_directories(void) NO_ROLE_CHECK
 
 TEST_MAIN({"wav", test_wav}, {"rates", test_rates}, {"formats", test_formats}, {"append, stereo", test_append_stereo},
     {"sync", test_sync}, {"refusals", test_refusals}, {"new directory", test_new_directory},
-    {"rate directories", test_rate_directories})
+    {"rate directories", test_rate_directories}, {"native", test_native})

@@ -223,9 +223,39 @@ static int test_forged(void)
 	return 0;
 }
 
+/* Over a stream nothing is asked twice, and ChannelData are filled up. */
+static int test_stream(void)
+{
+	struct turn_conf conf = {
+	    .username = "lab", .password = "secret", .send = on_request, .random = random_bytes, .is_stream = true};
+	struct addr peer = address("198.51.100.1", 4000);
+	uint8_t head[TURN_HEAD_BYTES];
+	size_t pad;
+
+	start();
+	server.is_silent = true;
+	(void)turn_begin(&c, &conf, now_us);
+	run_s(39);
+	EXPECT(c.state == TURN_ASKING && server.count[STUN_ALLOCATE] == 1);
+	run_s(1);
+	EXPECT(c.state == TURN_FAILED && !strcmp(c.why, "it does not answer") && server.count[STUN_ALLOCATE] == 1);
+	start();
+	(void)turn_begin(&c, &conf, now_us);
+	EXPECT(c.state == TURN_UP && !turn_peer_add(&c, &peer));
+	turn_channel_want(&c, &peer);
+	run_s(1);
+	for (size_t n = 4; n < 8; n++)
+		EXPECT(turn_head(&c, &peer, n, head, &pad) == 4 && head[3] == n && pad == (8 - n) % 4);
+	turn_lost(&c, "gone");
+	turn_lost(&c, "again");
+	EXPECT(c.state == TURN_FAILED && !strcmp(c.why, "gone") && !turn_head(&c, &peer, 4, head, &pad));
+	turn_end(&c, now_us);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
-	static const struct test_case cases[] = {
-	    {"refresh", test_refresh}, {"silent", test_silent}, {"peers", test_peers}, {"forged", test_forged}};
+	static const struct test_case cases[] = {{"refresh", test_refresh}, {"silent", test_silent},
+	    {"peers", test_peers}, {"forged", test_forged}, {"stream", test_stream}};
 	return test_main(argc, argv, cases, sizeof(cases) / sizeof(cases[0]));
 }

@@ -20,7 +20,7 @@ enum { PARTS_MAX = 8, BYTES_MAX = 32 << 10, TYPE_MAX = 128, PASSED_MAX = 8, PASS
 
 struct call *call_originator(const struct call *c)
 {
-	struct leg *a = *c->originator_uuid ? leg_find(c->originator_uuid) : NULL;
+	struct leg *a = c->originator_uuid ? leg_find(c->originator_uuid) : NULL;
 	return a && leg_is_up(a) && a->ops == call_endpoint() ? call_of(a) : NULL;
 }
 

@@ -86,6 +86,7 @@ static void call_dtor(void *obj)
 	if (c->waiting_tx)
 		sip_stx_unref(c->waiting_tx);
 	mem_free(c->info);
+	mem_free(c->originator_uuid), mem_free(c->replaced_uuid);
 	gruu_fini(&c->gruu);
 	call_limits_give(&c->holds);
 	guard_fraud_end(c->fraud);

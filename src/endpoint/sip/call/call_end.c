@@ -24,7 +24,7 @@ static const char *disposition(const struct call *c, const struct sip_close *why
 
 static ON_CTL struct leg *originator_of(struct call *c)
 {
-	return *c->originator_uuid ? leg_find(c->originator_uuid) : NULL;
+	return c->originator_uuid ? leg_find(c->originator_uuid) : NULL;
 }
 
 static ON_CTL void refusal_vars(struct call *c, const struct sip_close *why, struct sv phrase)

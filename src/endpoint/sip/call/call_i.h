@@ -64,19 +64,19 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	char *waiting_headers; /* lines of a 2xx to it, or NULL */
 	int respond_code;
 	char *respond_phrase, *respond_headers; /* headers: whole lines, or NULL */
-	struct info_digits *info; /* NULL: there were none */
+	struct info_digits *info;               /* NULL: there were none */
 	/* outbound */
 	char *uri, *route, *to_uri; /* to_uri: before a redirection; NULL = uri */
 	unsigned redirect_count;
 	char *flow_target; /* the registered contact it goes to, as the registrar has it; NULL = none */
 	struct sip_dst dst;
-	char originator_uuid[UUID_CHARS + 1];
+	char *originator_uuid; /* of the leg that dialled it; NULL = none */
 	char *auth_user, *auth_password;
 	struct sip_sub *transfer; /* their REFER waits for its outcome (confirm_blind_transfer); NULL = none */
 	struct sip_sub *referral; /* we sent a REFER: what becomes of it is told here; NULL = none */
 	struct gruu_called gruu;
-	char replaced_uuid[UUID_CHARS + 1]; /* of the leg whose place this one takes when it is up; "" = none */
-	struct gateway *gateway;            /* the one it came or goes by; a reference, or NULL */
+	char *replaced_uuid;     /* of the leg whose place this one takes when it is up; NULL = none */
+	struct gateway *gateway; /* the one it came or goes by; a reference, or NULL */
 	struct session_timer session;
 	bool takes_update;                    /* its Allow has UPDATE */
 	char *again_call_id, *again_from_tag; /* of an INVITE that is sent again in the same call (422) */

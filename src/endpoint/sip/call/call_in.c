@@ -398,7 +398,7 @@ static void on_ack(struct sip_call *sc, const struct sip_msg *ack, void *arg)
 	if (!c->leg)
 		return;
 	call_vars_dialog(c, ack);
-	if (*c->replaced_uuid)
+	if (c->replaced_uuid)
 		replaces_run(c);
 	if (c->has_offered)
 		late_answer(c, ack);

@@ -278,7 +278,8 @@ static ON_CTL int invite_send(struct call *c, struct sv sdp)
 		uuid_make(call_id);
 		ip.call_id = call_id;
 	}
-	trace_call_note(sv_of(ip.call_id), leg->uuid, c->originator_uuid); /* before its first message */
+	trace_call_note(
+	    sv_of(ip.call_id), leg->uuid, c->originator_uuid ? c->originator_uuid : ""); /* before its first message */
 	st = sip_call_invite(&c->sip, c->p->stack, &ip, c->handlers, c);
 	party_fini(&from), party_fini(&to), party_fini(&uri);
 	buf_fini(&headers), buf_fini(&route), buf_fini(&ctype), buf_fini(&body);
@@ -288,7 +289,7 @@ static ON_CTL int invite_send(struct call *c, struct sv sdp)
 int call_out_invite(struct leg *leg)
 {
 	struct call *c = call_of(leg);
-	struct leg *a = *c->originator_uuid ? leg_find(c->originator_uuid) : NULL;
+	struct leg *a = c->originator_uuid ? leg_find(c->originator_uuid) : NULL;
 	struct buf sdp;
 	int st;
 

@@ -98,7 +98,8 @@ static ON_CTL int from_originator(struct call *c, struct leg *a)
 {
 	uint32_t hops = 70;
 	const char *left = leg_var(a, "max_forwards");
-	snprintf(c->originator_uuid, sizeof(c->originator_uuid), "%s", a->uuid);
+	mem_free(c->originator_uuid);
+	c->originator_uuid = mem_strdup(a->uuid);
 	call_headers_pass(c, a);
 	body_invite_pass(c, a);
 	if (left)

@@ -235,7 +235,7 @@ void call_verstat_cut(char *number)
 void call_verstat_put(struct call *c, struct buf *uri)
 {
 	static const char *const said[] = {"TN-Validation-Passed", "TN-Validation-Failed", "No-TN-Validation"};
-	struct leg *a = *c->originator_uuid && !c->gateway ? leg_find(c->originator_uuid) : NULL;
+	struct leg *a = c->originator_uuid && !c->gateway ? leg_find(c->originator_uuid) : NULL;
 	const char *verstat = a ? vars_get(a->vars, "sip_verstat") : NULL;
 	if (!verstat || c->leg->profile->hides_number)
 		return;
@@ -266,7 +266,7 @@ static ON_CTL char attest_of(struct call *c)
  * it was here. True: that is said. What was found to be wrong is not vouched for. */
 static ON_CTL bool divert_put(struct call *c, struct buf *headers, struct sv orig, struct sv dest)
 {
-	struct leg *a = *c->originator_uuid ? leg_find(c->originator_uuid) : NULL;
+	struct leg *a = c->originator_uuid ? leg_find(c->originator_uuid) : NULL;
 	const char *came = vars_get(c->leg->vars, "sip_h_identity"),
 	           *verstat = a ? vars_get(a->vars, "sip_verstat") : NULL;
 	return came && a && !(verstat && !strcmp(verstat, "TN-Validation-Failed")) &&

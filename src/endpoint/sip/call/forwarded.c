@@ -145,7 +145,7 @@ void forwarded_in(struct call *c, const struct sip_msg *m, struct leg_profile *l
 /* Of the leg, or of who dials it. */
 static ON_CTL const char *either(struct call *c, const char *name)
 {
-	struct leg *a = *c->originator_uuid ? leg_find(c->originator_uuid) : NULL;
+	struct leg *a = c->originator_uuid ? leg_find(c->originator_uuid) : NULL;
 	const char *v = vars_get(c->leg->vars, name);
 	return v || !a ? v : vars_get(a->vars, name);
 }

@@ -162,7 +162,7 @@ static ON_CTL void custom_put(struct leg *leg, const struct sip_msg *m, const ch
 
 void call_headers_back(struct call *c, const struct sip_msg *resp)
 {
-	struct leg *a = *c->originator_uuid ? leg_find(c->originator_uuid) : NULL;
+	struct leg *a = c->originator_uuid ? leg_find(c->originator_uuid) : NULL;
 	const char *prefix = resp->code < 200 ? "sip_ph_" : "sip_rh_";
 	if (!a || !leg_is_up(a) || !may_copy(a) || !may_copy(c->leg))
 		return;

@@ -254,7 +254,7 @@ static bool type_parse(const char *text, enum cid_type *out)
 static ON_CTL enum cid_type cid_type_of(struct call *c)
 {
 	enum cid_type type = profile_conf_cid_type(&c->p->conf), other;
-	struct leg *a = *c->originator_uuid ? leg_find(c->originator_uuid) : NULL;
+	struct leg *a = c->originator_uuid ? leg_find(c->originator_uuid) : NULL;
 	if (type_parse(leg_var(c->leg, "sip_cid_type"), &other))
 		return other;
 	if (c->gateway && type_parse(c->gateway->conf.cid_type, &other))

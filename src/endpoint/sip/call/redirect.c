@@ -196,7 +196,7 @@ static ON_CTL bool redirect_take(struct redirect *r, int code)
 
 bool redirect_in(struct call *c, const struct sip_close *why)
 {
-	struct redirect r = {.c = c, .a = *c->originator_uuid ? leg_find(c->originator_uuid) : NULL};
+	struct redirect r = {.c = c, .a = c->originator_uuid ? leg_find(c->originator_uuid) : NULL};
 	bool is_taken;
 
 	if (!c->is_outbound || why->kind != SIP_CLOSE_REJECT || !why->msg ||

@@ -129,7 +129,8 @@ void replaces_prepare(struct call *c, const struct named_leg *n)
 		runs(lp, "answer,intercept:%s", replaced->uuid);
 		return;
 	}
-	memcpy(c->replaced_uuid, replaced->uuid, sizeof(c->replaced_uuid));
+	mem_free(c->replaced_uuid);
+	c->replaced_uuid = mem_strdup(replaced->uuid);
 	if (replaced->peer)
 		runs(lp, "answer,park%s", "");
 	else
@@ -140,7 +141,8 @@ void replaces_run(struct call *c)
 {
 	struct leg *replaced = leg_find(c->replaced_uuid), *peer = replaced ? replaced->peer : NULL;
 	bool is_waiting = c->leg->profile && c->leg->profile->dialplan && !strcmp(c->leg->profile->dialplan, "inline");
-	c->replaced_uuid[0] = 0;
+	mem_free(c->replaced_uuid);
+	c->replaced_uuid = NULL;
 	if (!is_waiting) {
 		if (replaced)
 			leg_hangup(replaced, CAUSE_NORMAL_CLEARING);

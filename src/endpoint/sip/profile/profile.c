@@ -319,7 +319,7 @@ int profile_start(struct profile_conf *conf, struct profile **out)
 	profile_ext_start(p);
 	if (*p->conf.turn_server)
 		p->turn = sound_turn_open(p->conf.name, p->conf.turn_server, p->conf.turn_username,
-		    p->conf.turn_password, p->rtp_ip, p->conf.turn_ready);
+		    p->conf.turn_password, p->conf.turn_ca_file, p->rtp_ip, p->conf.turn_ready);
 	if (out)
 		*out = p;
 	return ST_OK;
