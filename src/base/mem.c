@@ -101,7 +101,7 @@ static unsigned room_find(const char *file)
 	return mine;
 }
 
-static unsigned room_of(struct mem_site *site)
+static inline __attribute__((always_inline)) unsigned room_of(struct mem_site *site)
 {
 	unsigned room = GET(site->room);
 	if (__builtin_expect(!room, 0)) {

@@ -178,7 +178,7 @@ bool str_is_true(const char *s)
 	return *digits && strspn(digits, "0123456789.") == strlen(digits) && strtol(s, NULL, 10) != 0;
 }
 
-enum { BUF_MAX_DEFAULT = 1 << 30, BUF_FIRST = 64, SPARE_BYTES = 16 };
+enum { BUF_MAX_DEFAULT = 1 << 30, BUF_FIRST = 64 };
 
 void buf_init(struct buf *b)
 {
@@ -274,11 +274,8 @@ struct sv buf_sv(const struct buf *b)
 
 char *buf_take(struct buf *b)
 {
-	char *p = b->p ? b->p : mem_strndup("", 0), *fits;
+	char *p = b->p ? b->p : mem_strndup("", 0);
 	size_t max = b->max;
-
-	if (b->p && b->cap > b->n + 1 + SPARE_BYTES && (fits = mem_realloc(p, b->n + 1)))
-		p = fits; /* it is kept, mostly */
 	*b = (struct buf){.max = max};
 	return p;
 }

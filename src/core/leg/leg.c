@@ -375,7 +375,7 @@ static bool has_reference(struct sv v)
 	return false;
 }
 
-static ON_CTL void var_set_data(struct leg *leg, const char *name, struct sv value)
+void leg_var_put(struct leg *leg, struct sv name, struct sv value)
 {
 	char *plain = NULL;
 
@@ -385,18 +385,13 @@ static ON_CTL void var_set_data(struct leg *leg, const char *name, struct sv val
 			value = sv_of(plain);
 		}
 		if (has_reference(value)) {
-			leg_log(leg, LOG_CRIT, "Invalid data (${%s} contains a variable)", name);
+			leg_log(leg, LOG_CRIT, "Invalid data (${%.*s} contains a variable)", SVF(name));
 			mem_free(plain);
 			return;
 		}
 	}
-	var_was_set(leg, name, vars_set_outside_sv(leg->vars, name, value));
+	var_was_set(leg, name.p, vars_put_outside(leg->vars, name, value));
 	mem_free(plain);
-}
-
-void leg_var_set(struct leg *leg, const char *name, const char *value)
-{
-	var_set_data(leg, name, sv_of(value));
 }
 
 void leg_var_share(struct leg *leg, const char *name, char *shared)
@@ -409,7 +404,7 @@ void leg_var_share(struct leg *leg, const char *name, char *shared)
 
 void leg_var_set_sv(struct leg *leg, const char *name, struct sv value)
 {
-	var_set_data(leg, name, sv_sub(value, 0, value.n ? strnlen(value.p, value.n) : 0));
+	leg_var_put(leg, sv_of(name), sv_sub(value, 0, value.n ? strnlen(value.p, value.n) : 0));
 }
 
 void leg_var_set_int(struct leg *leg, const char *name, int64_t value)
@@ -442,7 +437,7 @@ void leg_var_setf(struct leg *leg, const char *name, const char *fmt, ...)
 	n = fmt_vprint(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (n >= 0 && (size_t)n < sizeof(text)) {
-		var_set_data(leg, name, (struct sv){text, (size_t)n});
+		leg_var_put(leg, sv_of(name), (struct sv){text, (size_t)n});
 	} else if (n > 0) {
 		struct buf b;
 		buf_init(&b);
@@ -519,11 +514,9 @@ char *leg_path_dup(struct leg *leg, const char *text)
 	return NULL;
 }
 
-const char *leg_var(struct leg *leg, const char *name)
+const char *leg_var_beyond(struct leg *leg, const char *name)
 {
-	const char *value = vars_get(leg->vars, name);
-	if (!value)
-		value = profile_var(leg, name);
+	const char *value = profile_var(leg, name);
 	return value ? value : globals_get(name);
 }
 

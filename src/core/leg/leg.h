@@ -199,7 +199,11 @@ ON_CTL void leg_presence_tell(struct leg *leg, const char *rpid, const char *sta
 /* ---- variables ----------------------------------------------------------------------------------------------- */
 /* A value that is data, whoever it comes from: each byte counts as from outside (text/mark.h), whatever marks it had.
  * NULL removes. A value with "${" is refused, as in FreeSWITCH. */
-ON_CTL void leg_var_set(struct leg *leg, const char *name, const char *value);
+ON_CTL void leg_var_put(struct leg *leg, struct sv name, struct sv value); /* name ends with a zero byte */
+static inline ON_CTL void leg_var_set(struct leg *leg, const char *name, const char *value)
+{
+	leg_var_put(leg, sv_of(name), sv_of(value));
+}
 ON_CTL void leg_var_share(struct leg *leg, const char *name, char *shared);     /* the same, of a text of sv_share */
 ON_CTL void leg_var_set_sv(struct leg *leg, const char *name, struct sv value); /* up to its first zero byte */
 ON_CTL void leg_var_set_int(struct leg *leg, const char *name, int64_t value);  /* in decimals */
@@ -211,7 +215,12 @@ ON_CTL void leg_var_copy(struct leg *to, const char *to_name, const struct leg *
 ON_CTL void leg_var_setf(struct leg *leg, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* Channel variable, else caller-profile field (with aleg_ or bleg_ in front the caller's or the callee's, as seen from
  * here), else global; borrowed until the next change. */
-ON_CTL const char *leg_var(struct leg *leg, const char *name);
+ON_CTL const char *leg_var_beyond(struct leg *leg, const char *name); /* where it is no variable */
+static inline ON_CTL const char *leg_var(struct leg *leg, const char *name)
+{
+	const char *value = vars_get(leg->vars, name);
+	return value ? value : leg_var_beyond(leg, name);
+}
 ON_CTL bool leg_var_is_true(struct leg *leg, const char *name);
 /* The same value as leg_var's with its marks, for whatever reads it as a language (a hook, a source, a dial string): of
  * a field of the caller profile every byte is from outside, except of an extension that the dialplan or an operator

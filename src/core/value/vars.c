@@ -13,25 +13,29 @@
 enum { PARSE_MAX = 256, INDEX_MAX = 4000 };
 #define ARRAY_MARK "ARRAY::"
 
-static int set_plain(struct vars *v, struct sv name, struct sv value, unsigned origin, struct sv text)
+static inline int set_plain(struct vars *v, struct sv name, struct sv value, unsigned origin)
 {
-	return vars_slot_set(v, name, value, origin, false, text);
+	return vars_slot_set(v, &(struct var_new){.name = name, .value = value, .origin = origin});
 }
 
+/* A value ends at a zero byte, which somebody outside may have sent; where a text lies behind it, it must end there
+ * too. */
 static int set_marked(struct vars *v, struct sv name, struct sv text, bool is_array)
 {
 	struct buf plain;
-	bool is_whole;
 	int st;
 
 	if (!mark_has(text))
-		return vars_slot_set(v, name, text, ORIGIN_CONFIG, is_array, SV_NONE);
-	is_whole = mark_is_whole(text);
+		return vars_slot_set(v, &(struct var_new){.name = name, .value = text, .is_array = is_array});
 	buf_init(&plain);
 	mark_strip(&plain, text);
-	st = plain.failed ? ST_NOMEM
-	                  : vars_slot_set(v, name, buf_sv(&plain), is_whole ? ORIGIN_OUTSIDE : ORIGIN_MIXED, is_array,
-	                        is_whole ? SV_NONE : text);
+	struct var_new e = {.name = name, .value = buf_sv(&plain), .origin = ORIGIN_OUTSIDE, .is_array = is_array};
+	if (!mark_is_whole(text)) {
+		e.value.n = strnlen(e.value.p, e.value.n);
+		e.text = e.value.n < plain.n ? mark_sub(text, 0, e.value.n) : text;
+		e.origin = ORIGIN_MIXED;
+	}
+	st = plain.failed ? ST_NOMEM : vars_slot_set(v, &e);
 	buf_fini(&plain);
 	return st;
 }
@@ -109,22 +113,23 @@ int vars_set(struct vars *v, const char *name, const char *text)
 
 int vars_set_outside(struct vars *v, const char *name, const char *value)
 {
-	return set_plain(v, sv_of(name), sv_of(value), ORIGIN_OUTSIDE, SV_NONE);
+	return set_plain(v, sv_of(name), sv_of(value), ORIGIN_OUTSIDE);
 }
 
-int vars_set_outside_sv(struct vars *v, const char *name, struct sv value)
+int vars_put_outside(struct vars *v, struct sv name, struct sv value)
 {
-	return set_plain(v, sv_of(name), value, ORIGIN_OUTSIDE, SV_NONE);
+	return set_plain(v, name, value, ORIGIN_OUTSIDE);
 }
 
 int vars_set_received(struct vars *v, const char *name, const char *value)
 {
-	return set_plain(v, sv_of(name), sv_of(value), ORIGIN_RECEIVED, SV_NONE);
+	return set_plain(v, sv_of(name), sv_of(value), ORIGIN_RECEIVED);
 }
 
 int vars_share(struct vars *v, const char *name, char *shared)
 {
-	return vars_slot_share(v, sv_of(name), shared);
+	return vars_slot_set(v,
+	    &(struct var_new){.name = sv_of(name), .value = sv_of(shared), .shared = shared, .origin = ORIGIN_OUTSIDE});
 }
 
 bool vars_is_received(const struct vars *v, const char *name)
@@ -202,10 +207,10 @@ int vars_unshift(struct vars *v, const char *name, const char *text)
 	return st;
 }
 
-const char *vars_get(const struct vars *v, const char *name)
+const char *vars_get_sv(const struct vars *v, struct sv name)
 {
-	long at = vars_slot_find(v, sv_of(name));
-	return at < 0 ? NULL : vars_slot_value(v, at);
+	long at = vars_slot_find(v, name);
+	return at < 0 ? NULL : vars_block_value(vars_block(v, v->slots[at]));
 }
 
 static const char *entry_text(const struct var_entry *e, struct buf *scratch)
@@ -301,7 +306,11 @@ static int entry_copy(struct vars *to, struct sv to_name, const struct vars *fro
 {
 	struct var_entry e = vars_slot_entry(from, at);
 	unsigned origin = e.origin == ORIGIN_RECEIVED ? ORIGIN_OUTSIDE : e.origin;
-	return vars_slot_set(to, to_name, sv_of(e.value), origin, e.is_array, sv_of(e.text));
+	return vars_slot_set(to, &(struct var_new){.name = to_name,
+	                             .value = sv_of(e.value),
+	                             .text = sv_of(e.text),
+	                             .origin = origin,
+	                             .is_array = e.is_array});
 }
 
 int vars_copy_one(struct vars *to, const char *to_name, const struct vars *from, const char *name)
@@ -317,16 +326,20 @@ size_t vars_count(const struct vars *v)
 
 void vars_at(const struct vars *v, size_t i, const char **name, const char **value)
 {
-	struct var_entry e = vars_slot_entry(v, (long)i);
+	char *block = vars_block(v, v->slots[i]);
 
-	*name = e.name.p;
-	*value = e.value;
+	*name = vars_block_name(block).p;
+	*value = vars_block_value(block);
 }
 
 bool vars_next_named(const struct vars *v, struct sv prefix, size_t *at, const char **name, const char **value)
 {
+	bool may_be_numbered = vars_names_begin(prefix);
+
 	for (; *at < v->count; ++*at) {
-		struct sv own = vars_slot_entry(v, (long)*at).name;
+		if (v->slots[*at].is_numbered && !may_be_numbered)
+			continue;
+		struct sv own = vars_block_name(vars_block(v, v->slots[*at]));
 		if (((own.p[0] ^ prefix.p[0]) & 0xdf) || own.n <= prefix.n ||
 		    strncasecmp(own.p, prefix.p, prefix.n) != 0)
 			continue;

@@ -10,8 +10,12 @@ struct vars;
 int vars_new(struct vars **out);
 void vars_free(struct vars *v);
 int vars_set(struct vars *v, const char *name, const char *text); /* with marks or without; NULL or "" removes */
-int vars_set_outside(struct vars *v, const char *name, const char *value);  /* every byte is from outside */
-int vars_set_outside_sv(struct vars *v, const char *name, struct sv value); /* the same of a view without zero bytes */
+int vars_set_outside(struct vars *v, const char *name, const char *value); /* every byte is from outside */
+int vars_put_outside(struct vars *v, struct sv name, struct sv value);     /* the same of a view without zero bytes */
+static inline int vars_set_outside_sv(struct vars *v, const char *name, struct sv value)
+{
+	return vars_put_outside(v, sv_of(name), value);
+}
 /* The same for what the far side of a call sent: vars_is_received tells it until the variable is set again; a copy is
  * not received. */
 int vars_set_received(struct vars *v, const char *name, const char *value);
@@ -28,7 +32,12 @@ bool vars_is_array(const struct vars *v, const char *name);
 bool vars_element_of(struct sv array, size_t index, struct sv *out);
 /* The element, with its marks, in scratch; NULL when there is none, or the variable is no array. */
 const char *vars_element(const struct vars *v, const char *name, size_t index, struct buf *scratch);
-const char *vars_get(const struct vars *v, const char *name); /* borrowed until the next change; NULL when absent */
+const char *vars_get_sv(const struct vars *v, struct sv name); /* borrowed until the next change; NULL when absent */
+/* The length of a name in the source is known when that is compiled. */
+static inline const char *vars_get(const struct vars *v, const char *name)
+{
+	return vars_get_sv(v, sv_of(name));
+}
 /* The value with its marks: a view that is valid until the next change, of v or of scratch (initialised by the caller,
  * who frees it); NULL when absent. */
 const char *vars_text(const struct vars *v, const char *name, struct buf *scratch);

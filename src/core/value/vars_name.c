@@ -5,9 +5,10 @@
 #include "base/str.h"
 #include "core/value/vars_i.h"
 #include <string.h>
+#include <strings.h>
 
 /* The first is nobody's. */
-static const struct sv names[] = {SV_NONE, SV("absolute_codec_string"), SV("accountcode"), SV("advertised_media_ip"),
+const struct sv vars_names[256] = {SV_NONE, SV("absolute_codec_string"), SV("accountcode"), SV("advertised_media_ip"),
     SV("answer_epoch"), SV("answer_stamp"), SV("answer_uepoch"), SV("answermsec"), SV("answersec"), SV("answerusec"),
     SV("audio_media_flow"), SV("billmsec"), SV("billsec"), SV("billusec"), SV("bridge_channel"), SV("bridge_epoch"),
     SV("bridge_hangup_cause"), SV("bridge_stamp"), SV("bridge_to"), SV("bridge_uepoch"), SV("bridge_uuid"),
@@ -62,7 +63,6 @@ static const struct sv names[] = {SV_NONE, SV("absolute_codec_string"), SV("acco
     SV("waitmsec"), SV("waitsec"), SV("waitusec"), SV("write_codec"), SV("write_rate")};
 enum { PLACES = 1024 };
 static uint8_t places[PLACES]; /* numbers by hash; what collides lies behind */
-_Static_assert(ARRAY_COUNT(names) <= 256, "a number is a byte");
 
 /* Eight bytes at a time, capitals and what differs from small letters by the same bit folded together. */
 /* The last n bytes of a name, fewer than eight, as a number; is_long: bytes of the name stand in front of them. */
@@ -109,8 +109,8 @@ uint32_t vars_name_hash(const char *name, size_t n)
 /* Before any thread; written never again. */
 __attribute__((constructor)) static void places_fill(void)
 {
-	for (unsigned i = 1; i < ARRAY_COUNT(names); i++) {
-		uint32_t at = vars_name_hash(names[i].p, names[i].n) % PLACES;
+	for (unsigned i = 1; i < ARRAY_COUNT(vars_names) && vars_names[i].n; i++) {
+		uint32_t at = vars_name_hash(vars_names[i].p, vars_names[i].n) % PLACES;
 		while (places[at])
 			at = (at + 1) % PLACES;
 		places[at] = (uint8_t)i;
@@ -120,14 +120,27 @@ __attribute__((constructor)) static void places_fill(void)
 unsigned vars_name_number(struct sv name, uint32_t hash)
 {
 	for (uint32_t at = hash % PLACES; places[at]; at = (at + 1) % PLACES) {
-		struct sv known = names[places[at]];
+		struct sv known = vars_names[places[at]];
 		if (known.n == name.n && !memcmp(known.p, name.p, name.n))
 			return places[at];
 	}
 	return 0;
 }
 
-struct sv vars_name_of(unsigned number)
+/* They are sorted as strcasecmp has it. */
+bool vars_names_begin(struct sv prefix)
 {
-	return names[number];
+	unsigned low = 1, high = ARRAY_COUNT(vars_names);
+
+	while (low < high) {
+		unsigned mid = (low + high) / 2;
+		int order = vars_names[mid].n ? strncasecmp(vars_names[mid].p, prefix.p, prefix.n) : 1;
+		if (!order)
+			return true;
+		if (order < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return false;
 }

@@ -34,12 +34,8 @@ enum {
 	TAGS_STEP = 16,
 	CHUNK_FIRST = 128,
 	CHUNK_MAX = 736,
-	CHUNKS_STEP = 8,
-	HEAD_BYTES = 2,
-	NAME_IS_LONG = 255 /* as the length of an own name: look for its end */
+	CHUNKS_STEP = 8
 };
-/* The first byte of a block; the second is the name's number, or the length of the name that follows. */
-enum { FLAG_ORIGIN = 3, FLAG_ARRAY = 4, FLAG_NUMBERED = 8, FLAG_SHARED = 16 };
 _Static_assert(CHUNK_MAX < 1 << 10 && VARS_MAX < 1 << 13, "both fit a slot");
 
 int vars_new(struct vars **out)
@@ -92,11 +88,6 @@ static struct chunk *chunk_new(struct vars *v, size_t room)
 	return v->chunks[at] = c;
 }
 
-static char *block_of(const struct vars *v, struct var_slot slot)
-{
-	return v->chunks[slot.chunk]->bytes + slot.at;
-}
-
 /* Room for n bytes; where it is goes into slot. */
 static char *block_room(struct vars *v, size_t n, struct var_slot *slot)
 {
@@ -112,53 +103,29 @@ static char *block_room(struct vars *v, size_t n, struct var_slot *slot)
 	return p;
 }
 
-static struct sv block_name(const char *block)
-{
-	unsigned n = (unsigned char)block[1];
-
-	if (block[0] & FLAG_NUMBERED)
-		return vars_name_of(n);
-	return (struct sv){block + HEAD_BYTES, n == NAME_IS_LONG ? strlen(block + HEAD_BYTES) : n};
-}
-
-/* Behind the name. */
-static char *block_rest(char *block)
-{
-	return block + HEAD_BYTES + (block[0] & FLAG_NUMBERED ? 0 : block_name(block).n + 1);
-}
-
-static char *block_value(char *block)
-{
-	char *value = block_rest(block);
-
-	if (block[0] & FLAG_SHARED)
-		memcpy(&value, value, sizeof(value));
-	return value;
-}
-
 static size_t block_bytes(char *block)
 {
-	const char *rest = block_rest(block), *end = rest;
+	const char *rest = vars_block_rest(block), *end = rest;
 
-	if (block[0] & FLAG_SHARED)
+	if (block[0] & VARS_SHARED)
 		return (size_t)(rest - block) + sizeof(char *);
 	end += strlen(end) + 1;
-	if ((block[0] & FLAG_ORIGIN) == ORIGIN_MIXED)
+	if ((block[0] & VARS_ORIGIN) == ORIGIN_MIXED)
 		end += strlen(end) + 1;
 	return (size_t)(end - block);
 }
 
 static void block_unshare(char *block)
 {
-	if (block[0] & FLAG_SHARED)
-		str_share_end(block_value(block));
+	if (block[0] & VARS_SHARED)
+		str_share_end(vars_block_value(block));
 }
 
 static void block_free(struct vars *v, struct var_slot slot)
 {
 	struct chunk *c = v->chunks[slot.chunk];
 
-	ASAN_POISON_MEMORY_REGION(block_of(v, slot), block_bytes(block_of(v, slot)));
+	ASAN_POISON_MEMORY_REGION(vars_block(v, slot), block_bytes(vars_block(v, slot)));
 	if (--c->live)
 		return;
 	if (c == chunk_growing(v) && c->cap <= CHUNK_MAX) {
@@ -170,26 +137,18 @@ static void block_free(struct vars *v, struct var_slot slot)
 	v->chunks[slot.chunk] = NULL;
 }
 
-/* What an entry is to be. */
-struct entry_new {
-	struct sv name, value; /* no marks in it */
-	struct sv text;        /* the same with them, or empty when origin is not mixed */
-	char *shared;          /* the value, to be held; NULL: it is copied */
-	unsigned origin;
-	bool is_array;
-};
-
-static int block_new(struct vars *v, const struct entry_new *e, unsigned number, struct var_slot *slot)
+/* Name (unless it is numbered), value and, when it is mixed, the text. */
+static int block_new(struct vars *v, const struct var_new *e, unsigned number, struct var_slot *slot)
 {
-	size_t n = HEAD_BYTES + (number ? 0 : e->name.n + 1) +
+	size_t n = VARS_HEAD_BYTES + (number ? 0 : e->name.n + 1) +
 	           (e->shared ? sizeof(e->shared) : e->value.n + 1 + (e->text.n ? e->text.n + 1 : 0));
 	char *p = block_room(v, n, slot);
 
 	if (!p)
 		return ST_NOMEM;
-	*p++ = (char)((e->origin & FLAG_ORIGIN) | (e->is_array ? FLAG_ARRAY : 0) | (number ? FLAG_NUMBERED : 0) |
-	              (e->shared ? FLAG_SHARED : 0));
-	*p++ = (char)(number ? number : e->name.n < NAME_IS_LONG ? e->name.n : NAME_IS_LONG);
+	*p++ = (char)((e->origin & VARS_ORIGIN) | (e->is_array ? VARS_ARRAY : 0) | (number ? VARS_NUMBERED : 0) |
+	              (e->shared ? VARS_SHARED : 0));
+	*p++ = (char)(number ? number : e->name.n < VARS_NAME_IS_LONG ? e->name.n : VARS_NAME_IS_LONG);
 	if (!number) {
 		memcpy(p, e->name.p, e->name.n);
 		p += e->name.n;
@@ -215,7 +174,7 @@ void vars_free(struct vars *v)
 	if (!v)
 		return;
 	for (uint32_t i = 0; i < v->count; i++)
-		block_unshare(block_of(v, v->slots[i]));
+		block_unshare(vars_block(v, v->slots[i]));
 	for (unsigned i = 0; i < v->chunk_count; i++) {
 		if (v->chunks[i])
 			ASAN_UNPOISON_MEMORY_REGION(v->chunks[i]->bytes, v->chunks[i]->cap);
@@ -230,14 +189,14 @@ void vars_free(struct vars *v)
 
 static uint32_t slot_hash(uint32_t hash)
 {
-	return hash >> 18 & 0x1ff;
+	return hash >> 18 & 0xff;
 }
 
 static inline bool is_slot_of(const struct vars *v, struct var_slot slot, struct sv name, uint32_t hash)
 {
 	if (slot.hash != slot_hash(hash))
 		return false;
-	struct sv own = block_name(block_of(v, slot));
+	struct sv own = vars_block_name(vars_block(v, slot));
 	return own.n == name.n && !strncasecmp(own.p, name.p, name.n);
 }
 
@@ -281,18 +240,13 @@ long vars_slot_find(const struct vars *v, struct sv name)
 	return slot_find(v, name, vars_name_hash(name.p, name.n));
 }
 
-const char *vars_slot_value(const struct vars *v, long at)
-{
-	return block_value(block_of(v, v->slots[at]));
-}
-
 struct var_entry vars_slot_entry(const struct vars *v, long at)
 {
-	char *block = block_of(v, v->slots[at]);
-	struct var_entry e = {.name = block_name(block),
-	    .value = block_value(block),
-	    .origin = block[0] & FLAG_ORIGIN,
-	    .is_array = block[0] & FLAG_ARRAY};
+	char *block = vars_block(v, v->slots[at]);
+	struct var_entry e = {.name = vars_block_name(block),
+	    .value = vars_block_value(block),
+	    .origin = block[0] & VARS_ORIGIN,
+	    .is_array = block[0] & VARS_ARRAY};
 
 	if (e.origin == ORIGIN_MIXED)
 		e.text = e.value + strlen(e.value) + 1;
@@ -301,7 +255,7 @@ struct var_entry vars_slot_entry(const struct vars *v, long at)
 
 static void slot_remove(struct vars *v, uint32_t i)
 {
-	block_unshare(block_of(v, v->slots[i]));
+	block_unshare(vars_block(v, v->slots[i]));
 	block_free(v, v->slots[i]);
 	v->count--;
 	memmove(&v->slots[i], &v->slots[i + 1], (v->count - i) * sizeof(v->slots[0]));
@@ -331,7 +285,7 @@ static int slots_grow(struct vars *v)
 static void block_flag(char *block, unsigned origin, bool is_array)
 {
 	block[0] =
-	    (char)((block[0] & (FLAG_NUMBERED | FLAG_SHARED)) | (origin & FLAG_ORIGIN) | (is_array ? FLAG_ARRAY : 0));
+	    (char)((block[0] & (VARS_NUMBERED | VARS_SHARED)) | (origin & VARS_ORIGIN) | (is_array ? VARS_ARRAY : 0));
 }
 
 #ifdef __SANITIZE_ADDRESS__
@@ -343,17 +297,17 @@ static bool block_take(char *block, struct sv name, struct sv value)
 /* A value that is no longer than the one before takes its place. Both may be views into that one. */
 static bool block_take(char *block, struct sv name, struct sv value)
 {
-	char *to = block_value(block);
+	char *to = vars_block_value(block);
 
-	if (block[0] & FLAG_SHARED || (block[0] & FLAG_ORIGIN) == ORIGIN_MIXED || value.n > strlen(to))
+	if (block[0] & VARS_SHARED || (block[0] & VARS_ORIGIN) == ORIGIN_MIXED || value.n > strlen(to))
 		return false;
 	/* it may differ in capitals */
-	if (block[0] & FLAG_NUMBERED && memcmp(block_name(block).p, name.p, name.n) != 0)
+	if (block[0] & VARS_NUMBERED && memcmp(vars_block_name(block).p, name.p, name.n) != 0)
 		return false;
 	memmove(to, value.p, value.n);
 	to[value.n] = 0;
-	if (!(block[0] & FLAG_NUMBERED))
-		memmove(block + HEAD_BYTES, name.p, name.n);
+	if (!(block[0] & VARS_NUMBERED))
+		memmove(block + VARS_HEAD_BYTES, name.p, name.n);
 	return true;
 }
 #endif
@@ -377,11 +331,11 @@ static void blocks_move(struct vars *v)
 {
 	for (uint32_t i = 0; i < v->count; i++) {
 		struct var_slot old = v->slots[i];
-		size_t n = block_bytes(block_of(v, old));
+		size_t n = block_bytes(vars_block(v, old));
 		char *moved = block_room(v, n, &v->slots[i]);
 		if (!moved)
 			return;
-		memcpy(moved, block_of(v, old), n);
+		memcpy(moved, vars_block(v, old), n);
 		block_free(v, old);
 	}
 }
@@ -389,47 +343,42 @@ static void blocks_move(struct vars *v)
 static void blocks_move(struct vars *v) {}
 #endif
 
-static size_t chunks_bytes(const struct vars *v)
+enum { RUN_MAX = 128 };
+/* Entries that lie in one chunk when it is just large enough. */
+struct run {
+	uint32_t n;
+	size_t bytes; /* of all */
+	size_t sizes[RUN_MAX];
+};
+
+/* From the entry at i on. */
+static void run_find(const struct vars *v, uint32_t i, struct run *r)
 {
-	size_t n = 0;
-
-	for (unsigned i = 0; i < v->chunk_count; i++)
-		n += v->chunks[i] ? sizeof(*v->chunks[i]) + v->chunks[i]->cap : 0;
-	return n;
-}
-
-/* How many blocks from the one at slot i on one chunk takes, and their bytes. */
-static uint32_t run_of(const struct vars *v, uint32_t i, size_t *bytes)
-{
-	uint32_t n = 0;
-
-	for (*bytes = 0; i + n < v->count; n++) {
-		size_t more = block_bytes(block_of(v, v->slots[i + n]));
-		if (n && *bytes + more > CHUNK_MAX)
+	for (r->n = 0, r->bytes = 0; i + r->n < v->count && r->n < RUN_MAX; r->n++) {
+		size_t one = block_bytes(vars_block(v, v->slots[i + r->n]));
+		if (r->n && r->bytes + one > CHUNK_MAX)
 			break;
-		*bytes += more;
+		r->sizes[r->n] = one;
+		r->bytes += one;
 	}
-	return n;
 }
 
-/* A chunk of its own, as large as it has to be, for n blocks. */
-static int run_move(struct vars *v, uint32_t i, uint32_t n, size_t bytes)
+static int run_move(struct vars *v, uint32_t i, const struct run *r)
 {
-	struct chunk *c = mem_alloc(sizeof(*c) + bytes);
+	struct chunk *c = mem_alloc(sizeof(*c) + r->bytes);
 	uint16_t at;
 
 	if (!c || chunk_place(v, &at)) {
 		mem_free(c);
 		return ST_NOMEM;
 	}
-	*c = (struct chunk){.cap = (uint32_t)bytes};
+	*c = (struct chunk){.cap = (uint32_t)r->bytes};
 	v->chunks[at] = c;
-	for (; n; n--, i++) {
-		struct var_slot old = v->slots[i];
-		size_t one = block_bytes(block_of(v, old));
-		memcpy(c->bytes + c->used, block_of(v, old), one);
-		v->slots[i].chunk = at & 0x1fff, v->slots[i].at = c->used & 0x3ff;
-		c->used += (uint32_t)one, c->live++;
+	for (uint32_t k = 0; k < r->n; k++) {
+		struct var_slot *slot = &v->slots[i + k], old = *slot;
+		memcpy(c->bytes + c->used, vars_block(v, old), r->sizes[k]);
+		slot->chunk = at & 0x1fff, slot->at = c->used & 0x3ff;
+		c->used += (uint32_t)r->sizes[k], c->live++;
 		block_free(v, old);
 	}
 	return ST_OK;
@@ -437,19 +386,12 @@ static int run_move(struct vars *v, uint32_t i, uint32_t n, size_t bytes)
 
 void vars_settle(struct vars *v)
 {
-	enum { WORTH_BYTES = 256 };
 	struct chunk *c;
-	size_t live = 0, bytes;
+	struct run run;
 
-	for (uint32_t i = 0, n; i < v->count; i += n) {
-		n = run_of(v, i, &bytes);
-		live += sizeof(struct chunk) + bytes;
-	}
-	if (chunks_bytes(v) < live + WORTH_BYTES)
-		return;
-	for (uint32_t i = 0, n; i < v->count; i += n) {
-		n = run_of(v, i, &bytes);
-		if (run_move(v, i, n, bytes))
+	for (uint32_t i = 0; i < v->count; i += run.n) {
+		run_find(v, i, &run);
+		if (run_move(v, i, &run))
 			return;
 	}
 	c = chunk_growing(v);
@@ -461,10 +403,11 @@ void vars_settle(struct vars *v)
 	v->newest = UINT16_MAX; /* none: what comes is little */
 }
 
-static int entry_set(struct vars *v, const struct entry_new *e)
+int vars_slot_set(struct vars *v, const struct var_new *e)
 {
 	uint32_t hash = vars_name_hash(e->name.p, e->name.n);
-	struct var_slot slot = {.hash = slot_hash(hash) & 0x1ff};
+	struct var_slot slot = {.hash = slot_hash(hash) & 0xff};
+	unsigned number;
 	long at;
 
 	if (!e->name.n || e->name.n > NAME_MAX_BYTES || e->value.n > VALUE_MAX)
@@ -476,8 +419,8 @@ static int entry_set(struct vars *v, const struct entry_new *e)
 		blocks_move(v);
 		return ST_OK;
 	}
-	if (at >= 0 && !e->text.n && !e->shared && block_take(block_of(v, v->slots[at]), e->name, e->value)) {
-		block_flag(block_of(v, v->slots[at]), e->origin, e->is_array);
+	if (at >= 0 && !e->text.n && !e->shared && block_take(vars_block(v, v->slots[at]), e->name, e->value)) {
+		block_flag(vars_block(v, v->slots[at]), e->origin, e->is_array);
 		slot_to_end(v, (uint32_t)at);
 		return ST_OK;
 	}
@@ -485,8 +428,10 @@ static int entry_set(struct vars *v, const struct entry_new *e)
 		return ST_LIMIT;
 	if (at < 0 && v->count == v->cap && slots_grow(v))
 		return ST_NOMEM;
-	if (block_new(v, e, vars_name_number(e->name, hash), &slot))
+	number = vars_name_number(e->name, hash);
+	if (block_new(v, e, number, &slot))
 		return ST_NOMEM;
+	slot.is_numbered = number != 0;
 	if (at >= 0)
 		slot_remove(v, (uint32_t)at);
 	v->tags[v->count] = (uint8_t)hash;
@@ -494,22 +439,4 @@ static int entry_set(struct vars *v, const struct entry_new *e)
 	v->slots[v->count++] = slot;
 	blocks_move(v);
 	return ST_OK;
-}
-
-/* A value ends at a zero byte, which somebody outside may have sent; where a text lies behind it, it must end there
- * too. */
-int vars_slot_set(struct vars *v, struct sv name, struct sv value, unsigned origin, bool is_array, struct sv text)
-{
-	size_t end = text.n ? strnlen(value.p, value.n) : value.n;
-
-	if (end < value.n) {
-		value.n = end;
-		text = mark_sub(text, 0, end);
-	}
-	return entry_set(v, &(struct entry_new){name, value, text, NULL, origin, is_array});
-}
-
-int vars_slot_share(struct vars *v, struct sv name, char *shared)
-{
-	return entry_set(v, &(struct entry_new){name, sv_of(shared), SV_NONE, shared, ORIGIN_OUTSIDE, false});
 }

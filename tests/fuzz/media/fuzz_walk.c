@@ -33,7 +33,7 @@ static uint32_t ts;
 
 static void thread_make(void)
 {
-	t = mem_zalloc(sizeof(*t));
+	t = mem_new(sizeof(*t), NULL, "fuzz.thread");
 	CHECK(t && !mailbox_new(&t->reports, 64) && !mailbox_new(&t->box, 64));
 	t->flow_free = FLOW_NONE;
 	for (unsigned i = 0; i < WHEEL_SLOTS; i++)

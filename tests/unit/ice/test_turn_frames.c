@@ -57,7 +57,7 @@ static int test_cuts(void)
 static int test_nonsense(void)
 {
 	static const char *const texts[] = {
-	    "SSH-2.0-x\r\n", "\x80\x01\x00\x04zzzz", "\x00\x01\x00\x05zzzz", "\xff\xff\xff\xff"};
+	    "SSH-2.0-x\r\n", "\x80\x01\x00\x04zzzz", "\x00\x01\x00\x05zzzz", "\xff\xff\xff\xffzzzz"};
 	for (size_t i = 0; i < 4; i++) {
 		struct sv m;
 		size_t room;
