@@ -2,8 +2,8 @@
  * into the next datagram; what comes out is a stream of records, which are put into datagrams of at most the MTU again
  * by the lengths in their headers. Whether the certificate is right is decided while it is read (dtls_cert_fits),
  * before OpenSSL goes on to derive anything; a wrong one ends the handshake with an alert. Keys are exported once it is
- * done. Retransmission is by OpenSSL's timer, with a first delay as of a phone call and not of a web page. OpenSSL holds
- * its 21 kB buffer of a handshake for as long as its object is there, so one that is settled goes on without: the
+ * done. Retransmission is by OpenSSL's timer, with a first delay as of a phone call and not of a web page. OpenSSL
+ * holds its 21 kB buffer of a handshake for as long as its object is there, so one that is settled goes on without: the
  * good-bye is made beforehand, as nothing else is ever sent. */
 #include "base/mem.h"
 #include "dtls/dtls_i.h"
@@ -22,8 +22,8 @@
 enum { RECORD_HEADER_BYTES = 13, TIMER_FIRST_US = 200000, TIMER_MAX_US = 3200000 };
 
 struct dtls {
-	SSL *ssl;      /* NULL: it is settled */
-	BIO *in, *out; /* the ssl's */
+	SSL *ssl;       /* NULL: it is settled */
+	BIO *in, *out;  /* the ssl's */
 	struct buf bye; /* of one that is settled: its good-bye, as dtls_step gives it */
 	struct dtls_conf conf;
 	enum dtls_state state;

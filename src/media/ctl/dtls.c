@@ -29,7 +29,7 @@ struct mdtls {
 	struct lnode link; /* in ready */
 	struct mstream *s;
 	struct rt_ring *ring; /* NULL: it is settled */
-	struct dtls *assoc; /* the worker's while it is busy */
+	struct dtls *assoc;   /* the worker's while it is busy */
 	struct addr host;
 	mdtls_fn fn;
 	void *arg;

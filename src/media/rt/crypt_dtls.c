@@ -13,7 +13,7 @@ struct crypt_dtls {
 	struct rt_crypt base;
 	struct rt_crypt *keys;
 	struct rt_ring *in; /* NULL: nothing is to be heard any more */
-	struct addr from; /* of the last datagram */
+	struct addr from;   /* of the last datagram */
 };
 struct dtls_out {
 	struct rt_told base;
