@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { COLS_MAX = 12, ROWS_MAX = 4096 };
+enum { COLS_MAX = 16, ROWS_MAX = 4096 };
 struct column {
 	const char *title;
 	const char *label; /* the value of a label, or: */
@@ -137,7 +137,7 @@ void show_rings(struct rows *rows, const char *filter)
 void show_media(struct rows *rows, const char *filter)
 {
 	static const char *const names[] = {"thread", "streams", "moved_in", "packets_in", "packets_out", "dropped",
-	    "ticks", "ticks_late", "latest_us", "cpu_ms", "kernel_streams", "kernel_packets", NULL};
+	    "ticks", "ticks_late", "latest_us", "cpu_ms", "kernel_streams", "kernel_packets", "xdp_packets", NULL};
 	static const struct column cols[] = {{"thread", "thread", NULL, 0},
 	    {"streams", NULL, "tandem_media_streams", 1}, {"moved_in", NULL, "tandem_media_moves_total", 1},
 	    {"packets_in", NULL, "tandem_media_rtp_received_packets_total", 1},
@@ -147,7 +147,8 @@ void show_media(struct rows *rows, const char *filter)
 	    {"latest_us", NULL, "tandem_media_tick_late_longest_seconds", 1e6},
 	    {"cpu_ms", NULL, "tandem_media_cpu_seconds_total", 1e3},
 	    {"kernel_streams", NULL, "tandem_media_kernel_streams", 1},
-	    {"kernel_packets", NULL, "tandem_media_kernel_packets_total", 1}};
+	    {"kernel_packets", NULL, "tandem_media_kernel_packets_total", 1},
+	    {"xdp_packets", NULL, "tandem_media_kernel_xdp_packets_total", 1}};
 	TABLE(rows, cols, names, 1, filter);
 }
 

@@ -242,6 +242,8 @@ static const struct conf_desc confs[] = {
         "read at the start"},
     {"switch.conf", "media-kernel-relay", "bool", "", "false",
         "plain relays are handed to the kernel (docs/kernel-relay.md), where it can; read at the start"},
+    {"switch.conf", "media-kernel-mode", "string", "", "auto",
+        "auto: by XDP where the interfaces have it, else by tc; xdp, tc: only by that (docs/kernel-relay.md)"},
     {"switch.conf", "media-kernel-interfaces", "list", "", "auto",
         "interfaces whose packets the kernel relays, by comma; auto: those that are up at the start, but loopback"},
     {"switch.conf", "core-db-dsn", "text", NULL, "",

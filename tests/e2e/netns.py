@@ -1,18 +1,35 @@
 """Network namespaces of a test's own: two phones' networks, each joined by a veth pair to the one the test (and the switch)
 runs in. Sockets made inside stay there."""
+import array
 import contextlib
 import ctypes
+import fcntl
 import os
 import socket
+import struct
 import subprocess
 import threading
 
 CLONE_NEWNET = 0x40000000
+SIOCETHTOOL, ETHTOOL_SGRO, ETHTOOL_STSO, ETHTOOL_STXCSUM = 0x8946, 0x2c, 0x1f, 0x17
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def ip(*args, **kw):
     return subprocess.run(["ip", *args], check=True, capture_output=True, text=True, **kw).stdout
+
+
+def ethtool(link, command, value):
+    words = array.array("I", [command, value])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        fcntl.ioctl(s, SIOCETHTOOL, struct.pack("16sP", link.encode(), words.buffer_info()[0]))
+
+
+def poll_arriving(link):
+    """What arrives there is polled: a veth does that with GRO on, for packets of an other end without TSO. And only then it
+    takes frames that an XDP program sends to its other end."""
+    ethtool(link, ETHTOOL_SGRO, 1)
+    ethtool(link, ETHTOOL_STSO, 0)
 
 
 class Network:

@@ -1,5 +1,6 @@
 """Plain relays in the kernel (docs/kernel-relay.md): phone A - switch - phone B, each phone in a network namespace of its own.
 Every packet arrives once, in one sequence, while relays go to the kernel and come back."""
+import contextlib
 import json
 import os
 import re
@@ -10,7 +11,7 @@ import time
 
 import pytest
 from calls import ended, extension, uuid_of, write_extensions
-from netns import Network
+from netns import ETHTOOL_SGRO, Network, ethtool, ip, poll_arriving
 from wire import Phone, sdp
 
 PT_EVENT = 101
@@ -24,6 +25,9 @@ class FarPhone(Phone):
         self.net = net
         self.media.close()
         self.media = net.udp()
+        while self.media.getsockname()[1] % 2:  # the port after it gets RTCP, and must be nobody's
+            self.media.close()
+            self.media = net.udp()
         self.rtp_port = self.media.getsockname()[1]
 
     def body(self, direction="sendrecv", version=1):
@@ -138,8 +142,8 @@ def kernel_streams(sw):
     return sum(int(r["kernel_streams"]) for r in json.loads(sw.api("show media as json"))["rows"])
 
 
-def kernel_packets(sw):
-    return sum(int(r["kernel_packets"]) for r in json.loads(sw.api("show media as json"))["rows"])
+def kernel_packets(sw, column="kernel_packets"):
+    return sum(int(r[column]) for r in json.loads(sw.api("show media as json"))["rows"])
 
 
 def wait_kernel(sw, count, timeout=10):
@@ -156,18 +160,22 @@ def nets():
     net, made = 64 + os.getpid() % 128, []
     try:
         for side, name in enumerate("ab"):
-            made.append(Network(f"tk{os.getpid()}{name}", net, side + 1))
+            n = Network(f"tk{os.getpid()}{name}", net, side + 1)
+            made.append(n)
+            with n.inside():
+                poll_arriving("eth0")  # frames by XDP are taken there
         yield made
     finally:
         for n in made:
             n.close()
 
 
-def switch_at(root, address, interfaces="auto"):
+def switch_at(root, address, interfaces="auto", mode="auto"):
     import tandem as t
     s = t.Tandem(root)
     for name, old, new in (("autoload_configs/switch.conf.xml", '"media-kernel-relay" value="false"', '"media-kernel-relay" value="true"'),
                            ("autoload_configs/switch.conf.xml", '"media-kernel-interfaces" value="auto"', f'"media-kernel-interfaces" value="{interfaces}"'),
+                           ("autoload_configs/switch.conf.xml", '"media-kernel-mode" value="auto"', f'"media-kernel-mode" value="{mode}"'),
                            ("sip_profiles/internal.xml", 'name="rtp-ip" value="$${local_ip_v4}"', f'name="rtp-ip" value="{address}"')):
         p = s.root / "conf" / name
         assert old in p.read_text()
@@ -178,13 +186,16 @@ def switch_at(root, address, interfaces="auto"):
     return s
 
 
-@pytest.fixture(scope="module")
-def sw(nets, tmp_path_factory):
-    s = switch_at(tmp_path_factory.mktemp("kernel") / "instance", nets[0].here)
-    m = re.search("no relay in the kernel.*", s.log_text + s.console())
-    if m:
+@pytest.fixture(scope="module", params=["tc", "xdp", "auto"])
+def sw(request, nets, tmp_path_factory):
+    """Relays by tc only, by XDP only, and by XDP with tc behind it; .by_xdp tells."""
+    s = switch_at(tmp_path_factory.mktemp("kernel") / "instance", nets[0].here, mode=request.param)
+    said = s.log_text + s.console()
+    m = re.search("no relay in the kernel.*", said)
+    if m or (request.param != "tc" and "on 0 of them by XDP" in said):
         s.stop()
-        pytest.skip(f"the switch says: {m.group(0)}")
+        pytest.skip(f"the switch says: {m.group(0) if m else 'no XDP on a veth'}")
+    s.by_xdp = request.param != "tc"
     yield s
     s.stop()
 
@@ -216,6 +227,8 @@ def test_goes_to_the_kernel_and_back(sw, talk):
     before = kernel_packets(sw)
     t.more(60)
     t.wait(lambda: kernel_packets(sw) >= before + 100, "the kernel counts no packets")
+    by_xdp, by_both = kernel_packets(sw, "xdp_packets"), kernel_packets(sw)
+    assert by_xdp > by_both * 0.9 if sw.by_xdp else by_xdp == 0, (by_xdp, by_both)
     uuid = uuid_of(sw, "1000")
     path = sw.root / "recordings/kernel.wav"
     assert sw.api(f"uuid_record {uuid} start {path}").startswith("+OK")
@@ -334,8 +347,8 @@ def test_on_and_off_under_load(sw, talk):
             assert unbroken(got, other)[-1] == t.number[id(pairs[i][other % 2])] - 1
 
 
-def test_a_killed_switch_relays_nothing(nets, tmp_path, phone):
-    """What it leaves behind ends by itself, and the next one takes its place."""
+def test_a_killed_switch_relays_nothing(sw, nets, tmp_path):
+    """What it leaves behind ends by itself, and the next one takes its place. Where another's XDP program is, it relays by tc."""
     s = switch_at(tmp_path / "instance", nets[0].here)
     if "no relay in the kernel" in s.log_text + s.console():
         s.stop()
@@ -349,6 +362,10 @@ def test_a_killed_switch_relays_nothing(nets, tmp_path, phone):
     t = Traffic([a, b], nets[0].here)
     try:
         wait_kernel(s, 2)
+        assert ("another XDP program is there" in s.log_text + s.console()) == sw.by_xdp
+        t.more(60)
+        t.wait(lambda: kernel_packets(s) >= 60, "the kernel counts no packets")
+        assert (kernel_packets(s, "xdp_packets") == 0) == sw.by_xdp
         s.kill()
         t.more(10)
         t.wait(lambda: (n := len(t.of(b)), t.more(50), len(t.of(b)))[2] == n, "it goes on for ever")
@@ -358,6 +375,88 @@ def test_a_killed_switch_relays_nothing(nets, tmp_path, phone):
         p.close()
     again = switch_at(tmp_path / "again", nets[0].here)
     again.stop()
+
+
+@contextlib.contextmanager
+def own_call(root, sides, polled, mode):
+    """A switch and a call between two networks of their own; (switch, traffic, networks, phones)."""
+    if os.geteuid():
+        pytest.skip("network namespaces take root")
+    with contextlib.ExitStack() as stack:
+        pair = []
+        for side in sides:
+            n = Network(f"tk{os.getpid()}{side}", 64 + os.getpid() % 128, side)
+            stack.callback(n.close)
+            pair.append(n)
+            if side in polled:
+                with n.inside():
+                    poll_arriving("eth0")
+        s = switch_at(root, pair[0].here, interfaces=",".join(n.link for n in pair), mode=mode)
+        stack.callback(s.stop)
+        if "on 2 of them by XDP" not in s.log_text + s.console():
+            pytest.skip("no relay by XDP here")
+        phones = [FarPhone(s, user, n) for user, n in zip(("1000", "1001"), pair)]
+        a, b = phones
+        for p in phones:
+            stack.callback(p.close)
+            p.register()
+        a.invite("1001", a.body())
+        b.take(b.body())
+        a.answered()
+        t = Traffic(phones, pair[0].here)
+        stack.callback(t.stop)
+        wait_kernel(s, 2)
+        yield s, t, pair, phones
+
+
+def test_an_other_end_that_takes_no_frames(tmp_path):
+    """A veth whose other end has GRO off takes no frames: that way goes by tc, and by XDP as soon as it does; nothing is lost."""
+    with own_call(tmp_path / "instance", (3, 4), polled=(3,), mode="auto") as (s, t, pair, phones):
+        def ways(frames):
+            """Packets by XDP and by tc while so many frames are said."""
+            xdp, both = kernel_packets(s, "xdp_packets"), kernel_packets(s)
+            t.more(frames)
+            xdp, both = kernel_packets(s, "xdp_packets") - xdp, kernel_packets(s) - both
+            return xdp, both - xdp
+        by_xdp, by_tc = ways(150)
+        assert by_xdp > 40 and by_tc > 40, (by_xdp, by_tc)
+        with pair[1].inside():
+            ethtool("eth0", ETHTOOL_SGRO, 1)
+        t.wait(lambda: (w := ways(75))[0] and w[1] < 5, "the way that takes frames now is not used")
+        assert kernel_streams(s) == 2
+        t.stop()
+        for p, other in zip(phones, (1, 0)):
+            continuous(t.of(p))
+            unbroken(t.of(p), other)
+
+
+def test_a_neighbour_that_moves(tmp_path):
+    """A phone whose hardware address changes is reached by XDP again within seconds."""
+    with own_call(tmp_path / "instance", (5, 6), polled=(5, 6), mode="xdp") as (s, t, pair, phones):
+        mac = "02:00:00:00:00:77"
+        ip("-n", pair[1].name, "link", "set", "eth0", "address", mac)
+        ip("neigh", "replace", pair[1].address, "lladdr", mac, "dev", pair[1].link, "nud", "reachable")
+        heard = len(t.of(phones[1]))
+        t.wait(lambda: len(t.of(phones[1])) > heard + 100, "it is not reached any more")
+        before = kernel_packets(s, "xdp_packets")
+        t.wait(lambda: kernel_packets(s, "xdp_packets") > before + 50, "XDP relays no more")
+
+
+def test_modes_that_cannot_be(nets, tmp_path):
+    """Only XDP, where the interface has none; and a word that is no mode."""
+    s = switch_at(tmp_path / "instance", nets[0].here, interfaces="lo", mode="xdp")
+    try:
+        said = s.console() + s.log_text
+        assert "no relay in the kernel, packets are relayed by sockets" in said
+        assert "interface lo: no XDP" in said or "built without" in said or "CAP_BPF" in said
+    finally:
+        s.stop()
+    s = switch_at(tmp_path / "other", nets[0].here, mode="fast")
+    try:
+        said = s.console() + s.log_text
+        assert 'media-kernel-mode is auto, xdp or tc, not "fast"' in said or "built without" in said
+    finally:
+        s.stop()
 
 
 def test_without_an_interface(nets, tmp_path):

@@ -39,6 +39,7 @@
 struct switch_conf {
 	uint32_t max_sessions, sessions_per_second, heartbeat_s, port_min, port_max, media_threads;
 	const char *kernel_interfaces; /* the configuration's; NULL: no relay in the kernel */
+	const char *kernel_mode;
 	double min_idle_cpu;
 	enum log_level level;
 };
@@ -87,6 +88,7 @@ static ON_CTL void conf_read(struct switch_conf *c)
 	c->kernel_interfaces = str_is_true(config_param(settings, "media-kernel-relay", "false"))
 	                           ? config_param(settings, "media-kernel-interfaces", "auto")
 	                           : NULL;
+	c->kernel_mode = config_param(settings, "media-kernel-mode", "auto");
 	c->min_idle_cpu = strtod(config_param(settings, "min-idle-cpu", "0"), NULL);
 	c->level = LOG_DEBUG;
 	log_level_parse(config_param(settings, "loglevel", "debug"), &c->level);
@@ -167,6 +169,7 @@ int core_start(const struct core_dirs *d)
 	media.port_min = (uint16_t)conf.port_min, media.port_max = (uint16_t)conf.port_max;
 	media.thread_count = conf.media_threads;
 	media.kernel_interfaces = conf.kernel_interfaces;
+	media.kernel_mode = conf.kernel_mode;
 	st = mctl_start(&media);
 	if (st)
 		return st;

@@ -74,7 +74,8 @@ enum {
 	M_CPU,
 	M_MOVES,
 	M_KERNEL_FLOWS,
-	M_KERNEL
+	M_KERNEL,
+	M_XDP
 };
 static void fill_media(struct metric_out *out, int which)
 {
@@ -84,7 +85,7 @@ static void fill_media(struct metric_out *out, int which)
 		const double values[] = {(double)t.streams, (double)t.rtp_in, (double)t.rtp_out, (double)t.rtp_dropped,
 		    (double)t.ticks, (double)t.ticks_late, (double)t.tick_late_us / 1e6,
 		    (double)t.tick_late_max_us / 1e6, (double)t.cpu_ns / 1e9, (double)t.moves, (double)t.kernel_flows,
-		    (double)t.kernel_packets};
+		    (double)t.kernel_packets, (double)t.kernel_xdp_packets};
 		char name[16];
 		snprintf(name, sizeof(name), "%u", i);
 		metric_put(out, values[which], "thread", name, NULL);
@@ -138,6 +139,7 @@ static const struct metric_desc table[] = {
     {"tandem_media_dtls_steps", G, "Steps of DTLS that workers do or that wait for one.", fill_dtls, 1},
     {"tandem_media_kernel_streams", G, "Streams whose packets the kernel relays.", fill_media, M_KERNEL_FLOWS},
     {"tandem_media_kernel_packets_total", C, "RTP packets the kernel relayed.", fill_media, M_KERNEL},
+    {"tandem_media_kernel_xdp_packets_total", C, "RTP packets the kernel relayed by XDP.", fill_media, M_XDP},
     {"tandem_media_ports_free", G, "RTP port pairs free.", fill_ports, 0},
     {"tandem_record_lost_samples_total", C, "Samples that recordings lost since the disk stalled for too long.", fill_records, 0},
     {"tandem_record_failed_total", C, "Recordings whose file could not be written.", fill_records, 1},

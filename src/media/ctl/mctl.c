@@ -238,8 +238,8 @@ int mctl_start(const struct mctl_conf *conf)
 		st = mailbox_attach_ctl(mctl.reports, "media.reports", report_in, NULL);
 	if (!st && conf->kernel_interfaces)
 		(void)rt_kernel_start(&(struct rt_kernel_conf){
-		    .interfaces = conf->kernel_interfaces, .thread_count = want, .port_min = conf->port_min});
-	mctl.conf.kernel_interfaces = NULL; /* the caller's */
+		    .interfaces = conf->kernel_interfaces, .mode = conf->kernel_mode, .port_min = conf->port_min});
+	mctl.conf.kernel_interfaces = mctl.conf.kernel_mode = NULL; /* the caller's */
 	while (!st && mctl.thread_count < want) {
 		st = rt_thread_start(&mctl.threads[mctl.thread_count].rt, mctl.thread_count, mctl.reports);
 		mctl.thread_count += !st;
@@ -315,6 +315,7 @@ int mctl_thread_counts(unsigned i, struct mctl_thread_counts *out)
 	    .moves = mctl.threads[i].moves,
 	    .kernel_flows = c.kernel_flows,
 	    .kernel_packets = c.kernel_packets,
+	    .kernel_xdp_packets = c.kernel_xdp_packets,
 	    .cpu_ns = (uint64_t)rt_thread_cpu_ns(mctl.threads[i].rt),
 	};
 	return ST_OK;

@@ -19,6 +19,7 @@ struct mctl_conf {
 	uint16_t port_min,
 	    port_max; /* RTP ports, even ones used, RTCP on the next; FreeSWITCH's rtp-start-port, rtp-end-port */
 	size_t prompt_cache_max_bytes; /* decoded prompts shared by all callers; 0 = 32 MiB */
+	const char *kernel_mode;       /* auto, xdp or tc (media/rt/kernel.h) */
 	const char *kernel_interfaces; /* relay in the kernel on those (media/rt/kernel.h); NULL = by sockets */
 };
 ON_CTL int mctl_start(const struct mctl_conf *conf);
@@ -37,6 +38,7 @@ struct mctl_thread_counts {
 	uint64_t tick_late_us, tick_late_max_us; /* sum and maximum of how late */
 	uint64_t cpu_ns;
 	uint64_t kernel_flows, kernel_packets; /* streams whose packets the kernel relays; packets it has */
+	uint64_t kernel_xdp_packets;           /* of them by XDP */
 	uint64_t moves; /* streams that came from another thread, joined to one that lives here */
 };
 ON_CTL unsigned mctl_thread_count(void);

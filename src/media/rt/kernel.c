@@ -4,18 +4,17 @@
  * again. A packet that comes up is treated exactly so, and then the usual way: numbers, statistics and digits need no
  * second implementation. Anything that plans a stream anew takes its flows back; the once-a-second work hands them
  * over again when they have stood still for a second. A hand-over is a few system calls, a bounded number a turn;
- * taking back is one word and one system call. Nothing waits for the media thread: between, packets go to the socket.
+ * taking back is one word. Nothing waits for the media thread: between, packets go to the socket.
  */
 #include "media/rt/kernel_i.h"
 
-#include <bpf/bpf.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 
 enum { STEADY_US = 1000000, RETRY_US = 30000000, LEASE_US = 3000000, HANDOVERS_A_TURN = 64 };
 
-struct kernel kernel = {.flows_fd = -1};
+struct kernel kernel;
 
 ON_MEDIA static void flows_count(struct rt_thread *t, int more)
 {
@@ -52,8 +51,9 @@ void kernel_row_fill(struct kernel_row *r, const struct rt_flow *f, const struct
 	r->seq = seq->seq_max;
 	r->clock_hz = seq->clock_hz;
 	r->transit = seq->transit, r->jitter_q4 = seq->jitter_q4, r->jitter_max_q4 = seq->jitter_max_q4;
-	r->rate_count = f->rate_count, r->rate_since_us = (uint64_t)f->rate_since_us;
-	r->packets = r->bytes = r->last_us = 0;
+	r->rate_count = f->rate_count < UINT16_MAX ? (uint16_t)f->rate_count : UINT16_MAX;
+	r->rate_since_us = (uint64_t)f->rate_since_us;
+	r->packets = r->bytes = r->tc_packets = r->last_us = 0;
 }
 
 /* The kernel only takes the packet after the one before: as many packets, as many numbers. */
@@ -86,6 +86,7 @@ void kernel_pull(struct rt_flow *f)
 		sched_yield();
 	}
 	f->s->t->kernel_packets += r->packets;
+	f->s->t->kernel_xdp_packets += r->packets - r->tc_packets;
 	kernel_row_fold(r, f, &f->s->t->flows[f->to]);
 }
 
@@ -95,7 +96,7 @@ void kernel_take_back(struct rt_flow *f)
 	if (!f->kernel)
 		return;
 	kernel_pull(f);
-	(void)bpf_map_delete_elem(kernel.flows_fd, &f->kernel->key);
+	__atomic_store_n(&f->kernel->gate, KERNEL_FREE, __ATOMIC_SEQ_CST);
 	f->kernel = NULL;
 	flows_count(f->s->t, -1);
 }
@@ -110,6 +111,11 @@ void kernel_push(struct rt_flow *f)
 		return;
 	}
 	kernel_row_fill(r, f, &f->s->t->flows[f->to]);
+	kernel_hop_refresh(r, f->s->t->now_us);
+	if (!r->xdp && !kernel.has_tc) {
+		kernel_take_back(f);
+		return;
+	}
 	if (f->s->dtmf_in.is_active) /* whose end the next audio packet is */
 		return;
 	r->expires_us = (uint64_t)(f->s->t->now_us + LEASE_US);
@@ -138,26 +144,25 @@ ON_MEDIA static bool hand_over(struct rt_flow *f)
 	struct rt_stream *s = f->s;
 	struct rt_flow *to = &s->t->flows[f->to];
 	struct sockaddr_in local, remote, out_local, out_remote;
-	uint32_t index = s->t->index * kernel.rows_a_thread + s->slot;
-	if (s->slot >= kernel.rows_a_thread || !ends_of(f->fd, &local, &remote) ||
-	    !ends_of(to->fd, &out_local, &out_remote))
+	if (!ends_of(f->fd, &local, &remote) || !ends_of(to->fd, &out_local, &out_remote))
 		return false;
-	uint32_t ifindex = kernel_route(out_local.sin_addr.s_addr, out_remote.sin_addr.s_addr);
+	struct kernel_way way = kernel_route(out_local.sin_addr.s_addr, out_remote.sin_addr.s_addr);
 	/* what comes from this machine passes no interface of ours */
-	if (!ifindex || !kernel_route(local.sin_addr.s_addr, remote.sin_addr.s_addr))
+	if (!way.ifindex || !kernel_route(local.sin_addr.s_addr, remote.sin_addr.s_addr).ifindex)
 		return false;
-	struct kernel_row *r = &kernel.rows[index];
-	r->out_ifindex = ifindex;
+	struct kernel_row *r = &kernel.rows[ntohs(local.sin_port)];
+	uint32_t was = KERNEL_FREE; /* the same port of two addresses: the first has it */
+	if (!__atomic_compare_exchange_n(&r->gate, &was, KERNEL_OFF, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		return false;
+	r->out_ifindex = way.ifindex, r->hop_ip = way.hop_ip, r->hop_until_us = 0;
 	r->out_from_ip = out_local.sin_addr.s_addr, r->out_from_port = out_local.sin_port;
 	r->out_to_ip = out_remote.sin_addr.s_addr, r->out_to_port = out_remote.sin_port;
 	r->out_tos = option_of(to->fd, IP_TOS, 0), r->out_ttl = option_of(to->fd, IP_TTL, 64);
 	r->key = (struct kernel_key){remote.sin_addr.s_addr, local.sin_addr.s_addr, remote.sin_port, local.sin_port};
-	if (bpf_map_update_elem(kernel.flows_fd, &r->key, &index, BPF_NOEXIST))
-		return false;
 	f->kernel = r;
 	flows_count(s->t, 1);
 	kernel_push(f);
-	return true;
+	return f->kernel;
 }
 
 void kernel_fold(struct rt_stream *s)

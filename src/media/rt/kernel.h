@@ -8,7 +8,7 @@
 
 struct rt_kernel_conf {
 	const char *interfaces; /* names, by comma; "auto": those that are up, but loopback */
-	unsigned thread_count;  /* media threads */
+	const char *mode;       /* "auto": XDP where it can be, and tc; "xdp", "tc": only that */
 	uint16_t port_min;      /* of RTP: names our filter among those of other switches on the machine */
 };
 /* false: it is not there. */

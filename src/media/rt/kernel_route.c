@@ -1,51 +1,60 @@
-/* Where a packet would leave, asked of the kernel's routing table (rtnetlink). */
+/* Where a packet would leave, and to which hardware address, asked of the kernel's tables (rtnetlink). */
+#include "media/rt/kernel_ask.h"
 #include "media/rt/kernel_i.h"
 
+#include <linux/if_arp.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
-#include <string.h>
-#include <unistd.h>
 
-static void attr_add(struct nlmsghdr *h, unsigned short type, uint32_t value)
-{
-	struct rtattr *a = (struct rtattr *)((char *)h + NLMSG_ALIGN(h->nlmsg_len));
-	a->rta_type = type, a->rta_len = RTA_LENGTH(sizeof(value));
-	memcpy(RTA_DATA(a), &value, sizeof(value));
-	h->nlmsg_len = NLMSG_ALIGN(h->nlmsg_len) + a->rta_len;
-}
+enum { MAC_BYTES = 6 };
 
-static uint32_t interface_of(const struct nlmsghdr *h, size_t n)
+struct kernel_way kernel_route(uint32_t from_ip, uint32_t to_ip)
 {
-	if (!NLMSG_OK(h, n) || h->nlmsg_type != RTM_NEWROUTE || h->nlmsg_len < NLMSG_LENGTH(sizeof(struct rtmsg)))
-		return 0;
-	const struct rtmsg *m = NLMSG_DATA(h);
-	size_t left = h->nlmsg_len - NLMSG_LENGTH(sizeof(*m));
-	uint32_t ifindex = 0;
-	if (m->rtm_type != RTN_UNICAST)
-		return 0;
-	for (const struct rtattr *a = RTM_RTA(m); RTA_OK(a, left); a = RTA_NEXT(a, left))
-		if (a->rta_type == RTA_OIF && RTA_PAYLOAD(a) >= sizeof(ifindex))
-			memcpy(&ifindex, RTA_DATA(a), sizeof(ifindex));
-	return ifindex;
-}
-
-uint32_t kernel_route(uint32_t from_ip, uint32_t to_ip)
-{
-	union {
-		struct nlmsghdr h;
-		char bytes[2048];
-	} q = {.h = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct rtmsg)),
-	           .nlmsg_type = RTM_GETROUTE,
-	           .nlmsg_flags = NLM_F_REQUEST}};
-	struct rtmsg *m = NLMSG_DATA(&q.h);
+	struct kernel_ask q;
+	struct rtmsg *m = ask_begin(&q, RTM_GETROUTE, sizeof(*m));
 	m->rtm_family = AF_INET, m->rtm_dst_len = m->rtm_src_len = 32;
-	attr_add(&q.h, RTA_DST, to_ip);
-	attr_add(&q.h, RTA_SRC, from_ip);
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	if (fd < 0)
-		return 0;
-	ssize_t n = send(fd, &q, q.h.nlmsg_len, MSG_DONTWAIT);
-	if (n > 0)
-		n = recv(fd, &q, sizeof(q), MSG_DONTWAIT);
-	close(fd);
-	return n > 0 ? interface_of(&q.h, (size_t)n) : 0;
+	ask_attr(&q, RTA_DST, &to_ip, sizeof(to_ip));
+	ask_attr(&q, RTA_SRC, &from_ip, sizeof(from_ip));
+	struct kernel_way way = {.hop_ip = to_ip};
+	if (!ask_exchange(&q, NETLINK_ROUTE) || q.h.nlmsg_type != RTM_NEWROUTE || m->rtm_type != RTN_UNICAST)
+		return way;
+	const void *ifindex = ask_find(&q, sizeof(*m), RTA_OIF, sizeof(way.ifindex));
+	const void *hop = ask_find(&q, sizeof(*m), RTA_GATEWAY, sizeof(way.hop_ip));
+	if (ifindex)
+		memcpy(&way.ifindex, ifindex, sizeof(way.ifindex));
+	if (hop)
+		memcpy(&way.hop_ip, hop, sizeof(way.hop_ip));
+	else if (ask_find(&q, sizeof(*m), RTA_VIA, 0))
+		way.hop_ip = 0; /* a hop of another family: the way is known, its neighbour is not */
+	return way;
+}
+
+static bool own_mac(uint32_t ifindex, void *mac)
+{
+	struct kernel_ask q;
+	struct ifinfomsg *m = ask_begin(&q, RTM_GETLINK, sizeof(*m));
+	m->ifi_index = (int)ifindex;
+	ask_attr(&q, IFLA_EXT_MASK, &(uint32_t){RTEXT_FILTER_SKIP_STATS}, sizeof(uint32_t));
+	if (!ask_exchange(&q, NETLINK_ROUTE) || q.h.nlmsg_type != RTM_NEWLINK || m->ifi_type != ARPHRD_ETHER)
+		return false;
+	const void *found = ask_find(&q, sizeof(*m), IFLA_ADDRESS, MAC_BYTES);
+	if (found)
+		memcpy(mac, found, MAC_BYTES);
+	return found;
+}
+
+bool kernel_neighbour(struct kernel_way way, uint16_t macs[KERNEL_MAC_WORDS])
+{
+	const unsigned known = NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY;
+	struct kernel_ask q;
+	struct ndmsg *m = ask_begin(&q, RTM_GETNEIGH, sizeof(*m));
+	m->ndm_family = AF_INET, m->ndm_ifindex = (int)way.ifindex;
+	ask_attr(&q, NDA_DST, &way.hop_ip, sizeof(way.hop_ip));
+	if (!ask_exchange(&q, NETLINK_ROUTE) || q.h.nlmsg_type != RTM_NEWNEIGH || !(m->ndm_state & known))
+		return false;
+	const void *found = ask_find(&q, sizeof(*m), NDA_LLADDR, MAC_BYTES);
+	if (!found)
+		return false;
+	memcpy(macs, found, MAC_BYTES);
+	return own_mac(way.ifindex, macs + MAC_BYTES / 2);
 }

@@ -30,6 +30,7 @@ struct rt_counts {
 	uint64_t ticks, ticks_late;              /* wheel slots run; of these over 10 ms after their time */
 	uint64_t tick_late_us, tick_late_max_us; /* sum and maximum of how late */
 	uint64_t kernel_flows, kernel_packets;   /* relayed by the kernel (media/rt/kernel.h) */
+	uint64_t kernel_xdp_packets;             /* of them by XDP */
 };
 /* As of the last quarter of a second. Adds to the sums, raises the maximum. */
 ANY void rt_thread_counts(const struct rt_thread *t, struct rt_counts *add_to);

@@ -274,10 +274,10 @@ struct rt_thread {
 	uint64_t gone_in, gone_out; /* of streams that left */
 	struct rt_counts counts;    /* ticks only; the rest is summed up when told */
 	uint32_t kernel_flows;      /* of its streams */
-	uint64_t kernel_packets;
+	uint64_t kernel_packets, kernel_xdp_packets;
 	unsigned kernel_budget; /* hand-overs left in this turn */
 	_Atomic uint64_t count_in, count_out, count_dropped, count_ticks, count_late, count_late_us, count_late_max_us;
-	_Atomic uint64_t count_kernel_flows, count_kernel_packets;
+	_Atomic uint64_t count_kernel_flows, count_kernel_packets, count_kernel_xdp_packets;
 	pthread_t pthread;
 	unsigned index;
 	_Alignas(16) uint8_t packet[RT_PACKET_ROOM + RT_PACKET_MAX + RT_CRYPT_TAIL];

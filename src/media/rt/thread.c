@@ -268,6 +268,7 @@ ON_MEDIA static void house_run(struct rt_thread *t)
 	count_store(&t->count_late_us, t->counts.tick_late_us),
 	    count_store(&t->count_late_max_us, t->counts.tick_late_max_us);
 	count_store(&t->count_kernel_packets, t->kernel_packets);
+	count_store(&t->count_kernel_xdp_packets, t->kernel_xdp_packets);
 }
 
 /* INT64_MAX: there is nothing to be done. */
@@ -482,6 +483,7 @@ void rt_thread_counts(const struct rt_thread *t, struct rt_counts *add_to)
 	add_to->tick_late_us += count_load(&t->count_late_us);
 	add_to->kernel_flows += count_load(&t->count_kernel_flows);
 	add_to->kernel_packets += count_load(&t->count_kernel_packets);
+	add_to->kernel_xdp_packets += count_load(&t->count_kernel_xdp_packets);
 	add_to->tick_late_max_us = max_us > add_to->tick_late_max_us ? max_us : add_to->tick_late_max_us;
 }
 

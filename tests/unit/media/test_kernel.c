@@ -6,6 +6,8 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -79,11 +81,16 @@ static int test_nothing_came(void)
 	return 0;
 }
 
-/* ---- the program, on packets of the test's own (BPF_PROG_TEST_RUN) */
-enum { UNSPEC = -1, REDIRECT = 7, IP_AT = 14, UDP_AT = 34, RTP_AT = 42, FRAME = RTP_AT + 172 };
+/* ---- the programs, on packets of the test's own (BPF_PROG_TEST_RUN) */
+enum { IP_AT = 14, UDP_AT = 34, RTP_AT = 42, FRAME = RTP_AT + 172 };
 static struct bpf_object *object;
-static int program_fd, rows_fd;
+static int rows_fd;
 static uint8_t frame[FRAME], made[FRAME];
+static const struct program {
+	const char *name;
+	int up, gone;
+} programs[] = {{"relay", TC_ACT_UNSPEC, TC_ACT_REDIRECT}, {"relay_xdp", XDP_PASS, XDP_REDIRECT}};
+enum { TC, XDP };
 
 static void put16(uint8_t *p, unsigned v)
 {
@@ -128,17 +135,16 @@ static bool object_load(void)
 	object = bpf_object__open_mem(relay_bpf_object, sizeof(relay_bpf_object), &opts);
 	if (!object || bpf_object__load(object))
 		return false;
-	struct kernel_key key = {htonl(0xc0000201), htonl(0xc0000209), htons(4000), htons(5000)};
-	uint32_t index = 3;
-	program_fd = bpf_program__fd(bpf_object__find_program_by_name(object, "relay"));
 	rows_fd = bpf_object__find_map_fd_by_name(object, "rows");
-	return !bpf_map_update_elem(bpf_object__find_map_fd_by_name(object, "flows"), &key, &index, BPF_ANY);
+	return true;
 }
 
 static struct kernel_row row_live(void)
 {
 	struct kernel_row r = {.gate = KERNEL_LIVE,
-	    .out_ifindex = 1,
+	    .out_ifindex = 2,
+	    .xdp = KERNEL_XDP_OWN,
+	    .out_macs = {1, 2, 3, 4, 5, 6},
 	    .expires_us = UINT64_MAX,
 	    .out_from_ip = htonl(0xc6336401),
 	    .out_to_ip = htonl(0xc6336407),
@@ -153,31 +159,29 @@ static struct kernel_row row_live(void)
 }
 
 /* What becomes of the frame with the row as it is; the row afterwards. */
-static int run(struct kernel_row *r)
+static int run(const struct program *p, struct kernel_row *r)
 {
-	uint32_t index = 3;
+	uint32_t index = 5000;
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = FRAME, .data_out = made,
 	    .data_size_out = FRAME, .repeat = 1);
+	int program_fd = bpf_program__fd(bpf_object__find_program_by_name(object, p->name));
 	if (bpf_map_update_elem(rows_fd, &index, r, BPF_ANY) || bpf_prog_test_run_opts(program_fd, &opts) ||
 	    bpf_map_lookup_elem(rows_fd, &index, r))
 		return -100;
 	return (int)opts.retval;
 }
 
-static int test_program(void)
+static int relays(const struct program *p)
 {
-	role_set(ROLE_MEDIA);
-	if (!object_load()) {
-		bpf_object__close(object);
-		test_skip("programs cannot be loaded into the kernel here");
-		return 0;
-	}
+	bool is_xdp = p == &programs[XDP];
 	struct kernel_row r = row_live();
 	frame_make(65535);
-	EXPECT_INT(run(&r), REDIRECT);
+	EXPECT_INT(run(p, &r), p->gone);
 	EXPECT(r.gate == KERNEL_LIVE && r.packets == 1 && r.bytes == 172 && r.seq == 65535 && r.ts == 1160);
+	EXPECT(r.tc_packets == !is_xdp && r.xdp == KERNEL_XDP_OWN);
 	EXPECT_INT(sum_of(made + IP_AT, 20, 0), 0xffff);
 	EXPECT_INT(udp_sum(made), 0xffff);
+	EXPECT(!memcmp(made, is_xdp ? (const uint8_t *)r.out_macs : frame, 12));
 	EXPECT(!memcmp(made + IP_AT + 12, (uint8_t[]){198, 51, 100, 1, 198, 51, 100, 7}, 8));
 	EXPECT(made[IP_AT + 1] == 0x60 && made[IP_AT + 8] == 64);
 	uint8_t want[16];
@@ -186,40 +190,93 @@ static int test_program(void)
 	want[0] = 0x80, want[1] = 0, put16(want + 2, 10), put32(want + 4, 5160), put32(want + 8, 0x0a0b0c0d);
 	EXPECT(!memcmp(made + RTP_AT, want, 12));
 	EXPECT(!memcmp(made + RTP_AT + 12, frame + RTP_AT + 12, 160));
-	/* a hole, an old one, the marker, another payload type, SSRC, CSRCs; a row that is closed, busy, out of its
-	 * time, another's, or full for this second: all as if there were no program */
+	return 0;
+}
+
+/* A hole, an old one, the marker, another payload type, SSRC, CSRCs; a row that is free, closed, busy, out of its time,
+ * another's, or full for this second: all as if there were no program. */
+static int lets_up(const struct program *p)
+{
 	static const struct {
 		int at;
 		uint8_t value;
 	} changes[] = {{RTP_AT + 3, 0xfd}, {RTP_AT + 2, 0}, {RTP_AT + 1, 0x88}, {RTP_AT + 1, 101}, {RTP_AT + 1, 200},
 	    {RTP_AT + 8, 9}, {RTP_AT, 0x81}, {RTP_AT, 0x90}, {RTP_AT, 0xa0}, {RTP_AT, 0}, {IP_AT, 0x46},
-	    {IP_AT + 6, 0x20}, {IP_AT + 9, 6}, {IP_AT + 3, 199}, {UDP_AT + 1, 0}, {UDP_AT + 5, 19}, {IP_AT + 15, 2},
-	    {12, 0x86}};
+	    {IP_AT + 6, 0x20}, {IP_AT + 9, 6}, {IP_AT + 3, 199}, {IP_AT + 10, 0}, {UDP_AT + 1, 0}, {UDP_AT + 5, 19},
+	    {IP_AT + 15, 2}, {12, 0x86}};
+	struct kernel_row r;
 	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
 		r = row_live();
 		frame_make(65535);
 		frame[changes[i].at] = changes[i].value;
-		if (run(&r) != UNSPEC)
-			test_fail(__FILE__, __LINE__, "change %zu", i);
+		if (changes[i].at >= IP_AT && changes[i].at < UDP_AT && changes[i].at != IP_AT + 10) {
+			put16(frame + IP_AT + 10, 0);
+			put16(frame + IP_AT + 10, ~sum_of(frame + IP_AT, 20, 0) & 0xffff);
+		}
+		if (run(p, &r) != p->up)
+			test_fail(__FILE__, __LINE__, "%s: change %zu", p->name, i);
 		EXPECT(r.packets == 0 && !memcmp(made, frame, FRAME));
 	}
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 6; i++) {
 		r = row_live();
 		frame_make(65535);
-		if (i < 2)
-			r.gate = i ? KERNEL_BUSY : KERNEL_OFF;
-		if (i == 2)
-			r.expires_us = 1;
+		if (i < 3)
+			r.gate = (uint32_t[]){KERNEL_FREE, KERNEL_OFF, KERNEL_BUSY}[i];
 		if (i == 3)
-			r.key.remote_port = 1;
+			r.expires_us = 1;
 		if (i == 4)
+			r.key.remote_port = 1;
+		if (i == 5)
 			r.rate_count = 1000, r.rate_since_us = (uint64_t)clock_mono_us();
-		EXPECT_INT(run(&r), UNSPEC);
+		EXPECT_INT(run(p, &r), p->up);
 		EXPECT(r.packets == 0);
 	}
-	bpf_object__close(object);
 	return 0;
 }
 
+/* What is XDP's alone: the way back through the same interface, checksums that are only begun, rows without a hop. */
+static int xdp_alone(void)
+{
+	const struct program *p = &programs[XDP];
+	struct kernel_row r = row_live();
+	frame_make(65535);
+	r.out_ifindex = 1; /* test runs arrive at the loopback */
+	EXPECT_INT(run(p, &r), XDP_TX);
+	r = row_live();
+	put16(frame + UDP_AT + 6, sum_of(frame + IP_AT + 12, 8, 17 + FRAME - UDP_AT));
+	EXPECT_INT(run(p, &r), XDP_REDIRECT);
+	EXPECT_INT(udp_sum(made), 0xffff);
+	r = row_live();
+	put16(frame + UDP_AT + 6, 0);
+	EXPECT_INT(run(p, &r), XDP_REDIRECT);
+	EXPECT(!made[UDP_AT + 6] && !made[UDP_AT + 7]);
+	r = row_live();
+	r.xdp = KERNEL_XDP_NONE;
+	EXPECT_INT(run(p, &r), XDP_PASS);
+	EXPECT(r.packets == 0 && r.xdp == KERNEL_XDP_NONE);
+	r = row_live();
+	r.xdp = KERNEL_XDP_PROBE;
+	EXPECT_INT(run(p, &r), XDP_PASS);
+	EXPECT(r.packets == 0 && r.xdp == KERNEL_XDP_OWN && r.gate == KERNEL_LIVE);
+	EXPECT_INT(run(p, &r), XDP_REDIRECT);
+	return 0;
+}
+
+static int test_programs(void)
+{
+	role_set(ROLE_MEDIA);
+	if (!object_load()) {
+		bpf_object__close(object);
+		test_skip("programs cannot be loaded into the kernel here");
+		return 0;
+	}
+	int failed = 0;
+	for (int i = TC; i <= XDP && !failed; i++)
+		failed = relays(&programs[i]) || lets_up(&programs[i]);
+	failed = failed || xdp_alone();
+	bpf_object__close(object);
+	return failed;
+}
+
 TEST_MAIN({"what a row is told", test_filled, 0}, {"what comes back", test_folded, 0},
-    {"nothing came", test_nothing_came, 0}, {"the program", test_program, 0})
+    {"nothing came", test_nothing_came, 0}, {"the programs", test_programs, 0})
