@@ -78,6 +78,7 @@ ON_CTL static void turn(void)
 
 static bool is_certified(void *arg)
 {
+	role_assert_ctl();
 	return mctl_dtls_print() != NULL;
 }
 
