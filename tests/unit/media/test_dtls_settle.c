@@ -266,8 +266,8 @@ static int test_server(void)
 	return settles(false);
 }
 
-/* The stream goes first to another thread, then away, between one association's settling and another's beginning; a
- * new association hears although the one before it does not. */
+/* One association is settled and another begins at once: the message for the first is none for the second, which hears.
+ * And a stream that is closed with such a message under way. */
 static int test_next(void)
 {
 	role_assert_ctl();
