@@ -2,7 +2,9 @@
  * into the next datagram; what comes out is a stream of records, which are put into datagrams of at most the MTU again
  * by the lengths in their headers. Whether the certificate is right is decided while it is read (dtls_cert_fits),
  * before OpenSSL goes on to derive anything; a wrong one ends the handshake with an alert. Keys are exported once it is
- * done. Retransmission is by OpenSSL's timer, with a first delay as of a phone call and not of a web page. */
+ * done. Retransmission is by OpenSSL's timer, with a first delay as of a phone call and not of a web page. OpenSSL
+ * holds its 21 kB buffer of a handshake for as long as its object is there, so one that is settled goes on without: the
+ * good-bye is made beforehand, as nothing else is ever sent. */
 #include "base/mem.h"
 #include "dtls/dtls_i.h"
 #include "srtp/srtp.h"
@@ -20,8 +22,9 @@
 enum { RECORD_HEADER_BYTES = 13, TIMER_FIRST_US = 200000, TIMER_MAX_US = 3200000 };
 
 struct dtls {
-	SSL *ssl;
-	BIO *in, *out; /* the ssl's */
+	SSL *ssl;       /* NULL: it is settled */
+	BIO *in, *out;  /* the ssl's */
+	struct buf bye; /* of one that is settled: its good-bye, as dtls_step gives it */
 	struct dtls_conf conf;
 	enum dtls_state state;
 	bool is_wrong_cert;
@@ -76,6 +79,7 @@ int dtls_new(struct dtls **out, const struct dtls_conf *c)
 		return ST_NOMEM;
 	d->conf = *c;
 	d->conf.ident = mem_ref(c->ident);
+	buf_init(&d->bye);
 	d->ssl = SSL_new(ident_ctx(c->ident));
 	d->in = BIO_new(BIO_s_mem()), d->out = BIO_new(BIO_s_mem());
 	if (!d->ssl || !d->in || !d->out) {
@@ -107,6 +111,7 @@ void dtls_free(struct dtls *d)
 		return;
 	SSL_free(d->ssl);
 	mem_unref(d->conf.ident);
+	buf_fini(&d->bye);
 	OPENSSL_cleanse(d->key_out, sizeof(d->key_out));
 	OPENSSL_cleanse(d->key_in, sizeof(d->key_in));
 	mem_free(d);
@@ -241,7 +246,7 @@ static bool buffers_have(struct dtls *d)
 
 enum dtls_state dtls_step(struct dtls *d, const uint8_t *p, size_t n, struct buf *out)
 {
-	if (d->state == DTLS_FAILED || d->state == DTLS_CLOSED || n > DTLS_DATAGRAM_MAX)
+	if (!d->ssl || d->state == DTLS_FAILED || d->state == DTLS_CLOSED || n > DTLS_DATAGRAM_MAX)
 		return d->state;
 	ERR_clear_error();
 	if (!buffers_have(d))
@@ -282,17 +287,41 @@ void dtls_keys(const struct dtls *d, enum srtp_suite *suite, uint8_t *key_out, u
 	memcpy(key_in, d->key_in, sizeof(d->key_in));
 }
 
+static bool bye_make(struct dtls *d, struct buf *out)
+{
+	ERR_clear_error();
+	if (!buffers_have(d))
+		return false;
+	SSL_shutdown(d->ssl);
+	drain(d, out);
+	ERR_clear_error();
+	return true;
+}
+
 void dtls_close(struct dtls *d, struct buf *out)
 {
 	if (d->state != DTLS_UP)
 		return;
-	ERR_clear_error();
-	if (!buffers_have(d))
-		return;
-	SSL_shutdown(d->ssl);
-	d->state = DTLS_CLOSED;
-	drain(d, out);
-	ERR_clear_error();
+	if (!d->ssl) {
+		buf_add(out, d->bye.p, d->bye.n);
+		d->state = DTLS_CLOSED;
+	} else if (bye_make(d, out)) {
+		d->state = DTLS_CLOSED;
+	}
+}
+
+bool dtls_settle(struct dtls *d)
+{
+	if (d->state != DTLS_UP)
+		return false;
+	if (!d->ssl)
+		return true;
+	if (!bye_make(d, &d->bye))
+		return false;
+	SSL_free(d->ssl); /* and its two BIOs */
+	d->ssl = NULL, d->in = d->out = NULL;
+	d->conf.ident = mem_unref(d->conf.ident);
+	return true;
 }
 
 const char *dtls_why(const struct dtls *d)

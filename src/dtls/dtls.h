@@ -37,6 +37,10 @@ enum dtls_state {
 };
 ANY const char *dtls_state_name(enum dtls_state s);
 
+/* Before anything of OpenSSL is used, once a process: the pages of a handshake's buffer go back to the system with it.
+ * False: it was used already, and they do not. */
+ANY bool dtls_memory_start(void);
+
 struct dtls;
 ANY int dtls_new(struct dtls **out, const struct dtls_conf *c); /* ST_INVAL: no fingerprint; ST_NOMEM */
 ANY void dtls_free(struct dtls *d);                             /* NULL is fine; wipes */
@@ -48,6 +52,9 @@ ANY int64_t dtls_due_us(const struct dtls *d);
 /* DTLS_UP only. key_out: of what we send; SRTP_KEY_MAX each. */
 ANY void dtls_keys(const struct dtls *d, enum srtp_suite *suite, uint8_t *key_out, uint8_t *key_in);
 ANY void dtls_close(struct dtls *d, struct buf *out); /* says good-bye when it is up */
-ANY const char *dtls_why(const struct dtls *d);       /* static or its own; "" */
+/* DTLS_UP, and the far side has our last flight: lets go of OpenSSL's part, some 30 kB. It stays up, with its keys and
+ * its good-bye; what comes is not looked at any more. False: not now (it is not up, or there is no memory). */
+ANY bool dtls_settle(struct dtls *d);
+ANY const char *dtls_why(const struct dtls *d); /* static or its own; "" */
 /* The next datagram of what a step gave; false at the end. */
 ANY bool dtls_out_next(struct sv *rest, struct sv *datagram);

@@ -17,6 +17,7 @@
 #include "core/value/self.h"
 #include "dialplan/dialplan.h"
 #include "directory/directory.h"
+#include "dtls/dtls.h"
 #include "endpoint/sip/check.h"
 #include "fetch/fetch.h"
 #include "ivr/ivr.h"
@@ -292,6 +293,7 @@ int main(int argc, char **argv)
 
 	arguments = argv;
 	malloc_settle();
+	(void)dtls_memory_start();
 	if (options_parse(&options, argc, argv, env ? env : getenv("FREESWITCH_OPTS")))
 		return 255;
 	if (options.is_help) {

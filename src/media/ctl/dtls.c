@@ -5,7 +5,10 @@
  *   control: what is to be sent goes back as a command; keys as a new crypt; the timer of retransmission runs here
  *
  * An association has one step at a time, which takes all its ring holds: a flood of datagrams costs its own call one
- * worker's turn now and then. While a step runs the association is the worker's. */
+ * worker's turn now and then. While a step runs the association is the worker's.
+ *
+ * An association that has been up for long enough is settled: nobody has anything to say any more but good-bye, so
+ * OpenSSL's part of it and the ring go, and datagrams that come later are dropped where they come in. */
 #include "media/ctl/dtls.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -18,11 +21,15 @@
 
 enum { STEPS_MAX = 8, HOST_STEPS_MAX = 4, STEP_DATAGRAMS_MAX = 32, DONE_WITHIN_US = 30000000 };
 
+/* When an association is settled, from the moment that it is up. The server sent the last flight, and answers a client
+ * that did not get it for twice the MSL (RFC 6347 4.2.4); to a client nobody turns for that any more. */
+enum { SETTLED_SERVER_US = 240000000, SETTLED_CLIENT_US = 60000000, SETTLED_RETRY_US = 1000000 };
+
 struct mdtls {
 	struct lnode link; /* in ready */
 	struct mstream *s;
-	struct rt_ring *ring;
-	struct dtls *assoc; /* the worker's while it is busy */
+	struct rt_ring *ring; /* NULL: it is settled */
+	struct dtls *assoc;   /* the worker's while it is busy */
 	struct addr host;
 	mdtls_fn fn;
 	void *arg;
@@ -171,6 +178,37 @@ ON_CTL static int keys_set(struct mdtls *d)
 	return st ? st : crypt_set(d, keys);
 }
 
+ON_CTL static void settle_later(struct mdtls *d, int64_t us);
+
+/* Not while a step runs or is about to: there is something to be heard. */
+static void settle(void *arg)
+{
+	struct mdtls *d = arg;
+	struct rt_told *told;
+
+	role_assert_ctl();
+	if (d->is_busy || d->is_ready || !dtls_settle(d->assoc)) {
+		settle_later(d, SETTLED_RETRY_US);
+		return;
+	}
+	struct rt_cmd c = {.kind = RT_C_CRYPT_TELL};
+	if (!d->s->is_closing && !rt_dtls_settled_new(&told, d->ring)) {
+		c.ptr = told;
+		if (mstream_post(d->s, &c))
+			told->free(told);
+	}
+	d->ring = mem_unref(d->ring);
+	buf_fini(&d->in);
+	buf_fini(&d->out);
+	buf_init(&d->in);
+	buf_init(&d->out);
+}
+
+static void settle_later(struct mdtls *d, int64_t us)
+{
+	loop_timer_set(&d->end, us, "dtls settle", settle, d);
+}
+
 ON_CTL static void state_set(struct mdtls *d, enum dtls_state now)
 {
 	if (now == d->state)
@@ -182,7 +220,7 @@ ON_CTL static void state_set(struct mdtls *d, enum dtls_state now)
 	d->state = now;
 	loop_timer_cancel(&d->end);
 	if (now == DTLS_UP)
-		all.up++;
+		all.up++, settle_later(d, d->is_client ? SETTLED_CLIENT_US : SETTLED_SERVER_US);
 	else if (now == DTLS_FAILED)
 		all.failed++;
 	d->fn(d, now, d->arg); /* may free d */
@@ -289,7 +327,7 @@ ON_CTL static void pump(void)
 
 ON_CTL static void ready(struct mdtls *d)
 {
-	if (d->state == DTLS_FAILED || d->state == DTLS_CLOSED)
+	if (d->state == DTLS_FAILED || d->state == DTLS_CLOSED || !d->ring)
 		return;
 	d->is_wanted = true;
 	if (d->is_busy || d->is_ready)

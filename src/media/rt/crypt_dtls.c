@@ -12,11 +12,12 @@
 struct crypt_dtls {
 	struct rt_crypt base;
 	struct rt_crypt *keys;
-	struct rt_ring *in;
-	struct addr from; /* of the last datagram */
+	struct rt_ring *in; /* NULL: nothing is to be heard any more */
+	struct addr from;   /* of the last datagram */
 };
 struct dtls_out {
 	struct rt_told base;
+	struct rt_ring *settled; /* whose nobody hears any more; then without bytes */
 	size_t n;
 	uint8_t bytes[];
 };
@@ -44,16 +45,20 @@ static size_t record_bytes(size_t n)
 	return 8 + ((n + 7) & ~(size_t)7);
 }
 
+static size_t room_left(struct rt_ring *r)
+{
+	uint64_t written = atomic_load_explicit(&r->written, memory_order_relaxed);
+	return r->cap - (size_t)(written - atomic_load_explicit(&r->read, memory_order_acquire));
+}
+
 static void dtls_packet(struct rt_crypt *c, struct rt_stream *s, const struct addr *from, const uint8_t *p, size_t n)
 {
 	struct crypt_dtls *d = of(c);
 	uint64_t record[RT_DTLS_RECORD_MAX / 8];
-	uint64_t written = atomic_load_explicit(&d->in->written, memory_order_relaxed);
-	uint64_t read = atomic_load_explicit(&d->in->read, memory_order_acquire);
 	size_t bytes = record_bytes(n);
 
 	role_assert_media();
-	if (!n || bytes > sizeof(record) || written - read + bytes > d->in->cap) {
+	if (!n || bytes > sizeof(record) || !d->in || room_left(d->in) < bytes) {
 		s->in_wrong++, s->t->dropped++;
 		return;
 	}
@@ -71,6 +76,8 @@ static void dtls_told(struct rt_crypt *c, struct rt_stream *s, const struct rt_t
 	const struct addr *to = addr_is_set(&of(c)->from) ? &of(c)->from : &s->remote_rtp;
 
 	role_assert_media();
+	if (o->settled && o->settled == of(c)->in)
+		of(c)->in = mem_unref(of(c)->in);
 	if (!addr_is_set(to))
 		return;
 	for (size_t at = 0; o->n - at >= 2;) {
@@ -102,7 +109,7 @@ static const struct rt_crypt_ops dtls_ops = {.name = "dtls",
 static void dtls_follow(struct rt_crypt *c, struct rt_crypt *before)
 {
 	role_assert_media();
-	if (before->ops == &dtls_ops && of(before)->in == of(c)->in)
+	if (before->ops == &dtls_ops && of(c)->in && of(before)->in == of(c)->in)
 		of(c)->from = of(before)->from;
 }
 
@@ -122,6 +129,7 @@ int rt_crypt_dtls_new(struct rt_crypt **out, struct rt_ring *datagrams, struct r
 
 static void out_free(struct rt_told *t)
 {
+	mem_unref(((struct dtls_out *)t)->settled);
 	mem_free(t);
 }
 
@@ -135,6 +143,14 @@ int rt_dtls_out_new(struct rt_told **out, struct sv datagrams)
 	memcpy(o->bytes, datagrams.p, datagrams.n);
 	*out = &o->base;
 	return ST_OK;
+}
+
+int rt_dtls_settled_new(struct rt_told **out, struct rt_ring *datagrams)
+{
+	int st = rt_dtls_out_new(out, SV(""));
+	if (!st)
+		((struct dtls_out *)*out)->settled = mem_ref(datagrams);
+	return st;
 }
 
 size_t rt_dtls_take(struct rt_ring *r, uint8_t *p)

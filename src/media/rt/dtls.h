@@ -11,5 +11,8 @@ ANY int rt_crypt_dtls_new(struct rt_crypt **out, struct rt_ring *datagrams, stru
 /* A message for it (RT_C_CRYPT_TELL): sends these datagrams, each behind its length (two bytes, the high one first),
  * to where the last one came from, else where the stream sends. Copies. */
 ANY int rt_dtls_out_new(struct rt_told **out, struct sv datagrams);
+/* A message for it: nobody hears any more. Its ring, if it is still this one, is given back; a datagram that comes then
+ * is counted as one of a wrong source and dropped, and control is not told. Packets and their keys go on. */
+ANY int rt_dtls_settled_new(struct rt_told **out, struct rt_ring *datagrams);
 /* Control: the oldest datagram into p (RT_DTLS_RECORD_MAX); 0: there is none. */
 ANY size_t rt_dtls_take(struct rt_ring *r, uint8_t *p);

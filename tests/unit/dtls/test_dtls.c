@@ -1,12 +1,15 @@
 /* Two associations in memory: they agree on the same keys under loss, repetition and rubbish in between; a certificate
- * that was not told, and a side without one, get none. */
+ * that was not told, and a side without one, get none. One that is settled holds next to nothing and can still say
+ * good-bye. */
 #include "base/mem.h"
 #include "dtls/dtls.h"
 #include "harness.h"
 
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -231,7 +234,150 @@ static int test_mtu(void)
 	return 0;
 }
 
+/* ---- what OpenSSL holds, counted here ---- */
+
+enum { COUNT_BYTES = 16, SETTLED_MIN_BYTES = 25000 };
+static size_t openssl_bytes;
+
+static void *count_alloc(size_t n, const char *file, int line)
+{
+	size_t *p = n ? malloc(n + COUNT_BYTES) : NULL;
+	if (!p)
+		return NULL;
+	openssl_bytes += *p = n;
+	return (uint8_t *)p + COUNT_BYTES;
+}
+
+static void count_free(void *at, const char *file, int line)
+{
+	size_t *p = at ? (size_t *)((uint8_t *)at - COUNT_BYTES) : NULL;
+	openssl_bytes -= p ? *p : 0;
+	free(p);
+}
+
+static void *count_realloc(void *at, size_t n, const char *file, int line)
+{
+	void *p = n ? count_alloc(n, file, line) : NULL;
+	size_t before = at ? *(size_t *)((uint8_t *)at - COUNT_BYTES) : 0;
+	if (p && before)
+		memcpy(p, at, before < n ? before : n);
+	if (p || !n)
+		count_free(at, file, line);
+	return p;
+}
+
+/* What is nothing to it: no answer, no change. */
+static int passes_over(struct side *s, const struct buf *datagrams)
+{
+	struct sv rest = buf_sv(datagrams), one;
+	unsigned count = 0;
+	for (; dtls_out_next(&rest, &one); count++)
+		for (int i = 0; i < 2; i++) {
+			EXPECT_INT(dtls_step(s->d, (const uint8_t *)one.p, one.n, &s->out), DTLS_UP);
+			EXPECT_INT(s->out.n, 0);
+		}
+	EXPECT(count > 0);
+	return 0;
+}
+
+static int settled(bool is_server)
+{
+	struct side a, b, other_a, other_b;
+	struct side *one = is_server ? &b : &a, *peer = is_server ? &a : &b;
+	enum srtp_suite suite, suite_before;
+	uint8_t out[SRTP_KEY_MAX], in[SRTP_KEY_MAX], out_before[SRTP_KEY_MAX], in_before[SRTP_KEY_MAX];
+
+	EXPECT_INT(pair_make(&a, &b, false), 0);
+	EXPECT(!dtls_settle(one->d)); /* it has only begun */
+	shake(&a, &b, PLAIN);
+	EXPECT(a.state == DTLS_UP && b.state == DTLS_UP);
+	dtls_keys(one->d, &suite_before, out_before, in_before);
+	EXPECT_INT(pair_make(&other_a, &other_b, false), 0);
+	(void)dtls_step(other_a.d, NULL, 0, &other_a.out);
+	EXPECT_INT(passes_over(one, &other_a.out), 0); /* a second ClientHello is no beginning before that either */
+	size_t before = openssl_bytes;
+	EXPECT(dtls_settle(one->d));
+	EXPECT(before - openssl_bytes > SETTLED_MIN_BYTES);
+	EXPECT(dtls_settle(one->d)); /* it is */
+	EXPECT_INT(dtls_due_us(one->d), -1);
+	EXPECT_STR(dtls_why(one->d), "");
+	dtls_keys(one->d, &suite, out, in);
+	EXPECT(suite == suite_before && !memcmp(out, out_before, sizeof(out)) && !memcmp(in, in_before, sizeof(in)));
+	EXPECT_INT(dtls_step(one->d, NULL, 0, &one->out), DTLS_UP);
+	/* late: another handshake's beginning, the middle of one, the peer's good-bye, rubbish */
+	EXPECT_INT(passes_over(one, &other_a.out), 0);
+	unsigned n = 0;
+	give(&other_a, &other_b, PLAIN, &n);
+	EXPECT_INT(passes_over(one, &other_b.out), 0);
+	shake(&other_a, &other_b, PLAIN);
+	dtls_close(other_a.d, &other_a.out);
+	EXPECT_INT(passes_over(one, &other_a.out), 0);
+	pair_free(&other_a, &other_b);
+	EXPECT_INT(dtls_step(one->d, (const uint8_t *)"\x16\xfe\xfd", 3, &one->out), DTLS_UP);
+	EXPECT_INT(peer->state, DTLS_UP);
+	/* its own good-bye, once; OpenSSL takes it for one */
+	dtls_close(one->d, &one->out);
+	EXPECT(one->out.n > 0);
+	give(one, peer, PLAIN, &n);
+	EXPECT_INT(peer->state, DTLS_CLOSED);
+	EXPECT(!dtls_settle(peer->d)); /* it is over */
+	dtls_close(one->d, &one->out);
+	EXPECT_INT(one->out.n, 0);
+	EXPECT_INT(dtls_step(one->d, NULL, 0, &one->out), DTLS_CLOSED);
+	pair_free(&a, &b);
+	return 0;
+}
+
+static int test_settled(void)
+{
+	if (CRYPTO_set_mem_functions(count_alloc, count_realloc, count_free) != 1) {
+		test_skip("OpenSSL has allocated before");
+		return 0;
+	}
+	for (int i = 0; i < 2; i++)
+		if (settled(i))
+			return -1;
+	return 0;
+}
+
+/* The pages of a handshake's buffer go back with it, the others' stay what they are. */
+static int test_memory(void)
+{
+	enum { N = 8, BYTES = 21848 };
+	long page = sysconf(_SC_PAGESIZE);
+	uint8_t *held[N], *freed[N];
+	unsigned char is_there;
+
+	if (!dtls_memory_start()) {
+		test_skip("OpenSSL has allocated before");
+		return 0;
+	}
+	for (int i = 0; i < N; i++) { /* one beside the other: no end of the heap that malloc gives back itself */
+		held[i] = OPENSSL_malloc(BYTES), freed[i] = OPENSSL_malloc(BYTES);
+		EXPECT(held[i] && freed[i]);
+		memset(held[i], 0x5a, BYTES);
+		memset(freed[i], 0xa5, BYTES);
+	}
+	for (int i = 0; i < N; i++) {
+		uint8_t *middle = (uint8_t *)(((uintptr_t)freed[i] + BYTES / 2) & ~((uintptr_t)page - 1));
+		EXPECT_INT(mincore(middle, 1, &is_there), 0);
+		EXPECT_INT(is_there & 1, 1);
+		OPENSSL_free(freed[i]);
+		EXPECT(mincore(middle, 1, &is_there) || !(is_there & 1));
+	}
+	for (int i = 0; i < N; i++) {
+		for (int k = 0; k < BYTES; k++)
+			EXPECT_INT(held[i][k], 0x5a);
+		freed[i] = OPENSSL_malloc(BYTES); /* the hole is of use again */
+		memset(freed[i], 1, BYTES);
+		OPENSSL_free(freed[i]);
+		OPENSSL_free(held[i]);
+	}
+	OPENSSL_free(NULL);
+	return 0;
+}
+
 TEST_MAIN({"the same keys", test_agreed}, {"every datagram twice", test_repeated},
     {"rubbish and cut ones between", test_rubbish}, {"a third is lost", test_lossy},
     {"another certificate", test_wrong_certificate}, {"no fingerprint", test_no_print}, {"two clients", test_same_role},
-    {"a small MTU", test_mtu})
+    {"a small MTU", test_mtu}, {"settled", test_settled}, {"a handshake's memory", test_memory})
