@@ -328,6 +328,11 @@ void vars_at(const struct vars *v, size_t i, const char **name, const char **val
 {
 	char *block = vars_block(v, v->slots[i]);
 
+	if ((block[0] & (VARS_NUMBERED | VARS_SHARED)) == VARS_NUMBERED) { /* as most are */
+		*name = vars_names[(unsigned char)block[1]].p;
+		*value = block + VARS_HEAD_BYTES;
+		return;
+	}
 	*name = vars_block_name(block).p;
 	*value = vars_block_value(block);
 }

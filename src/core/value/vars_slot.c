@@ -211,7 +211,7 @@ static inline uint64_t *seen_word(struct vars *v, uint32_t hash)
 }
 
 /* Most names are looked for in vain, and most of these have left no trace. */
-static long slot_find(const struct vars *v, struct sv name, uint32_t hash)
+static inline __attribute__((always_inline)) long slot_find(const struct vars *v, struct sv name, uint32_t hash)
 {
 	if (!(v->seen[hash >> 14 & (SEEN_WORDS - 1)] & seen_bit(hash)))
 		return -1;
