@@ -58,6 +58,7 @@ int main(int argc, char **argv)
 	rd_kafka_topic_partition_list_add(topics, argv[2], 0)->offset = RD_KAFKA_OFFSET_BEGINNING;
 	if (!reader || rd_kafka_assign(reader, topics))
 		return 1;
+	setvbuf(stdout, NULL, _IOFBF, 1 << 20); /* a line is one write: whoever reads meanwhile, or kills, finds it whole */
 	fprintf(stderr, "ready\n");
 	for (;;) {
 		rd_kafka_message_t *m = rd_kafka_consumer_poll(reader, 1000);
