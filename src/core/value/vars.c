@@ -30,7 +30,7 @@ static int set_marked(struct vars *v, struct sv name, struct sv text, bool is_ar
 	buf_init(&plain);
 	mark_strip(&plain, text);
 	struct var_new e = {.name = name, .value = buf_sv(&plain), .origin = ORIGIN_OUTSIDE, .is_array = is_array};
-	if (!mark_is_whole(text)) {
+	if (plain.n && !mark_is_whole(text)) {
 		e.value.n = strnlen(e.value.p, e.value.n);
 		e.text = e.value.n < plain.n ? mark_sub(text, 0, e.value.n) : text;
 		e.origin = ORIGIN_MIXED;

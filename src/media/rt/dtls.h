@@ -3,7 +3,7 @@
 #pragma once
 #include "media/rt/rt.h"
 
-enum { RT_DTLS_RECORD_MAX = 2048, RT_DTLS_RING_BYTES = 8192 };
+enum { RT_DTLS_RECORD_MAX = 2048, RT_DTLS_RING_BYTES = 4096 /* three full datagrams: a flight */ };
 
 /* datagrams: control reads them, MEDIA_PLUG_CRYPT is told with each; a reference is taken. keys: packets go through it,
  * it is taken when ST_OK; NULL: nothing is sent or taken until an object with keys has come in this one's place. */

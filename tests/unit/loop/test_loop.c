@@ -322,10 +322,13 @@ NO_ROLE_CHECK static int test_slow_handler_ring(void)
 		loop_mark("old");
 		loop_leave();
 	}
-	loop_timer_set(&t, 0, "outer", mark_and_block, NULL);
-	while (loop_timer_is_set(&t))
-		loop_run_once();
-	log_flush();
+	/* what it waited for a CPU is taken off: on a crowded machine little may be left */
+	for (int i = 0; i < 50 && !strstr(slow_text, "slow handler outer took "); i++) {
+		loop_timer_set(&t, 0, "outer", mark_and_block, NULL);
+		while (loop_timer_is_set(&t))
+			loop_run_once();
+		log_flush();
+	}
 	EXPECT(strstr(slow_text, "slow handler outer took "));
 	EXPECT(strstr(slow_text, "gave it away "));
 	EXPECT(ms_after("inner ") >= 14 && ms_after("rest ") >= 14);
