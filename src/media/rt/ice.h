@@ -27,7 +27,7 @@ struct media_ice_event { /* written whole; of the size of 8 words */
 	struct addr remote; /* of the pair in use; unset: none */
 };
 _Static_assert(sizeof(struct media_ice_event) % 8 == 4 || sizeof(struct media_ice_event) % 8 == 0, "padded below");
-enum { RT_ICE_RECORD_BYTES = 40, RT_ICE_RING_BYTES = 4096 };
+enum { RT_ICE_RECORD_BYTES = 40, RT_ICE_RING_BYTES = 2048 };
 _Static_assert(sizeof(struct media_ice_event) <= RT_ICE_RECORD_BYTES, "a record");
 
 /* An allocation at a TURN server, and the socket that is connected to it: made by control, the finder's from there on.

@@ -9,7 +9,7 @@
 
 int rt_ring_new(struct rt_ring **out, size_t min_bytes)
 {
-	size_t cap = 4096;
+	size_t cap = 2048;
 	while (cap < min_bytes)
 		cap *= 2;
 	struct rt_ring *r = mem_new_atomic(sizeof(*r) + cap, NULL, "media.ring");
