@@ -95,6 +95,6 @@ static inline char *vars_block_value(char *block)
 	char *value = vars_block_rest(block);
 
 	if (block[0] & VARS_SHARED)
-		memcpy(&value, value, sizeof(value));
+		memcpy(&value, value, sizeof(char *));
 	return value;
 }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+NO_ROLE_CHECK int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { CAP = 700, WINDS = 6 };
 static const struct {
@@ -16,7 +16,7 @@ static const struct {
 } kinds[] = {{"PCMU", 1, 1}, {"PCMA", 1, 1}, {"G722", 160, 320}, {"G729", 0, 0}};
 
 /* All that is left; it may stop behind most. */
-static size_t read_on(struct file_reader *r, size_t most)
+NO_ROLE_CHECK static size_t read_on(struct file_reader *r, size_t most)
 {
 	static int16_t out[CAP + 1];
 	size_t all = 0;
@@ -31,7 +31,7 @@ static size_t read_on(struct file_reader *r, size_t most)
 	}
 }
 
-static void look(struct file_reader *r, const uint8_t *winds, size_t want, bool is_own_rate)
+NO_ROLE_CHECK static void look(struct file_reader *r, const uint8_t *winds, size_t want, bool is_own_rate)
 {
 	if (file_reader_info(r)->frames != want || (is_own_rate && read_on(r, want) != want))
 		abort();
@@ -42,7 +42,7 @@ static void look(struct file_reader *r, const uint8_t *winds, size_t want, bool 
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+NO_ROLE_CHECK int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint32_t rates[] = {0, 8000, 16000, 48000};
 	static char path[80], err[FILE_ERR_MAX];
