@@ -57,8 +57,8 @@ int sv_i64(struct sv a, int64_t *out);
 /* The whole number a text begins with, as strtoll reads it, kept within bounds; NULL and no number: 0. */
 int64_t str_number(const char *s, int64_t low, int64_t high);
 char *sv_dup(struct sv a); /* NUL-terminated mem_alloc copy */
-/* A text that several hold and nobody changes. One thread; each holder ends its own hold, the last frees it. NULL passes
- * through. What the second takes must come from the first (or from itself). */
+/* A text that several hold and nobody changes. One thread; each holder ends its own hold, the last frees it. NULL
+ * passes through. What the second takes must come from the first (or from itself). */
 char *sv_share(struct sv a); /* NULL when a.p is NULL */
 char *str_share_again(char *shared);
 void str_share_end(char *shared);

@@ -50,7 +50,7 @@ struct mstream {
 	char *fmtp;            /* of params.send */
 	struct cmd_queue held; /* while it moves */
 	struct list plays, records;
-	struct list taps, spying; /* on it; whom it listens to */
+	struct list taps, spying;        /* on it; whom it listens to */
 	struct media_stats *final_stats; /* once the media thread has let go of it */
 };
 
