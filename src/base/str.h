@@ -29,6 +29,8 @@ static inline bool sv_is(struct sv a, const char *cstr)
 }
 static inline bool sv_isi(struct sv a, const char *cstr)
 {
+	if (a.n && cstr && (a.p[0] ^ cstr[0]) & 0xdf) /* as in most lists that are walked */
+		return false;
 	size_t n = cstr ? strlen(cstr) : 0;
 	return a.n == n && sv_eqi(a, (struct sv){cstr, n});
 }

@@ -76,8 +76,7 @@ static const struct sdp_known known[] = {
 const struct sdp_known *sdp_known_find(struct sv name, uint32_t clock_hz)
 {
 	for (size_t i = 0; i < ARRAY_COUNT(known); i++)
-		if (name.n && !((name.p[0] ^ known[i].name[0]) & 0xdf) && sv_isi(name, known[i].name) &&
-		    (!clock_hz || clock_hz == known[i].clock_hz))
+		if (sv_isi(name, known[i].name) && (!clock_hz || clock_hz == known[i].clock_hz))
 			return &known[i];
 	return NULL;
 }
@@ -270,7 +269,7 @@ bool sdp_codec_is_same(const struct sdp_codec *a, const struct sdp_codec *b)
 	if (!sv_isi(name, b->name) || a->clock_hz != b->clock_hz || a->channels != b->channels)
 		return false;
 	for (size_t i = 0; i < ARRAY_COUNT(decides); i++) {
-		if (!name.n || ((name.p[0] ^ decides[i].codec[0]) & 0xdf) || !sv_isi(name, decides[i].codec))
+		if (!sv_isi(name, decides[i].codec))
 			continue;
 		if (!sdp_fmtp_get(sv_of(a->fmtp), decides[i].param, &va))
 			va = sv_of(decides[i].absent);

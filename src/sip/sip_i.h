@@ -207,6 +207,9 @@ ON_CTL struct sip_ctx *sip_ctx_ref(struct sip_ctx *c);
 ON_CTL void sip_ctx_unref(struct sip_ctx *c); /* NULL is fine */
 /* Builds and sends ACK, then BYE, for a 2xx nobody wants (another fork's, or of an abandoned call). */
 ON_CTL void sip_ctx_drop_answer(struct sip_ctx *c, const struct sip_msg *resp);
+ON_CTL void sip_ctx_ack_again(struct sip_ctx *c);
+ON_CTL void sip_ctx_shorten(struct sip_ctx *c); /* to what sip_ctx_drop_answer reads of the request */
+ANY void sip_branch_make(char *out);            /* into sizeof(SIP_COOKIE) + SIP_BRANCH_CHARS bytes, cleared before */
 /* Answers a challenge: rewrites c's request with credentials. false: leave the response to the user. */
 ON_CTL bool sip_ctx_authorize(struct sip_ctx *c, const struct sip_msg *resp, struct buf *out, uint32_t cseq);
 

@@ -1,6 +1,6 @@
 /* Client transactions (RFC 3261 17.1, RFC 6026): address, transport and Via, then retransmission and time-outs, then
- * the responses to whoever asked. ACK for errors and CANCEL are made here from the request that was sent; ACK for 2xx
- * comes from the call and is only repeated here. Callbacks are never called from inside sip_ctx_start. */
+ * the responses to whoever asked. ACK for errors and CANCEL are made here from the request that was sent; What comes
+ * after a 2xx to an INVITE: tx_answered.c. Callbacks are never called from inside sip_ctx_start. */
 #include "base/clock.h"
 #include "sip/sip_i.h"
 
@@ -11,7 +11,7 @@ static uint64_t ctx_key(struct sv branch, struct sv method)
 	return sip_key(branch, method, SV_NONE, 2);
 }
 
-static void make_branch(char *out)
+void sip_branch_make(char *out)
 {
 	memcpy(out, SIP_COOKIE, sizeof(SIP_COOKIE) - 1);
 	rand_token(out + sizeof(SIP_COOKIE) - 1, SIP_BRANCH_CHARS);
@@ -255,7 +255,7 @@ static ON_CTL struct sip_ctx *ctx_new(struct sip_stack *s, const struct ctx_para
 	if (p->branch)
 		memcpy(c->branch, p->branch, sizeof(c->branch));
 	else
-		make_branch(c->branch);
+		sip_branch_make(c->branch);
 	c->msg = mem_alloc(p->text_n + 1);
 	if (c->msg)
 		memcpy(c->msg, p->text, p->text_n);
@@ -280,7 +280,7 @@ static ON_CTL void enter_table(struct sip_ctx *c)
 void sip_ctx_new_branch(struct sip_ctx *c)
 {
 	sip_table_del(&c->stack->ctx_table, &c->node);
-	make_branch(c->branch);
+	sip_branch_make(c->branch);
 	enter_table(c);
 }
 
@@ -406,90 +406,6 @@ void sip_ctx_cancel_invite(struct sip_ctx *c, const char *headers)
 	}
 }
 
-static ON_CTL void send_ack(struct sip_ctx *c)
-{
-	struct ctx_params p = {.text = c->ack,
-	    .text_n = c->ack_n,
-	    .method = SIP_ACK,
-	    .cseq = c->cseq,
-	    .dst = c->ack_dst,
-	    .hop = c->ack_hop,
-	    .behalf = &c->dst.addr,
-	    .branch = c->ack_branch,
-	    .is_oneshot = true};
-	if (c->ack)
-		sip_ctx_start(NULL, c->stack, &p);
-}
-
-void sip_ctx_ack(
-    struct sip_ctx *c, struct sv tag, const char *text, size_t n, const struct sip_dst *dst, const char *hop)
-{
-	mem_free(c->ack);
-	mem_free(c->ack_tag);
-	mem_free(c->ack_hop);
-	c->ack = mem_alloc(n + 1);
-	c->ack_tag = sv_dup(tag);
-	c->ack_hop = mem_strdup(hop);
-	c->ack_dst = *dst;
-	make_branch(c->ack_branch);
-	if (!c->ack)
-		return;
-	memcpy(c->ack, text, n);
-	c->ack_n = n;
-	send_ack(c);
-}
-
-void sip_ctx_hold_ack(struct sip_ctx *c, struct sv tag)
-{
-	mem_free(c->ack_tag);
-	c->ack_tag = sv_dup(tag);
-}
-
-void sip_ctx_drop_answer(struct sip_ctx *c, const struct sip_msg *resp)
-{
-	struct sip_stack *s = c->stack;
-	struct sip_far far = {0};
-	struct sip_msg m;
-	static const char *const methods[] = {"ACK", "BYE"};
-	if (sip_msg_parse(&m, s->own_hdrs, SIP_MSG_HDRS_MAX, c->msg, c->msg_n, 0) || sip_far_from_response(&far, resp))
-		return;
-	struct buf b;
-	char *local =
-	    sv_dup(m.from.has_brackets
-	               ? (struct sv){m.from.text.p, (size_t)(m.from.uri.text.p + m.from.uri.text.n + 1 - m.from.text.p)}
-	               : m.from.uri.text);
-	char *tag = sv_dup(m.from_tag), *id = sv_dup(m.call_id), *remote = sv_dup(m.to.uri.text);
-	for (int i = 0; i < 2 && local && tag && id && remote; i++) {
-		char *hop = NULL;
-		uint32_t n = c->cseq + (uint32_t)i;
-		buf_init(&b);
-		if (!sip_far_put_request(&far, &b, methods[i], local, tag, remote, id, n, &hop)) {
-			sip_put_common(s, &b, false);
-			sip_put_body(&b, SV_NONE, SV_NONE);
-			struct ctx_params p = {.text = b.p,
-			    .text_n = b.n,
-			    .method = i ? SIP_BYE : SIP_ACK,
-			    .cseq = n,
-			    .hop = hop,
-			    .behalf = &c->dst.addr,
-			    .is_oneshot = !i};
-			if (!far.route_set) /* as the INVITE went: its Contact may be behind NAT */
-				p.dst = c->dst;
-			if (!i && !c->ack_tag)
-				sip_ctx_ack(c, resp->to_tag, b.p, b.n, &p.dst, hop);
-			else if (!b.failed)
-				sip_ctx_start(NULL, s, &p);
-		}
-		mem_free(hop);
-		buf_fini(&b);
-	}
-	mem_free(local);
-	mem_free(tag);
-	mem_free(id);
-	mem_free(remote);
-	sip_far_fini(&far);
-}
-
 /* ---- responses ---- */
 
 /* The old transaction of a challenged INVITE stays behind to acknowledge repeated 401s. */
@@ -575,39 +491,13 @@ static ON_CTL void provisional(struct sip_ctx *c, const struct sip_msg *m)
 		deliver(c, m);
 }
 
-/* An answered INVITE is not sent again: what sip_ctx_drop_answer reads of it is kept for the 32 s. */
-static ON_CTL void shorten(struct sip_ctx *c)
-{
-	struct buf *b = &c->stack->out;
-	struct sip_msg m;
-	char *text;
-
-	mem_free(c->raw);
-	c->raw = NULL;
-	if (sip_msg_parse(&m, c->stack->own_hdrs, SIP_MSG_HDRS_MAX, c->msg, c->msg_n, 0))
-		return;
-	buf_clear(b);
-	sip_put_request_line(b, m.method_text, m.ruri.text);
-	sip_put_hdr(b, "Via", m.via.text);
-	sip_put_hdr(b, "From", sip_msg_value(&m, SIP_HDR_FROM));
-	sip_put_hdr(b, "To", sip_msg_value(&m, SIP_HDR_TO));
-	sip_put_hdr(b, "Call-ID", m.call_id);
-	buf_printf(b, "CSeq: %u %.*s\r\n", m.cseq, SVF(m.method_text));
-	sip_put_body(b, SV_NONE, SV_NONE);
-	text = b->failed ? NULL : mem_strndup(b->p, b->n);
-	if (!text)
-		return;
-	mem_free(c->msg);
-	c->msg = text, c->msg_n = b->n;
-}
-
 static ON_CTL void success_of_invite(struct sip_ctx *c, const struct sip_msg *m)
 {
 	if (c->state == CTX_COMPLETED)
 		return;
 	if (c->state == CTX_ACCEPTED && c->ack_tag && sv_is(m->to_tag, c->ack_tag)) {
 		c->stack->stats.retransmits_in++;
-		send_ack(c);
+		sip_ctx_ack_again(c);
 		return;
 	}
 	bool is_first = c->state != CTX_ACCEPTED;
@@ -621,7 +511,7 @@ static ON_CTL void success_of_invite(struct sip_ctx *c, const struct sip_msg *m)
 	else
 		sip_ctx_drop_answer(c, m);
 	if (is_first && c->state == CTX_ACCEPTED)
-		shorten(c);
+		sip_ctx_shorten(c);
 }
 
 static ON_CTL void final(struct sip_ctx *c, const struct sip_msg *m)

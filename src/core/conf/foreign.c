@@ -67,7 +67,7 @@ static bool is_foreign_file(const char *path)
 
 bool pre_span_is_foreign(const struct pre *p, const struct pre_span *span)
 {
-	const char *text = p->out.p, *from = text + span->from, *to = text + span->to, *at;
+	const char *text = p->out.p, *from = text + span->from, *to = text + span->to, *at = from;
 	char name[CONF_CHARS], section[CONF_CHARS];
 	bool is_any = false;
 

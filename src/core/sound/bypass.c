@@ -52,8 +52,7 @@ static ON_CTL int keep_remote(struct leg *leg, struct sv sdp)
 		return ST_UNSUPPORTED;
 	int st = proxy_is_on(leg) ? proxy_heard(leg, sdp) : ST_OK;
 	if (!st)
-		st = media_share_text(&sound_of(leg)->media->remote_sdp, sdp),
-		sound_of(leg)->media->is_remote_answer = false;
+		st = media_keep_remote(sound_of(leg)->media, sdp, false);
 	if (!st)
 		leg_var_share(leg, "switch_r_sdp", sound_of(leg)->media->remote_sdp);
 	return st;

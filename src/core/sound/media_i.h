@@ -172,6 +172,8 @@ ON_CTL void media_vars_secure(struct leg_media *m, const char *value); /* rtp_se
 
 /* ---- negotiate.c ---- */
 ON_CTL int media_keep_text(char **field, struct sv text);
+/* What the far side said; is_answer: to an offer of ours. */
+ON_CTL int media_keep_remote(struct leg_media *m, struct sv sdp, bool is_answer);
 ON_CTL int media_share_text(char **field, struct sv text); /* a text of sv_share */
 ANY void media_codec_of(const struct sdp_codec *c, bool is_send, struct media_codec *out);
 ANY void media_remote_of(const struct sdp_plan *plan, struct media_params *p); /* addresses */

@@ -157,7 +157,7 @@ int media_share_text(char **field, struct sv text)
 	return ST_OK;
 }
 
-static ON_CTL int keep_remote(struct leg_media *m, struct sv sdp, bool is_answer)
+int media_keep_remote(struct leg_media *m, struct sv sdp, bool is_answer)
 {
 	m->is_remote_answer = is_answer;
 	return media_share_text(&m->remote_sdp, sdp);
@@ -219,7 +219,7 @@ int leg_media_remote_offer(struct leg *leg, struct sv sdp)
 	theirs->count = 0;
 	st = sdp_offer_codecs(sdp, theirs);
 	if (!st || st == ST_UNSUPPORTED) /* nothing we could answer: the dialplan may know what to do with it */
-		st = keep_remote(m, sdp, false);
+		st = media_keep_remote(m, sdp, false);
 	if (st)
 		goto out;
 	m->is_remote_offer_new = true;
@@ -462,7 +462,7 @@ static ON_CTL int remote_answer(struct leg *leg, struct sv sdp, bool *is_hold)
 	if (!st)
 		media_running_keep(q);
 	if (!st)
-		st = keep_remote(m, sdp, true);
+		st = media_keep_remote(m, sdp, true);
 	if (!st) {
 		leg_var_share(leg, "switch_r_sdp", m->remote_sdp);
 		media_vars_offer(leg, &plan->codecs);
@@ -530,7 +530,7 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 	if (!st)
 		st = agree(leg, q, sdp, plan, false);
 	if (!st)
-		st = keep_remote(m, sdp, false);
+		st = media_keep_remote(m, sdp, false);
 	if (!st) {
 		is_hold = plan->is_hold;
 		leg_var_share(leg, "switch_r_sdp", m->remote_sdp);
