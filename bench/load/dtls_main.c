@@ -22,22 +22,6 @@ static struct {
 } o = {.rate = 100, .seconds = 3, .number = "5000"};
 static int64_t timers_us;
 
-int64_t clock_us(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000;
-}
-
-static int64_t cpu_us(int pid)
-{
-	clockid_t id = CLOCK_PROCESS_CPUTIME_ID;
-	struct timespec t;
-	if ((pid && clock_getcpuclockid(pid, &id)) || clock_gettime(id, &t))
-		return 0;
-	return t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000;
-}
-
 static void sip_read(void)
 {
 	static char text[MSG_MAX];
@@ -165,9 +149,10 @@ int main(int argc, char **argv)
 	if (o.calls)
 		dtls_hold_us = -1;
 	now_us = clock_us();
-	int64_t wall = now_us, own = cpu_us(0), of_switch = o.pid ? cpu_us(o.pid) : 0;
+	int64_t wall = now_us, own = cpu_ns(0) / 1000, of_switch = o.pid ? cpu_ns(o.pid) / 1000 : 0;
 	offer(o.calls ? o.calls : (uint64_t)(o.rate * o.seconds));
-	wall = clock_us() - wall, own = cpu_us(0) - own, of_switch = o.pid ? cpu_us(o.pid) - of_switch : 0;
+	wall = clock_us() - wall, own = cpu_ns(0) / 1000 - own,
+	of_switch = o.pid ? cpu_ns(o.pid) / 1000 - of_switch : 0;
 	uint64_t shaken = dtls_counts.shaken;
 	if (o.calls) {
 		for (int64_t end = now_us + DRAIN_US; dtls_counts.up + dtls_counts.failed < o.calls && now_us < end;)

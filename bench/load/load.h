@@ -2,6 +2,7 @@
  * switch, so that an error of ours does not hide on both ends. Times are monotonic microseconds unless named otherwise.
  */
 #pragma once
+#include "clock.h"
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -72,7 +73,6 @@ extern struct call *calls;
 extern struct hist setup_hist, bye_hist, delay_hist;
 extern int64_t now_us; /* read once a round */
 extern bool is_winding_up;
-int64_t clock_us(void);
 
 /* sip.c: text in, text out */
 struct span {

@@ -36,13 +36,6 @@ struct window { /* what is measured between two moments */
 	uint64_t ok;
 };
 
-int64_t clock_us(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000;
-}
-
 void hist_add(struct hist *h, int64_t us)
 {
 	if (us < 0)
@@ -64,16 +57,6 @@ double hist_ms(const struct hist *h, double quantile)
 			return i / 1000.0;
 	}
 	return 0;
-}
-
-static int64_t cpu_ns(int pid)
-{
-	clockid_t id = CLOCK_PROCESS_CPUTIME_ID;
-	struct timespec t;
-
-	if ((pid && clock_getcpuclockid(pid, &id)) || clock_gettime(id, &t))
-		return 0;
-	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
 static struct window snapshot(void)

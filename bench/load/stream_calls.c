@@ -80,7 +80,7 @@ static void answer_take(struct phone *p, const struct message *m)
 	if (m->code < 200 || !c->is_used || c->number != number || c->is_up == is_invite)
 		return;
 	if (is_invite && m->code == 200) {
-		phone_seen(stream_now() - c->begin_us);
+		phone_seen(clock_us() - c->begin_us);
 		c->is_up = true;
 		dialog_send(p, m, number, "ACK", 1);
 		dialog_send(p, m, number, "BYE", 2);

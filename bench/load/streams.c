@@ -33,36 +33,9 @@ static uint64_t resumed;
 struct stream_counts n_;
 static bool is_measuring;
 
-int64_t stream_now(void)
+static int64_t switch_us(void)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000;
-}
-
-static int64_t cpu_us_of(int pid)
-{
-	char path[64], text[1024];
-	unsigned long user = 0, system = 0;
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	FILE *f = pid ? fopen(path, "r") : NULL;
-	if (!f || !fgets(text, sizeof(text), f)) {
-		if (f)
-			fclose(f);
-		return 0;
-	}
-	fclose(f);
-	const char *p = strrchr(text, ')');
-	if (p)
-		sscanf(p + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system);
-	return (int64_t)(user + system) * 1000000 / sysconf(_SC_CLK_TCK);
-}
-
-static int64_t own_us(void)
-{
-	struct rusage r;
-	getrusage(RUSAGE_SELF, &r);
-	return (r.ru_utime.tv_sec + r.ru_stime.tv_sec) * INT64_C(1000000) + r.ru_utime.tv_usec + r.ru_stime.tv_usec;
+	return o.pid ? cpu_ns(o.pid) / 1000 : 0;
 }
 
 static double seen_ms(double quantile)
@@ -166,7 +139,7 @@ static void phone_send(struct phone *p, const struct message *challenge)
 
 static void phone_done(struct phone *p)
 {
-	int64_t us = stream_now() - p->begin_us;
+	int64_t us = clock_us() - p->begin_us;
 	n_.under_way--;
 	p->phase = P_IDLE;
 	if (!p->was_registered)
@@ -256,7 +229,7 @@ static void phone_connect(struct phone *p)
 	setsockopt(p->fd, IPPROTO_IP, 24 /* IP_BIND_ADDRESS_NO_PORT */, &one, sizeof(one));
 	p->ssl = SSL_new(ctx);
 	p->phase = P_CONNECT;
-	p->begin_us = stream_now();
+	p->begin_us = clock_us();
 	n_.under_way++;
 	if (p->fd < 0 || bind(p->fd, (struct sockaddr *)&from, sizeof(from)) ||
 	    (connect(p->fd, (struct sockaddr *)&to, sizeof(to)) && errno != EINPROGRESS) || !p->ssl ||
@@ -287,9 +260,9 @@ static void round_run(int wait_ms)
 static void all_register(void)
 {
 	unsigned begun = 0;
-	int64_t end = stream_now() + 60 * INT64_C(1000000);
+	int64_t end = clock_us() + 60 * INT64_C(1000000);
 	unsigned wanted = o.subscribes ? 2 * o.conns : 0;
-	while ((registered + n_.failed < o.conns || subscribed + n_.failed < wanted) && stream_now() < end) {
+	while ((registered + n_.failed < o.conns || subscribed + n_.failed < wanted) && clock_us() < end) {
 		while (begun < o.conns && n_.under_way < UNDER_WAY_MAX)
 			phone_connect(&phones[begun++]);
 		round_run(20);
@@ -298,11 +271,11 @@ static void all_register(void)
 
 static void offer(void)
 {
-	int64_t begin = stream_now(), due;
+	int64_t begin = clock_us(), due;
 	uint64_t total = (uint64_t)(o.rate * o.seconds);
 	is_measuring = true;
 	for (uint64_t n = 0; n < total;) {
-		for (; n < total && (due = begin + (int64_t)((double)n * 1e6 / o.rate)) <= stream_now(); n++) {
+		for (; n < total && (due = begin + (int64_t)((double)n * 1e6 / o.rate)) <= clock_us(); n++) {
 			struct phone *p = NULL;
 			if (o.has_calls) {
 				p = &phones[next_phone];
@@ -327,7 +300,7 @@ static void offer(void)
 				round_run(0);
 		}
 		round_run(n_.under_way ? 0 : 1);
-		if (stream_now() - begin > (int64_t)(o.seconds * 1e6) + 10000000)
+		if (clock_us() - begin > (int64_t)(o.seconds * 1e6) + 10000000)
 			break; /* far too much */
 	}
 }
@@ -388,9 +361,9 @@ int main(int argc, char **argv)
 	SSL_CTX_sess_set_new_cb(ctx, session_kept);
 	for (unsigned i = 0; i < o.conns; i++)
 		phones[i].id = i;
-	int64_t a_us = stream_now(), a_switch = cpu_us_of(o.pid);
+	int64_t a_us = clock_us(), a_switch = switch_us();
 	all_register();
-	int64_t there_us = stream_now() - a_us, there_switch = cpu_us_of(o.pid) - a_switch;
+	int64_t there_us = clock_us() - a_us, there_switch = switch_us() - a_switch;
 	if (o.is_kept) {
 		char line[16];
 		printf("HELD %u %u\n", registered, subscribed);
@@ -399,13 +372,13 @@ int main(int argc, char **argv)
 			return 1;
 	}
 	uint64_t lost = n_.failed;
-	a_us = stream_now(), a_switch = cpu_us_of(o.pid);
-	int64_t a_own = own_us();
+	a_us = clock_us(), a_switch = switch_us();
+	int64_t a_own = cpu_ns(0) / 1000;
 	if (o.rate > 0)
 		offer();
-	int64_t b_us = stream_now(), b_switch = cpu_us_of(o.pid), b_own = own_us();
+	int64_t b_us = clock_us(), b_switch = switch_us(), b_own = cpu_ns(0) / 1000;
 	uint64_t done = n_.ok;
-	for (int64_t end = stream_now() + LATE_US; n_.under_way && stream_now() < end;)
+	for (int64_t end = clock_us() + LATE_US; n_.under_way && clock_us() < end;)
 		round_run(20);
 	double wall = (double)(b_us - a_us);
 	printf("{\"mode\": \"tls\", \"conns\": %u, \"registered\": %u, \"resumed\": %lu, \"registered_s\": %.3f, "

@@ -1,6 +1,7 @@
 /* Phones over kept TLS connections (streams.c) and the calls between them (stream_calls.c). Times are monotonic
  * microseconds. */
 #pragma once
+#include "clock.h"
 #include "load.h"
 #include <openssl/ssl.h>
 
@@ -22,7 +23,6 @@ struct stream_counts {
 };
 extern struct stream_counts n_;
 
-int64_t stream_now(void);
 void phone_seen(int64_t us);
 void phone_put(struct phone *p, const char *text, int n); /* the phone is dead afterwards when that fails */
 

@@ -4,6 +4,22 @@ import threading
 import time
 
 import numpy as np
+import tandem as t
+from calls import write_extensions
+
+
+def browser_switch(root, *extensions, codecs=None):
+    """A started switch with ports for WebSockets, that takes candidates of the loopback; codecs: in place of those it offers."""
+    s = t.Tandem(root)
+    s.ws_port, s.wss_port = t.free_port(), t.free_port()
+    p = s.root / "conf/sip_profiles/internal.xml"
+    p.write_text(p.read_text().replace("<settings>", '<settings>\n<param name="apply-candidate-acl" value="loopback.auto"/>'
+                                       f'\n<param name="ws-binding" value=":{s.ws_port}"/>\n<param name="wss-binding" value=":{s.wss_port}"/>', 1))
+    if codecs:
+        v = s.root / "conf/vars.xml"
+        v.write_text(v.read_text().replace("codec_prefs=PCMU,PCMA,OPUS,G722", f"codec_prefs={codecs}"))
+    write_extensions(s, extensions)
+    return s.start()
 
 
 class Lines:

@@ -58,6 +58,20 @@ def sw(tandem):
 
 
 @pytest.fixture
+def phone_of():
+    """phone_of(switch, user): a registered phone, for tests that make their switches themselves."""
+    made = []
+
+    def make(sw, user):
+        made.append(Phone(sw, user))
+        made[-1].register()
+        return made[-1]
+    yield make
+    for p in made:
+        p.close()
+
+
+@pytest.fixture
 def phone(sw):
     """phone(user): a scripted phone, registered unless told otherwise, hz its tone; at the end every call is over."""
     made = []

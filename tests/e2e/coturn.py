@@ -1,10 +1,27 @@
 """Debian's coturn as the TURN server of a test, in a network of the test's."""
+import os
 import shutil
 import socket
 import subprocess
 import time
 
 import pytest
+from netns import Network, ip
+
+
+@pytest.fixture(scope="module")
+def networks():
+    """(the phone's, the server's): no way from us to the phone's but by the server."""
+    net = 10 + os.getpid() % 200
+    try:
+        far, server = Network(f"tf{os.getpid()}", net, 1), Network(f"ts{os.getpid()}", net, 2)
+    except (subprocess.CalledProcessError, OSError) as e:
+        pytest.skip(f"no network namespaces here: {e}")
+    subprocess.run(["sysctl", "-qw", "net.ipv4.ip_forward=1"], check=True)
+    ip("-n", far.name, "route", "add", "blackhole", f"{far.here}/32")
+    yield far, server
+    far.close()
+    server.close()
 
 
 class Coturn:

@@ -9,29 +9,16 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
-import tandem as t  # noqa: E402
-from browser_sound import Lines  # noqa: E402
-from calls import extension, write_extensions  # noqa: E402
+from browser_sound import Lines, browser_switch  # noqa: E402
+from calls import extension  # noqa: E402
 from lossy_scene import nft, run  # noqa: E402
-
-
-def switch(where):
-    s = t.Tandem(Path(where) / "instance")
-    s.ws_port, s.wss_port = t.free_port(), t.free_port()
-    p = s.root / "conf/sip_profiles/internal.xml"
-    p.write_text(p.read_text().replace("<settings>", '<settings>\n<param name="apply-candidate-acl" value="loopback.auto"/>'
-                                       f'\n<param name="ws-binding" value=":{s.ws_port}"/>\n<param name="wss-binding" value=":{s.wss_port}"/>', 1))
-    v = s.root / "conf/vars.xml"
-    v.write_text(v.read_text().replace("codec_prefs=PCMU,PCMA,OPUS,G722", "codec_prefs=OPUS,PCMU,VP8"))
-    write_extensions(s, [extension("7800", "export rtp_video_red=true", "export rtp_audio_red=true", "bridge user/1001"),
-                         extension("7801", "export rtp_video_red=true", "set rtp_audio_red=true", "bridge user/1001")])
-    return s.start()
 
 
 def main(loss, where, modules):
     if loss:
         run("ip", "link", "set", "lo", "up")
-    sw = switch(where)
+    sw = browser_switch(Path(where) / "instance", extension("7800", "export rtp_video_red=true", "export rtp_audio_red=true", "bridge user/1001"),
+                        extension("7801", "export rtp_video_red=true", "set rtp_audio_red=true", "bridge user/1001"), codecs="OPUS,PCMU,VP8")
     for script in ("chromium.mjs", "browser_video.mjs"):
         shutil.copy(HERE / script, modules)
     if loss:  # of what the browsers send to the switch's ports

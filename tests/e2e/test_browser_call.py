@@ -4,8 +4,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from browser_sound import Lines, hears_beeps
-from calls import extension, write_extensions
+from browser_sound import Lines, browser_switch, hears_beeps
+from calls import extension
 from talk import Talker
 
 HERE = Path(__file__).parent
@@ -14,14 +14,7 @@ pytestmark = pytest.mark.leaks
 
 @pytest.fixture(scope="module")
 def sw(tmp_path_factory):
-    import tandem as t
-    s = t.Tandem(tmp_path_factory.mktemp("browser") / "instance")
-    s.ws_port, s.wss_port = t.free_port(), t.free_port()
-    p = s.root / "conf/sip_profiles/internal.xml"
-    p.write_text(p.read_text().replace("<settings>", '<settings>\n<param name="apply-candidate-acl" value="loopback.auto"/>'
-                                       f'\n<param name="ws-binding" value=":{s.ws_port}"/>\n<param name="wss-binding" value=":{s.wss_port}"/>', 1))
-    write_extensions(s, [extension("1001", "bridge user/1001"), extension("1003", "bridge user/1003")])
-    s.start()
+    s = browser_switch(tmp_path_factory.mktemp("browser") / "instance", extension("1001", "bridge user/1001"), extension("1003", "bridge user/1003"))
     yield s
     s.stop()
 

@@ -3,24 +3,17 @@ import shutil
 import subprocess
 
 import pytest
-from calls import extension, write_extensions
-from test_browser_call import HERE, Lines
+from browser_sound import Lines, browser_switch
+from calls import extension
+from test_browser_call import HERE
 
 pytestmark = pytest.mark.leaks
 
 
 @pytest.fixture(scope="module")
 def sw(tmp_path_factory):
-    import tandem as t
-    s = t.Tandem(tmp_path_factory.mktemp("browservideo") / "instance")
-    s.ws_port, s.wss_port = t.free_port(), t.free_port()
-    p = s.root / "conf/sip_profiles/internal.xml"
-    p.write_text(p.read_text().replace("<settings>", '<settings>\n<param name="apply-candidate-acl" value="loopback.auto"/>'
-                                       f'\n<param name="ws-binding" value=":{s.ws_port}"/>\n<param name="wss-binding" value=":{s.wss_port}"/>', 1))
-    v = s.root / "conf/vars.xml"
-    v.write_text(v.read_text().replace("codec_prefs=PCMU,PCMA,OPUS,G722", "codec_prefs=PCMU,PCMA,OPUS,G722,VP8,VP9,H264"))
-    write_extensions(s, [extension("1001", "bridge user/1001"), extension("1003", "bridge user/1003")])
-    s.start()
+    s = browser_switch(tmp_path_factory.mktemp("browservideo") / "instance", extension("1001", "bridge user/1001"), extension("1003", "bridge user/1003"),
+                       codecs="PCMU,PCMA,OPUS,G722,VP8,VP9,H264")
     yield s
     s.stop()
 

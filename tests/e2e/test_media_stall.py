@@ -19,19 +19,6 @@ STALL_S = 0.2
 LATE_S = 0.04  # what a record without a jitter buffer makes good
 
 
-@pytest.fixture
-def phone_of():
-    made = []
-
-    def make(sw, user):
-        made.append(Phone(sw, user))
-        made[-1].register()
-        return made[-1]
-    yield make
-    for p in made:
-        p.close()
-
-
 def latest_ms(sw):
     return max(int(r["latest_us"]) for r in json.loads(sw.api("show media as json"))["rows"]) / 1000
 

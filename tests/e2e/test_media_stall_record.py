@@ -21,19 +21,6 @@ FRAME = 160
 
 
 @pytest.fixture
-def phone_of():
-    made = []
-
-    def make(sw, user):
-        made.append(Phone(sw, user))
-        made[-1].register()
-        return made[-1]
-    yield make
-    for p in made:
-        p.close()
-
-
-@pytest.fixture
 def sw_gate(tmp_path):
     sw = t.Tandem(tmp_path / "instance")
     noise = np.random.default_rng(3).integers(1000, 20000, 8 * 8000).astype("<i2")

@@ -1,20 +1,16 @@
 """Relayed addresses of a TURN server (coturn), where a phone cannot be reached otherwise: two networks whose direct way is cut, media both
 ways; servers that are dead, or that do not know us, hold up nobody."""
-import os
 import re
-import subprocess
 
 import pytest
 from calls import extension, uuid_of, write_extensions
-from coturn import Coturn
+from coturn import Coturn, networks  # noqa: F401 (a fixture)
 from ice_peer import IcePeer
-from netns import Network, ip
 from talk import Talker
 from test_ice import offer, talk, wait_var
 from trunk import Trunk, add_profile
 
 pytestmark = pytest.mark.leaks
-NET = 40 + os.getpid() % 200
 
 
 class FarPeer(IcePeer):
@@ -26,19 +22,6 @@ class FarPeer(IcePeer):
     async def _gather(self):
         self.network.enter()  # the loop's own thread
         await super()._gather()
-
-
-@pytest.fixture(scope="module")
-def networks():
-    try:
-        far, server = Network(f"ft{os.getpid()}", NET, 1), Network(f"st{os.getpid()}", NET, 2)
-    except (subprocess.CalledProcessError, OSError) as e:
-        pytest.skip(f"no network namespaces here: {e}")
-    subprocess.run(["sysctl", "-qw", "net.ipv4.ip_forward=1"], check=True)
-    ip("-n", far.name, "route", "add", "blackhole", f"{far.here}/32")
-    yield far, server
-    far.close()
-    server.close()
 
 
 @pytest.fixture(scope="module")

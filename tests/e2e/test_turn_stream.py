@@ -1,25 +1,22 @@
 """TURN over TCP and TLS (coturn), in networks where no UDP comes through to the server: media both ways by the relay; certificates that are not to be
 believed; servers that accept and say nothing, talk nonsense, stop reading, or go away in the middle of a call."""
 import contextlib
-import os
 import re
 import select
 import socket
-import subprocess
 import threading
 
 import pytest
 from calls import extension, uuid_of, write_extensions
 from certs import Authority
-from coturn import Coturn
+from coturn import Coturn, networks  # noqa: F401 (a fixture)
 from ice_peer import IcePeer
-from netns import Network, ip
+from netns import ip
 from test_ice import offer, talk, wait_var
 from test_turn import FarPeer, relayed
 from trunk import Trunk, add_profile
 
 pytestmark = pytest.mark.leaks
-NET = 10 + os.getpid() % 200
 
 
 class Silent:
@@ -78,19 +75,6 @@ class Middle:
             with contextlib.suppress(OSError):
                 s.shutdown(socket.SHUT_RDWR)
         self.listener.close()
-
-
-@pytest.fixture(scope="module")
-def networks():
-    try:
-        far, server = Network(f"fs{os.getpid()}", NET, 1), Network(f"ss{os.getpid()}", NET, 2)
-    except (subprocess.CalledProcessError, OSError) as e:
-        pytest.skip(f"no network namespaces here: {e}")
-    subprocess.run(["sysctl", "-qw", "net.ipv4.ip_forward=1"], check=True)
-    ip("-n", far.name, "route", "add", "blackhole", f"{far.here}/32")
-    yield far, server
-    far.close()
-    server.close()
 
 
 @pytest.fixture(scope="module")

@@ -281,7 +281,8 @@ def test_own_parity_for_who_loses(sw, phone):
     assert one[12:] == struct.pack("!HH", parity.seq_of(sent[-1]), 0)
     for _ in range(30):  # and no more when nothing is lost
         b.rtcp(report(b, ssrc, 0))
-    time.sleep(0.2)
+    b.rtcp(feedback(205, 1, b.ssrc, ssrc, struct.pack("!HH", lost, 0)))  # behind them: they were read when it arrives
+    a.hears(is_nack)
     count = len(b.parity)
     for n in range(30):
         sent.append(media(a, rng, n % 3 == 2))
