@@ -7,6 +7,7 @@ import json
 import pytest
 import tandem as t
 from callcenter import agent, agents, caller, config, configure, members, queue, told
+from tandem import until
 from web_server import WebServer
 
 SECRET = "s3cret"
@@ -115,6 +116,10 @@ def test_a_server_that_is_away(sw, crm, events):
     assert all(is_signed(r) for r in crm.requests)
 
 
+def agents_told(sw):
+    return {a["agent"]: a for a in json.loads(sw.api("callcenter_report agents"))}
+
+
 def test_what_a_restart_keeps(sw, crm, events):
     for name in ("ann", "bob"):
         agent(sw, name, "null/x", "desk@t")
@@ -126,12 +131,9 @@ def test_what_a_restart_keeps(sw, crm, events):
     events.close()
     sw.stop()
     sw.start()
-    got = {a["agent"]: a for a in json.loads(sw.api("callcenter_report agents"))}
+    # rows are read while the switch already serves; the sums of the history come last
+    got = until(lambda: (now := agents_told(sw)) and now[had]["answered"] and now)
     assert (got["ann"]["skills"], got["bob"]["status"], got["bob"]["reason"], got[had]["answered"]) == ("english:3", "On Break", "lunch", 1)
-    for _ in range(200):
-        if json.loads(sw.api("callcenter_report callbacks")):
-            break
-        sw.api("msleep 20")
     back = json.loads(sw.api("callcenter_report callbacks"))
     assert [(b["number"], b["name"], b["state"], b["place"]) for b in back] == [("1000", "Eve", "waiting", 1)]
     live = {q["queue"]: q for q in json.loads(sw.api("callcenter_report live"))}
