@@ -1,6 +1,6 @@
-/* What tls.c and tls_ctx.c share. A context's parts: one SSL_CTX each way, those for other names, ticket keys, sessions
- * to go on with. Workers read the SSL_CTXs only; keys and sessions are the control thread's, and a connection takes its
- * keys along. */
+/* What connections (tls_conn_i.h) and tls_ctx.c share. A context's parts: one SSL_CTX each way, those for other names,
+ * ticket keys, sessions to go on with. Workers read the SSL_CTXs only; keys and sessions are the control thread's, and
+ * a connection takes its keys along. */
 #pragma once
 #include "base/role.h"
 #include "net/addr.h"
