@@ -2,12 +2,11 @@
  * requests once; a call, a subscription, the one a REFER implies are usages of that beside one another. The dialog
  * begins with the first and ends with the last; one of them ending leaves the others alone.
  *
- *   in:   transaction (tx_server.c) -> sip_dialog_of: Call-ID, our tag, the far tag -> sip_dialog_request_in: order of
- *         CSeq -> the usage that owns it (by method, by event) -> endpoint
- *   out:  endpoint -> usage -> sip_dialog_send: head, Contact, the next CSeq -> client transaction (tx_client.c) ->
- * flow
+ *   in:   transaction (tx_server_in.c) -> sip_dialog_of: Call-ID, our tag, the far tag -> sip_dialog_request_in:
+ *         order of CSeq -> the usage that owns it (by method, by event) -> endpoint
+ *   out:  endpoint -> usage -> sip_dialog_send: head, Contact, the next CSeq -> transaction (tx_client.c) -> flow
  *
- * 481 is said for a request that needs a dialog when there is none (tx_server.c), and for one whose usage is over.
+ * 481 is said for a request that needs a dialog when there is none (tx_server_in.c), and for one whose usage is over.
  * A usage is one file with ops: call*.c, sub.c. */
 #pragma once
 #include "sip/table_i.h"

@@ -1,5 +1,5 @@
-/* What this room's files share. Data's way: transport_*.c -> stack.c (parse, dispatch) -> tx_server.c or tx_client.c ->
- * call_*.c or the user; and back through the transactions to sip_flow_send (sip/transport_i.h). */
+/* What this room's files share. Data's way: transport_*.c -> stack.c (parse, dispatch) -> tx_server_in.c or tx_client.c
+ * -> call_*.c or the user; and back through the transactions to sip_flow_send (sip/transport_i.h). */
 #pragma once
 #include "base/check.h"
 #include "base/hash.h"
@@ -91,7 +91,7 @@ ON_CTL bool sip_sender_pays(
     const struct sip_stack *s, struct sip_sender *d, size_t n, enum sip_pay how, size_t final_n);
 ON_CTL void sip_senders_free(struct sip_stack *s);
 
-/* ---- server transactions ---- */
+/* ---- server transactions (tx_server.c; what comes in: tx_server_in.c) ---- */
 enum stx_state { STX_TRYING, STX_PROCEEDING, STX_COMPLETED, STX_CONFIRMED, STX_ACCEPTED, STX_DONE };
 struct sip_stx {
 	struct sip_node node, merge_node;

@@ -1,5 +1,5 @@
 /* A profile's stack: its making and end, and the dispatch of what the transports receive: trace, keep-alives, parse,
- * malformed messages, then requests to tx_server.c and responses to tx_client.c. */
+ * malformed messages, then requests to tx_server_in.c and responses to tx_client.c. */
 #include "base/clock.h"
 #include "sip/sip_i.h"
 

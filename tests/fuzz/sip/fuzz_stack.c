@@ -2,8 +2,8 @@
  * is: M message in (the rest; @b @f @t @i stand for branch, From tag, To tag and Call-ID of the last message we sent,
  * @l for our tag of the current call), T time (next byte times 100 ms), I our INVITE, A answer, P progress, J reject,
  * H hang up, R re-INVITE, U update, N INFO. Watches memory, callbacks after the end and on_closed's count.
- * Parser: sip/stack.c, sip/tx_server.c, sip/tx_client.c, sip/dialog.c, sip/far.c, sip/call.c, sip/call_in.c,
- * sip/call_uac.c, sip/call_uas.c */
+ * Parser: sip/stack.c, sip/tx_server.c, sip/tx_server_in.c, sip/tx_server_text.c, sip/tx_client.c, sip/dialog.c,
+ * sip/far.c, sip/call.c, sip/call_in.c, sip/call_uac.c, sip/call_uas.c */
 #include "base/check.h"
 #include "base/clock.h"
 #include "sip/sip_i.h"
