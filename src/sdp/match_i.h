@@ -1,4 +1,4 @@
-/* Private: what offer.c asks of match.c. On failure plan->why is set. */
+/* Private: what offer.c, answer.c and text.c ask of match.c and its like. On failure plan->why is set. */
 #pragma once
 #include "sdp/sdp_i.h"
 

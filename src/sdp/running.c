@@ -1,11 +1,73 @@
-/* What a dialog remembers of its negotiations, at rest. While it is worked with it has room for all that could be
- * (1 kB); between two negotiations, which is nearly always, one codec or five and one line or two are worth a tenth of
- * that. */
+/* What a dialog remembers of its negotiations: every payload number that was ever agreed keeps its meaning (RFC 3264
+ * 8.3.2), so each is kept, until the room is needed by one that is in use. While it is worked with it has room for all
+ * that could be (1 kB); at rest, between two negotiations, which is nearly always, one codec or five and one line or
+ * two are worth a tenth of that. */
 #include "base/mem.h"
 #include "base/status.h"
-#include "sdp/sdp.h"
+#include "sdp/offer_i.h"
 #include <stddef.h>
 #include <string.h>
+
+/* ---- payload numbers ---- */
+
+struct sdp_run_codec *sdp_run_find(struct sdp_running *r, struct sv name, uint32_t clock_hz, unsigned channels)
+{
+	for (size_t i = 0; i < r->codec_count; i++) {
+		struct sdp_run_codec *c = &r->codecs[i];
+		/* Names longer than the slot are compared by what fits. */
+		if (sv_isi(sv_sub(name, 0, sizeof(c->name) - 1), c->name) && c->clock_hz == clock_hz &&
+		    c->channels == channels)
+			return c;
+	}
+	return NULL;
+}
+static void run_drop(struct sdp_running *r, size_t i)
+{
+	memmove(&r->codecs[i], &r->codecs[i + 1], (r->codec_count - i - 1u) * sizeof(r->codecs[0]));
+	r->codec_count--;
+}
+void sdp_run_set(struct sdp_running *r, struct sv name, uint32_t clock_hz, unsigned channels, int pt_recv, int pt_send)
+{
+	struct sdp_run_codec *c = sdp_run_find(r, name, clock_hz, channels);
+	if (!c || c->pt_recv != pt_recv)
+		for (size_t i = 0; i < r->codec_count; i++)
+			if (&r->codecs[i] != c && r->codecs[i].pt_recv == pt_recv &&
+			    !(r->codecs[i].flags & SDP_RUN_USED)) {
+				run_drop(r, i);
+				c = sdp_run_find(r, name, clock_hz, channels);
+				break;
+			}
+	for (size_t i = 0; !c && r->codec_count == SDP_RUN_CODECS && i < r->codec_count; i++)
+		if (!(r->codecs[i].flags & SDP_RUN_USED))
+			run_drop(r, i);
+	if (!c) {
+		if (r->codec_count == SDP_RUN_CODECS)
+			return;
+		c = &r->codecs[r->codec_count++];
+		memset(c, 0, sizeof(*c));
+		sdp_copy(c->name, sizeof(c->name), name);
+		c->clock_hz = clock_hz;
+		c->channels = (uint8_t)channels;
+	}
+	c->pt_recv = (int16_t)pt_recv;
+	c->pt_send = (int16_t)pt_send;
+	c->flags |= SDP_RUN_USED;
+}
+void sdp_run_unuse(struct sdp_running *r)
+{
+	for (size_t i = 0; i < r->codec_count; i++)
+		r->codecs[i].flags &= (uint8_t)~SDP_RUN_USED;
+}
+void sdp_run_choose(struct sdp_running *r, const struct sdp_codec *c)
+{
+	struct sdp_run_codec *chosen = sdp_run_find(r, sv_of(c->name), c->clock_hz, c->channels);
+	for (size_t i = 0; i < r->codec_count; i++)
+		r->codecs[i].flags &= (uint8_t)~SDP_RUN_CHOSEN;
+	if (chosen)
+		chosen->flags |= SDP_RUN_CHOSEN;
+}
+
+/* ---- at rest ---- */
 
 enum { HEAD_BYTES = offsetof(struct sdp_running, codecs) };
 /* A codec behind its name. */

@@ -1,7 +1,8 @@
 /* One dialog fed with arbitrary descriptions: parsed, written and parsed again to the same; answered under several
  * policies; our offer answered by them. Whatever is written must parse, and an answer must be as long in lines as its
  * offer.
- * Parser: sdp/readdress.c, sdp/sdp.c, sdp/codecs.c, sdp/match.c, sdp/offer.c */
+ * Parser: sdp/readdress.c, sdp/sdp.c, sdp/codecs.c, sdp/match.c, sdp/offer.c, sdp/answer.c,
+ * sdp/text.c */
 #include "base/mem.h"
 #include "sdp/sdp.h"
 #include <stdlib.h>
