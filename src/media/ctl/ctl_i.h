@@ -160,8 +160,10 @@ ON_WORK int gen_new(
 ON_WORK int gen_fill(struct gen *g, struct rt_ring *r, uint64_t until);
 ON_WORK void gen_free(struct gen *g);
 
-/* play.c */
+/* play_prepare.c */
 extern mctl_find_fn play_finder, play_url_finder;
+
+/* play.c */
 struct mplay;
 ON_CTL void play_returned(struct mstream *s, struct rt_play *p);
 /* Prepares a source in codec for a tap, which gets it by displace_ready; id of its own. */
