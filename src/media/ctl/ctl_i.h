@@ -91,10 +91,6 @@ ON_CTL void mstream_report(struct mstream *s, const struct media_report *r);
 ON_CTL void mstream_closed_try(struct mstream *s); /* tells CLOSED when nothing is left */
 ON_CTL void cmd_queue_add(struct cmd_queue *q, unsigned thread, const struct rt_cmd *cmd);
 ON_CTL bool cmd_queue_take(struct cmd_queue *q, unsigned *thread, struct rt_cmd *cmd);
-ON_CTL void join_apply(struct mstream *s);
-ON_CTL void bundle_apply(struct mstream *s); /* it and those it is bundled with are where they should be: tied again */
-/* A codec that codes at any rate (opus) codes at its partner's: no resampler, and less to do. */
-ON_CTL void stream_rate_follow(struct mstream *s, uint32_t rate_hz);
 
 /* port.c: the pool of port pairs */
 ON_CTL int ports_init(uint16_t min, uint16_t max);
@@ -196,6 +192,17 @@ ON_CTL void mroom_tap_over(struct mroom_in *in, int status);
 
 /* stream.c */
 ON_CTL int mstream_move(struct mstream *s, unsigned thread); /* moved() follows; ST_FULL: that thread has no room */
+ON_CTL void bundle_apply(struct mstream *s); /* it and those it is bundled with are where they should be: tied again */
+
+/* stream_join.c */
+ON_CTL void join_apply(struct mstream *s); /* the media thread is told what is wanted, if it can be done now */
+ON_CTL void join_part(struct mstream *s);  /* it and its peer want nothing of one another any more; nothing is told */
+
+/* stream_params.c */
+/* A codec that codes at any rate (opus) codes at its partner's: no resampler, and less to do. Not while somebody else
+ * works with its samples. */
+ON_CTL void stream_rate_follow(struct mstream *s, uint32_t rate_hz);
+ON_CTL void stream_rates_meet(struct mstream *a, struct mstream *b); /* the same of two whose codecs differ */
 
 /* record.c */
 ON_CTL void record_reported(struct mstream *s, struct rt_record *r);
