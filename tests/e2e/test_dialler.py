@@ -268,7 +268,8 @@ def test_a_narrow_trunk(sw, run):
 
     def look():
         nonlocal most
-        most = max(most, report(sw, "show narrow")["talking"] + report(sw, "show narrow")["ringing"])
+        now = report(sw, "show narrow")
+        most = max(most, now["talking"] + now["ringing"])
         return state(sw, "narrow")["done"] == 8
     until(look)
     assert 0 < most <= 2
