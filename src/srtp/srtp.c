@@ -7,13 +7,14 @@
  *   RTCP   first 8 bytes | the rest                                    -> 8 bytes | cipher | E, index | tag
  *   AEAD   the same, but of RTCP the index stands behind the tag
  */
-#define OPENSSL_SUPPRESS_DEPRECATED /* SHA_CTX: a state that can be copied without an allocation */
+#define OPENSSL_SUPPRESS_DEPRECATED /* SHA_CTX: a state that can be set without an allocation */
 #include "srtp/srtp.h"
 #include "base/mem.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
+#include <pthread.h>
 #include <string.h>
 
 enum {
@@ -42,11 +43,16 @@ static const struct suite {
     [SRTP_AEAD_AES_128_GCM] = {"AEAD_AES_128_GCM", NULL, 16, 12, GCM_TAG, true},
     [SRTP_AEAD_AES_256_GCM] = {"AEAD_AES_256_GCM", NULL, 32, 12, GCM_TAG, true}};
 
-/* Keys of RTP, or of RTCP. */
+/* Keys of RTP, or of RTCP. A packet finds them in memory that nobody touched for 20 ms, so they are kept as small as
+ * they can be, and what OpenSSL makes of a key (some 700 bytes) is made anew for each packet: 60 ns against ten lines
+ * of cold memory. But of AEAD, whose tables take longer. */
 struct half {
-	EVP_CIPHER_CTX *cipher;
+	union {
+		uint8_t key[32];
+		EVP_CIPHER_CTX *aead;
+	};
 	uint8_t salt[14];
-	SHA_CTX inner, outer; /* behind the pads of HMAC */
+	uint32_t inner[5], outer[5]; /* SHA-1 behind the pads of HMAC */
 };
 struct window {       /* of a source, coming */
 	uint64_t top; /* the highest that was believed */
@@ -57,15 +63,16 @@ struct source {
 	uint32_t ssrc;
 	bool is_used;
 	uint64_t at;             /* when it was used last, by the context's count */
-	struct window out;       /* of RTP sent: an index is used once */
+	struct window rtp, out;  /* what came; of what was sent: an index is used once */
 	uint32_t rtcp_out_index; /* the next */
-	struct window rtp, rtcp;
+	struct window rtcp;
 };
-struct srtp {
+struct srtp { /* what an RTP packet needs comes first (srtp_fetch) */
 	enum srtp_suite suite;
-	struct half rtp, rtcp;
-	struct source sources[SRTP_SSRCS_MAX];
+	struct half rtp;
 	uint64_t uses;
+	struct source sources[SRTP_SSRCS_MAX];
+	struct half rtcp;
 };
 
 size_t srtp_key_bytes(enum srtp_suite s)
@@ -130,19 +137,24 @@ static bool derive(const struct suite *k, const uint8_t *master, uint8_t label, 
 	return is_good;
 }
 
-static void pads_make(struct half *h, const uint8_t *key)
+/* SHA-1 of one block of key and pad, as it stands then. */
+static void pad_make(uint32_t out[5], const uint8_t *key, uint8_t with)
 {
-	uint8_t pad[SHA_CBLOCK];
-	memset(pad, 0x36, sizeof(pad));
+	uint8_t block[SHA_CBLOCK];
+	SHA_CTX c;
+	memset(block, with, sizeof(block));
 	for (int i = 0; i < AUTH_KEY; i++)
-		pad[i] ^= key[i];
-	SHA1_Init(&h->inner);
-	SHA1_Update(&h->inner, pad, sizeof(pad));
-	for (size_t i = 0; i < sizeof(pad); i++)
-		pad[i] ^= 0x36 ^ 0x5c;
-	SHA1_Init(&h->outer);
-	SHA1_Update(&h->outer, pad, sizeof(pad));
-	OPENSSL_cleanse(pad, sizeof(pad));
+		block[i] ^= key[i];
+	SHA1_Init(&c);
+	SHA1_Update(&c, block, sizeof(block));
+	out[0] = c.h0, out[1] = c.h1, out[2] = c.h2, out[3] = c.h3, out[4] = c.h4;
+	OPENSSL_cleanse(block, sizeof(block));
+	OPENSSL_cleanse(&c, sizeof(c));
+}
+
+static void pad_begin(SHA_CTX *c, const uint32_t at[5])
+{
+	*c = (SHA_CTX){.h0 = at[0], .h1 = at[1], .h2 = at[2], .h3 = at[3], .h4 = at[4], .Nl = 8 * SHA_CBLOCK};
 }
 
 static bool half_init(struct half *h, const struct suite *k, const uint8_t *master, uint8_t label)
@@ -151,10 +163,14 @@ static bool half_init(struct half *h, const struct suite *k, const uint8_t *mast
 	bool is_good = derive(k, master, label, key, k->key) &&
 	               derive(k, master, (uint8_t)(label + 1), auth, sizeof(auth)) &&
 	               derive(k, master, (uint8_t)(label + 2), h->salt, k->salt);
-	h->cipher = is_good ? EVP_CIPHER_CTX_new() : NULL;
-	is_good = h->cipher && EVP_CipherInit_ex(h->cipher, cipher_of(k, false), NULL, key, NULL, 1) == 1;
-	if (is_good)
-		pads_make(h, auth);
+	if (is_good && k->is_aead) {
+		h->aead = EVP_CIPHER_CTX_new();
+		is_good = h->aead && EVP_CipherInit_ex(h->aead, cipher_of(k, false), NULL, key, NULL, 1) == 1;
+	} else if (is_good) {
+		memcpy(h->key, key, k->key);
+	}
+	pad_make(h->inner, auth, 0x36);
+	pad_make(h->outer, auth, 0x5c);
 	OPENSSL_cleanse(key, sizeof(key));
 	OPENSSL_cleanse(auth, sizeof(auth));
 	return is_good;
@@ -180,10 +196,18 @@ void srtp_free(struct srtp *c)
 {
 	if (!c)
 		return;
-	EVP_CIPHER_CTX_free(c->rtp.cipher);
-	EVP_CIPHER_CTX_free(c->rtcp.cipher);
+	if (suites[c->suite].is_aead) {
+		EVP_CIPHER_CTX_free(c->rtp.aead);
+		EVP_CIPHER_CTX_free(c->rtcp.aead);
+	}
 	OPENSSL_cleanse(c, sizeof(*c));
 	mem_free(c);
+}
+
+void srtp_fetch(const struct srtp *c)
+{
+	for (size_t at = 0; at < offsetof(struct srtp, sources[1]); at += 64)
+		__builtin_prefetch((const char *)c + at, 1);
 }
 
 void srtp_keys_of_dtls(enum srtp_suite s, const uint8_t *exported, uint8_t *client, uint8_t *server)
@@ -274,6 +298,47 @@ static size_t header_bytes(const uint8_t *p, size_t n)
 	return h <= n ? h : 0;
 }
 
+/* ---- the counter-mode ciphers of this thread, which take on the key of each packet ---- */
+
+static _Thread_local struct ciphers {
+	EVP_CIPHER_CTX *of_128, *of_256;
+} ciphers;
+static pthread_key_t ciphers_key;
+static pthread_once_t ciphers_once = PTHREAD_ONCE_INIT;
+static bool has_ciphers_key;
+
+static void ciphers_free(void *p)
+{
+	struct ciphers *c = p;
+	EVP_CIPHER_CTX_free(c->of_128); /* wipes the last key */
+	EVP_CIPHER_CTX_free(c->of_256);
+}
+
+static void ciphers_init(void)
+{
+	has_ciphers_key = !pthread_key_create(&ciphers_key, ciphers_free);
+}
+
+static EVP_CIPHER_CTX *cipher_new(const struct suite *k)
+{
+	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+	(void)pthread_once(&ciphers_once, ciphers_init);
+	if (c && has_ciphers_key && !pthread_setspecific(ciphers_key, &ciphers) &&
+	    EVP_CipherInit_ex(c, cipher_of(k, true), NULL, NULL, NULL, 1) == 1)
+		return c;
+	EVP_CIPHER_CTX_free(c);
+	return NULL;
+}
+
+/* NULL: out of memory. */
+static EVP_CIPHER_CTX *cipher_of_thread(const struct suite *k)
+{
+	EVP_CIPHER_CTX **c = k->key == 16 ? &ciphers.of_128 : &ciphers.of_256;
+	return *c ? *c : (*c = cipher_new(k));
+}
+
+/* ---- transforms ---- */
+
 static void cm_iv(const struct half *h, uint32_t ssrc, uint64_t index, uint8_t iv[IV_MAX])
 {
 	memset(iv, 0, IV_MAX);
@@ -284,24 +349,26 @@ static void cm_iv(const struct half *h, uint32_t ssrc, uint64_t index, uint8_t i
 		iv[8 + i] ^= (uint8_t)(index >> (40 - 8 * i));
 }
 
-static bool cm_run(struct half *h, uint32_t ssrc, uint64_t index, uint8_t *p, size_t n)
+static bool cm_run(const struct suite *k, const struct half *h, uint32_t ssrc, uint64_t index, uint8_t *p, size_t n)
 {
 	uint8_t iv[IV_MAX];
 	int done;
+	EVP_CIPHER_CTX *c = cipher_of_thread(k);
 	cm_iv(h, ssrc, index, iv);
-	return EVP_CipherInit_ex(h->cipher, NULL, NULL, NULL, iv, 1) == 1 &&
-	       EVP_EncryptUpdate(h->cipher, p, &done, p, (int)n) == 1;
+	return c && EVP_CipherInit_ex(c, NULL, NULL, h->key, iv, 1) == 1 &&
+	       EVP_EncryptUpdate(c, p, &done, p, (int)n) == 1;
 }
 
 static void hmac(const struct half *h, const uint8_t *p, size_t n, const uint8_t *more, size_t more_n,
     uint8_t out[SHA_DIGEST_LENGTH])
 {
-	SHA_CTX c = h->inner;
+	SHA_CTX c;
 	uint8_t middle[SHA_DIGEST_LENGTH];
+	pad_begin(&c, h->inner);
 	SHA1_Update(&c, p, n);
 	SHA1_Update(&c, more, more_n);
 	SHA1_Final(middle, &c);
-	c = h->outer;
+	pad_begin(&c, h->outer);
 	SHA1_Update(&c, middle, sizeof(middle));
 	SHA1_Final(out, &c);
 }
@@ -311,18 +378,18 @@ static bool gcm_run(struct half *h, bool is_sealing, const uint8_t iv[12], const
     const uint8_t *aad2, size_t aad2_n, uint8_t *p, size_t n, uint8_t *tag)
 {
 	int done;
-	if (EVP_CipherInit_ex(h->cipher, NULL, NULL, NULL, iv, is_sealing) != 1)
+	if (EVP_CipherInit_ex(h->aead, NULL, NULL, NULL, iv, is_sealing) != 1)
 		return false;
-	if (!is_sealing && EVP_CIPHER_CTX_ctrl(h->cipher, EVP_CTRL_GCM_SET_TAG, GCM_TAG, tag) != 1)
+	if (!is_sealing && EVP_CIPHER_CTX_ctrl(h->aead, EVP_CTRL_GCM_SET_TAG, GCM_TAG, tag) != 1)
 		return false;
-	if (EVP_CipherUpdate(h->cipher, NULL, &done, aad, (int)aad_n) != 1 ||
-	    (aad2_n && EVP_CipherUpdate(h->cipher, NULL, &done, aad2, (int)aad2_n) != 1))
+	if (EVP_CipherUpdate(h->aead, NULL, &done, aad, (int)aad_n) != 1 ||
+	    (aad2_n && EVP_CipherUpdate(h->aead, NULL, &done, aad2, (int)aad2_n) != 1))
 		return false;
-	if (n && EVP_CipherUpdate(h->cipher, p, &done, p, (int)n) != 1)
+	if (n && EVP_CipherUpdate(h->aead, p, &done, p, (int)n) != 1)
 		return false;
-	if (EVP_CipherFinal_ex(h->cipher, p + n, &done) != 1)
+	if (EVP_CipherFinal_ex(h->aead, p + n, &done) != 1)
 		return false;
-	return !is_sealing || EVP_CIPHER_CTX_ctrl(h->cipher, EVP_CTRL_GCM_GET_TAG, GCM_TAG, tag) == 1;
+	return !is_sealing || EVP_CIPHER_CTX_ctrl(h->aead, EVP_CTRL_GCM_GET_TAG, GCM_TAG, tag) == 1;
 }
 
 /* RFC 7714 8.1 */
@@ -378,7 +445,7 @@ int srtp_seal(struct srtp *c, uint8_t *p, size_t n)
 		return gcm_run(&c->rtp, true, iv, p, head, NULL, 0, p + head, n - head, p + n) ? (int)(n + GCM_TAG)
 		                                                                               : ST_NOMEM;
 	}
-	if (!cm_run(&c->rtp, ssrc, index, p + head, n - head))
+	if (!cm_run(k, &c->rtp, ssrc, index, p + head, n - head))
 		return ST_NOMEM;
 	put32(roc, (uint32_t)(index >> 16));
 	hmac(&c->rtp, p, n, roc, sizeof(roc), mac);
@@ -410,7 +477,7 @@ int srtp_open(struct srtp *c, uint8_t *p, size_t n)
 		hmac(&c->rtp, p, n, roc, sizeof(roc), mac);
 		if (CRYPTO_memcmp(mac, p + n, k->tag) != 0)
 			return ST_DENIED;
-		if (!cm_run(&c->rtp, ssrc, index, p + head, n - head))
+		if (!cm_run(k, &c->rtp, ssrc, index, p + head, n - head))
 			return ST_NOMEM;
 	}
 	if (!s)
@@ -446,7 +513,7 @@ int srtp_seal_rtcp(struct srtp *c, uint8_t *p, size_t n)
 		memcpy(p + n + GCM_TAG, e_index, sizeof(e_index));
 		return (int)(n + GCM_TAG + INDEX_BYTES);
 	}
-	if (!cm_run(&c->rtcp, ssrc, index, p + RTCP_HEADER, n - RTCP_HEADER))
+	if (!cm_run(k, &c->rtcp, ssrc, index, p + RTCP_HEADER, n - RTCP_HEADER))
 		return ST_NOMEM;
 	memcpy(p + n, e_index, sizeof(e_index));
 	hmac(&c->rtcp, p, n + INDEX_BYTES, NULL, 0, mac);
@@ -470,7 +537,7 @@ static int rtcp_open(struct srtp *c, uint8_t *p, size_t n, const uint8_t *e_inde
 	hmac(&c->rtcp, p, n + INDEX_BYTES, NULL, 0, mac);
 	if (CRYPTO_memcmp(mac, p + n + INDEX_BYTES, RTCP_TAG) != 0)
 		return ST_DENIED;
-	return cm_run(&c->rtcp, ssrc, index, p + RTCP_HEADER, n - RTCP_HEADER) ? ST_OK : ST_NOMEM;
+	return cm_run(k, &c->rtcp, ssrc, index, p + RTCP_HEADER, n - RTCP_HEADER) ? ST_OK : ST_NOMEM;
 }
 
 int srtp_open_rtcp(struct srtp *c, uint8_t *p, size_t n)

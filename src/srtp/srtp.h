@@ -1,6 +1,6 @@
 /* Secure RTP and RTCP (RFC 3711, 6188, 7714) as transforms of whole packets in memory, on OpenSSL's primitives: no
  * sockets, no clock. A context is one direction under one master key; it belongs to one thread at a time. Nothing
- * allocates after srtp_new. */
+ * allocates after srtp_new, but a thread's first packet (its cipher, which goes with the thread). */
 #pragma once
 #include "base/role.h"
 #include "base/status.h"
@@ -46,6 +46,9 @@ ANY int srtp_seal_rtcp(struct srtp *c, uint8_t *p, size_t n);
  * packet that is refused. */
 ANY int srtp_open(struct srtp *c, uint8_t *p, size_t n);
 ANY int srtp_open_rtcp(struct srtp *c, uint8_t *p, size_t n);
+
+/* A packet of c will come soon: what it needs is asked for from memory. Changes nothing. */
+ANY void srtp_fetch(const struct srtp *c);
 
 /* The keys that DTLS exports (RFC 5764 4.2): of the client and of the server, each master key and salt in one, as
  * srtp_new takes them. exported: 2 * srtp_key_bytes(s). */

@@ -87,7 +87,7 @@ void comfort_plan(struct rt_stream *s)
 {
 	struct rt_comfort *c = s->comfort;
 	bool is_dtx = c && c->conf.sends && s->f->cn_pt >= 0 && c->ops == s->coders.enc.ops;
-	s->f->dtx = is_dtx ? c : NULL;
+	s->f->has_dtx = is_dtx;
 	if (c && s->coders.dec.ops && (c->is_noise || fills(s)))
 		tick_need(s, TICK_COMFORT);
 	else
@@ -187,7 +187,7 @@ void comfort_tick(struct rt_stream *s)
 
 ON_MEDIA static void noise_tell(struct rt_flow *f, uint32_t ts, const int16_t *pcm, size_t n)
 {
-	struct rt_comfort *c = f->dtx;
+	struct rt_comfort *c = f->s->comfort;
 	uint8_t p[RTP_HEADER_BYTES + CN_PAYLOAD_MAX + RT_CRYPT_TAIL];
 	struct cn_params now;
 	cn_measure(pcm, n, TELL_ORDER, &now);
@@ -204,7 +204,7 @@ ON_MEDIA static void noise_tell(struct rt_flow *f, uint32_t ts, const int16_t *p
 
 bool comfort_withholds(struct rt_flow *f, uint32_t ts, const uint8_t *payload, size_t n)
 {
-	struct rt_comfort *c = f->dtx;
+	struct rt_comfort *c = f->s->comfort;
 	int16_t *pcm = f->s->t->sent_pcm;
 	int got = codec_decode(&c->dec, payload, n, pcm, RT_FRAME_MAX_SAMPLES);
 	if (got <= 0)

@@ -39,6 +39,13 @@ static int dtls_unprotect(struct rt_crypt *c, bool is_rtcp, uint8_t *p, size_t n
 	return k ? k->ops->unprotect(k, is_rtcp, p, n) : ST_DENIED;
 }
 
+static void dtls_fetch(const struct rt_crypt *c, bool is_out)
+{
+	const struct rt_crypt *k = ((const struct crypt_dtls *)c)->keys;
+	if (k && k->ops->fetch)
+		k->ops->fetch(k, is_out);
+}
+
 /* A record: the length, then the bytes up to the next word. */
 static size_t record_bytes(size_t n)
 {
@@ -101,6 +108,7 @@ static void dtls_free_crypt(struct rt_crypt *c)
 static const struct rt_crypt_ops dtls_ops = {.name = "dtls",
     .protect = dtls_protect,
     .unprotect = dtls_unprotect,
+    .fetch = dtls_fetch,
     .packet = dtls_packet,
     .told = dtls_told,
     .follow = dtls_follow,

@@ -30,6 +30,15 @@ static int crypt_unprotect(struct rt_crypt *c, bool is_rtcp, uint8_t *p, size_t 
 	return is_rtcp ? srtp_open_rtcp(k->in, p, n) : srtp_open(k->in, p, n);
 }
 
+static void crypt_fetch(const struct rt_crypt *c, bool is_out)
+{
+	const struct crypt_srtp *k = (const struct crypt_srtp *)c;
+	const struct srtp *way = is_out ? k->out : k->in;
+	role_assert_media();
+	if (way)
+		srtp_fetch(way);
+}
+
 static void crypt_free(struct rt_crypt *c)
 {
 	struct crypt_srtp *k = (struct crypt_srtp *)c;
@@ -40,8 +49,12 @@ static void crypt_free(struct rt_crypt *c)
 
 static void crypt_follow(struct rt_crypt *c, struct rt_crypt *before);
 
-static const struct rt_crypt_ops srtp_ops = {
-    .name = "srtp", .protect = crypt_protect, .unprotect = crypt_unprotect, .follow = crypt_follow, .free = crypt_free};
+static const struct rt_crypt_ops srtp_ops = {.name = "srtp",
+    .protect = crypt_protect,
+    .unprotect = crypt_unprotect,
+    .fetch = crypt_fetch,
+    .follow = crypt_follow,
+    .free = crypt_free};
 
 static void crypt_follow(struct rt_crypt *c, struct rt_crypt *before)
 {

@@ -15,7 +15,7 @@ ON_MEDIA bool fec_wanted(struct rt_stream *s, uint16_t seq, uint16_t *out);
 ANY uint64_t fec_recovered(const struct rt_fec *c);
 ANY uint64_t fec_in_count(const struct rt_fec *c);
 
-/* f->fec: the number of a relayed packet, where it would be by the offset alone. */
+/* f->is_fec: the number of a relayed packet, where it would be by the offset alone. */
 ON_MEDIA uint16_t fec_number(struct rt_flow *f, uint16_t seq);
 ON_MEDIA void fec_anchor(struct rt_flow *f); /* the next packet is of another source */
 /* Sends a packet, whole and with its head, in RED; a byte before it is writable. Parity may follow. */

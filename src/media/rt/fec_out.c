@@ -21,12 +21,12 @@ uint64_t fec_out_count(const struct rt_fec *c)
 
 void fec_anchor(struct rt_flow *f)
 {
-	f->fec->out.is_started = false;
+	f->s->coders.fec->out.is_started = false;
 }
 
 uint16_t fec_number(struct rt_flow *f, uint16_t seq)
 {
-	struct renumber *r = &f->fec->out;
+	struct renumber *r = &f->s->coders.fec->out;
 	uint16_t by_offset = (uint16_t)(seq + f->out.seq_offset);
 	int number;
 
@@ -38,15 +38,15 @@ uint16_t fec_number(struct rt_flow *f, uint16_t seq)
 
 bool fec_number_back(const struct rt_flow *f, uint16_t seq, uint16_t *out)
 {
-	int number = renumber_back(&f->fec->out, seq);
+	int number = renumber_back(&f->s->coders.fec->out, seq);
 	*out = (uint16_t)number;
 	return number >= 0;
 }
 
 void fec_loss(struct rt_flow *f, uint8_t fraction)
 {
-	uint8_t was = f->fec->loss;
-	f->fec->loss = fraction >= was ? fraction : (uint8_t)((3u * was + fraction) / 4);
+	uint8_t was = f->s->coders.fec->loss;
+	f->s->coders.fec->loss = fraction >= was ? fraction : (uint8_t)((3u * was + fraction) / 4);
 }
 
 static unsigned group_size(uint8_t loss)
@@ -58,7 +58,7 @@ static unsigned group_size(uint8_t loss)
 /* The packet becomes one of its group. True: the group is complete. */
 ON_MEDIA static bool protect(struct rt_thread *t, struct rt_flow *f, const uint8_t *p, size_t n)
 {
-	struct rt_fec *c = f->fec;
+	struct rt_fec *c = f->s->coders.fec;
 
 	if (!c->loss || n > sizeof(c->still)) {
 		c->maker.count = 0;
@@ -81,7 +81,7 @@ ON_MEDIA static bool protect(struct rt_thread *t, struct rt_flow *f, const uint8
 
 ON_MEDIA static void parity_send(struct rt_thread *t, struct rt_flow *f)
 {
-	struct rt_fec *c = f->fec;
+	struct rt_fec *c = f->s->coders.fec;
 	int n = ulpfec_take(&c->maker, c->packet + RTP_HEADER_BYTES + 1, FEC_PARITY_MAX);
 
 	if (n <= 0)

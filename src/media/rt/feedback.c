@@ -86,7 +86,7 @@ static bool number_of(uint16_t seq, uint16_t *out, void *arg)
 	uint16_t number = (uint16_t)(seq - s->f->out.seq_offset);
 
 	role_assert_media();
-	if (s->f->fec && !fec_number_back(s->f, seq, &number))
+	if (s->f->is_fec && !fec_number_back(s->f, seq, &number))
 		return false;
 	*out = number;
 	return !s->peer->coders.fec || fec_wanted(s->peer, number, out);
@@ -112,7 +112,7 @@ void feedback_in(struct rt_stream *s, const struct rtcp_item *it)
 		return;
 	struct rtcp_fb_way w = {
 	    .sender = peer->f->out.ssrc, .near = o->ssrc, .far = peer->seq.ssrc, .seq_offset = o->seq_offset};
-	if (s->f->fec || peer->coders.fec)
+	if (s->f->is_fec || peer->coders.fec)
 		w.number = number_of, w.arg = s;
 	size_t at = head_write(peer, p, 128);
 	int n = rtcp_fb_pass(it, &w, p + at, RTCP_FB_BYTES_MAX);

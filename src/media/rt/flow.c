@@ -8,11 +8,21 @@
 
 #include <string.h>
 
+static inline __attribute__((always_inline)) void crypt_fetch(const struct rt_flow *f, bool is_out)
+{
+	if (f->crypt && f->crypt->ops->fetch)
+		f->crypt->ops->fetch(f->crypt, is_out);
+}
+
 bool flow_readable(struct rt_thread *t, struct rt_flow *f)
 {
 	uint8_t *p = t->packet + RT_PACKET_ROOM;
+	const struct rt_flow *to = f->to == FLOW_NONE ? f : &t->flows[f->to];
 	struct addr from;
 	ssize_t n;
+	/* keys come from memory while the kernel works, those of the way out while the packet is opened */
+	crypt_fetch(f, false);
+	__builtin_prefetch(to->crypt);
 	if (f->is_connected) {
 		n = recv(f->fd, p, RT_PACKET_MAX + 1, 0);
 	} else {
@@ -30,6 +40,8 @@ bool flow_readable(struct rt_thread *t, struct rt_flow *f)
 	}
 	if (f->kernel)
 		kernel_pull(f);
+	if (to != f)
+		crypt_fetch(to, true);
 	flow_rtp_in(t, f, p, (size_t)n, f->is_connected ? NULL : &from);
 	if (f->kernel)
 		kernel_push(f);
@@ -85,7 +97,7 @@ void flow_send_own(struct rt_flow *f, uint8_t pt, bool has_marker, uint32_t ts, 
 	struct rt_thread *t = f->s->t;
 	struct rt_out *o = &f->out;
 	uint8_t *p = payload - RTP_HEADER_BYTES;
-	if (f->dtx && pt == f->send_pt && comfort_withholds(f, ts, payload, n))
+	if (f->has_dtx && pt == f->send_pt && comfort_withholds(f, ts, payload, n))
 		return;
 	if (f->s->peer && f->s->peer->f->kernel)
 		kernel_take_back(f->s->peer->f);
@@ -95,7 +107,7 @@ void flow_send_own(struct rt_flow *f, uint8_t pt, bool has_marker, uint32_t ts, 
 		record_tap_sent(f->s, ts, payload, n);
 	rtp_write_header(p, has_marker, pt, seq, ts, o->ssrc);
 	out_advance(t, o, seq, ts);
-	if (f->red && pt == f->send_pt && red_out(t, f, has_marker, seq, ts, payload, n))
+	if (f->is_red && pt == f->send_pt && red_out(t, f, has_marker, seq, ts, payload, n))
 		return;
 	flow_put(t, f, p, n + RTP_HEADER_BYTES);
 }
@@ -118,7 +130,7 @@ void flow_forward(struct rt_thread *t, struct rt_flow *f, struct pkt *k, uint8_t
 		o->ts_offset = flow_ts_now(f) - k->ts;
 		o->src_ssrc = k->ssrc, o->src_seq = o->anchor_seq = k->seq;
 		o->is_anchored = true;
-		if (f->fec)
+		if (f->is_fec)
 			fec_anchor(f);
 		if (f->is_passed && f->s->peer)
 			key_frame_ask(f->s->peer);
@@ -128,9 +140,9 @@ void flow_forward(struct rt_thread *t, struct rt_flow *f, struct pkt *k, uint8_t
 		return; /* older than the anchor: its number was used by the source before */
 	}
 	uint8_t *p = k->payload - k->ext_bytes - RTP_HEADER_BYTES;
-	uint16_t seq = f->fec ? fec_number(f, k->seq) : (uint16_t)(k->seq + o->seq_offset);
+	uint16_t seq = f->is_fec ? fec_number(f, k->seq) : (uint16_t)(k->seq + o->seq_offset);
 	uint32_t ts = k->ts + o->ts_offset;
-	if (f->dtx && pt == f->send_pt && comfort_withholds(f, ts, k->payload, k->n)) {
+	if (f->has_dtx && pt == f->send_pt && comfort_withholds(f, ts, k->payload, k->n)) {
 		o->is_anchored = false; /* what comes after goes on from what was sent */
 		return;
 	}
@@ -143,9 +155,9 @@ void flow_forward(struct rt_thread *t, struct rt_flow *f, struct pkt *k, uint8_t
 		out_advance(t, o, seq, ts);
 		o->src_seq = k->seq;
 	}
-	if (f->red && pt == f->send_pt && red_out(t, f, k->has_marker, seq, ts, k->payload, k->n))
+	if (f->is_red && pt == f->send_pt && red_out(t, f, k->has_marker, seq, ts, k->payload, k->n))
 		return;
-	if (f->fec)
+	if (f->is_fec)
 		fec_send(t, f, p, k->n + k->ext_bytes + RTP_HEADER_BYTES);
 	else
 		flow_put(t, f, p, k->n + k->ext_bytes + RTP_HEADER_BYTES);
@@ -349,7 +361,7 @@ void flow_rtp_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, c
 	    .seq = pk.seq,
 	    .pt = pk.pt,
 	    .has_marker = pk.is_marked};
-	if (s->params.red_recv && !red_in(t, f, &k))
+	if (f->may_be_red && !red_in(t, f, &k))
 		return;
 	if (k.pt == f->recv_pt)
 		audio_in(t, f, &k);

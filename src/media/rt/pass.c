@@ -76,7 +76,7 @@ bool pass_red_whole(struct rt_thread *t, struct rt_flow *f, struct pkt *k)
 	const struct rt_flow *to = f->to == FLOW_NONE ? NULL : &t->flows[f->to];
 
 	if (!to || f->how != HOW_DIRECT || !to->s->params.red_send || f->is_read_tapped || to->is_write_tapped ||
-	    to->dtx || f->jitter_pt >= 0 || f->s->member || red_parse(k->payload, k->n, &r) ||
+	    to->has_dtx || f->jitter_pt >= 0 || f->s->member || red_parse(k->payload, k->n, &r) ||
 	    !red_map(k->payload, &r, f->s->params.recv.pt, to->send_pt))
 		return false;
 	f->in_media++;

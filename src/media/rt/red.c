@@ -139,7 +139,7 @@ void rt_red_free(struct rt_red *r)
 bool red_out(
     struct rt_thread *t, struct rt_flow *f, bool has_marker, uint16_t seq, uint32_t ts, const uint8_t *p, size_t n)
 {
-	struct rt_red *r = f->red;
+	struct rt_red *r = f->s->coders.red;
 	struct red_block old = {.pt = (uint8_t)f->send_pt, .ts_offset = ts - r->ts, .p = r->last, .n = r->n};
 	bool has_old = r->n && (uint16_t)(r->seq + 1) == seq && old.ts_offset && old.ts_offset <= RED_OFFSET_MAX &&
 	               RED_HEADS_BYTES + r->n + n <= WHOLE_MAX;

@@ -82,6 +82,8 @@ struct rt_crypt_ops {
 	void (*packet)(struct rt_crypt *c, struct rt_stream *s, const struct addr *from, const uint8_t *p, size_t n);
 	/* A message of control's (RT_C_CRYPT_TELL), borrowed; may be NULL: dropped. */
 	void (*told)(struct rt_crypt *c, struct rt_stream *s, const struct rt_told *told);
+	/* One will be protected, or unprotected, soon: what that needs is fetched from memory. May be NULL. */
+	void (*fetch)(const struct rt_crypt *c, bool is_out);
 	/* It takes the place of before, which is freed next; may be NULL. */
 	void (*follow)(struct rt_crypt *c, struct rt_crypt *before);
 	void (*free)(struct rt_crypt *c);

@@ -75,8 +75,11 @@ struct rt_flow {
 	bool may_relay;         /* direction, mute, plays and digits let relayed packets out */
 	bool may_send;          /* direction and mute let own packets out, and there is an address */
 	bool is_read_tapped, is_write_tapped;
-	bool is_passed; /* video, text, or raw: pass.c */
-	bool is_riding; /* on another stream's socket: bundle.c */
+	bool is_passed;      /* video, text, or raw: pass.c */
+	bool is_riding;      /* on another stream's socket: bundle.c */
+	bool may_be_red;     /* what comes may be RED: red.c */
+	bool is_red, is_fec; /* what goes is: each packet with the one before; in RED, with parity (fec_out.c) */
+	bool has_dtx;        /* silence is not sent: comfort.c */
 	int16_t recv_pt, recv_dtmf_pt, cn_pt;
 	int16_t jitter_pt; /* in place of recv_pt, where it goes through the jitter buffer; else -1 */
 	int16_t send_pt, send_dtmf_pt;
@@ -84,14 +87,12 @@ struct rt_flow {
 	uint16_t send_frame_ticks; /* RTP clock ticks of one frame */
 	int64_t last_in_us, rate_since_us;
 	uint32_t rate_count;
-	uint64_t in_packets, in_bytes, in_media, in_skipped, in_dropped;
+	uint64_t in_packets, in_bytes, in_media, in_skipped;
 	struct rt_out out;
 	struct kernel_row *kernel; /* the kernel relays what comes (kernel.c); else NULL */
 	int64_t kernel_after_us;   /* not handed to it before */
-	struct rt_comfort *dtx;    /* silence is not sent; NULL: it is */
-	struct rt_red *red;        /* packets carry the one before; NULL: they do not */
-	struct rt_fec *fec;        /* packets go in RED, with parity; NULL: they do not */
 };
+_Static_assert(sizeof(struct rt_flow) % 64 == 0, "a row's lines are its own: it is fetched as such");
 
 enum tick_need {
 	TICK_PLAY = 1,
@@ -182,24 +183,33 @@ struct rt_rtcp {
 };
 
 struct rt_stream {
+	/* What every packet looks at besides the row, together: nobody has touched it for 20 ms (flow_fetch). */
 	struct rt_flow *f; /* its row, or &parked */
-	struct rt_flow parked;
 	struct rt_thread *t;
+	const struct rt_finder *finder;
+	struct rt_capture *capture; /* who wants copies of its packets; NULL: nobody */
+	struct rt_stream *rider;    /* the first of those it carries (bundle.c) */
+	struct rt_comfort *comfort; /* NULL: silence is what comes or does not */
+	struct rt_member *member;   /* of the room it is in */
+	bool has_params;
+	bool is_read_muted, is_write_muted;
+	bool is_drain_due;     /* just connected: the socket's buffer may hold strangers' packets */
+	struct rtp_source seq; /* RFC 3550 appendix A; of the current SSRC */
+	struct telev_rx dtmf_in;
+
+	struct rt_flow parked;
 	void *owner;
 	int rtcp_fd; /* -1: RTCP goes with RTP */
 	uint32_t slot;
 
 	struct media_params params;
 	struct rt_coders coders; /* of the parameters' codecs */
-	bool has_params;
-	bool is_read_muted, is_write_muted;
 	bool is_moving;
 	struct lnode leaving;
 	struct rt_thread *leaving_to;
 
-	const struct rt_finder *finder, *first_finder /* what it was opened with */;
-	struct rt_source source; /* rt_finder_learn's, as all to remote_rtp */
-	bool is_drain_due;       /* just connected: the socket's buffer may hold strangers' packets */
+	const struct rt_finder *first_finder; /* what it was opened with */
+	struct rt_source source;              /* rt_finder_learn's, as all to remote_rtp */
 	bool is_filtered;
 	unsigned wrong_run;                  /* packets of strangers since the rule or the socket changed */
 	struct addr remote_rtp, remote_rtcp; /* where we send */
@@ -207,14 +217,11 @@ struct rt_stream {
 	bool is_turned;                      /* what goes to remote_rtp goes by it */
 	bool is_by_turn;                     /* the packet that is walked came by it */
 
-	struct rt_stream *rider; /* the first of those it carries (bundle.c) */
 	struct rt_stream *carrier, *next_rider;
-	struct rt_capture *capture; /* who wants copies of its packets; NULL: nobody */
-	struct rt_stream *peer;     /* who gets what we receive; itself for echo */
-	struct rt_xcode *xcode;     /* towards peer */
+	struct rt_stream *peer; /* who gets what we receive; itself for echo */
+	struct rt_xcode *xcode; /* towards peer */
 	struct rt_delay *delay;
-	struct rt_jitter *jitter;   /* NULL: nobody asked for a jitter buffer */
-	struct rt_comfort *comfort; /* NULL: silence is what comes or does not */
+	struct rt_jitter *jitter; /* NULL: nobody asked for a jitter buffer */
 
 	struct lnode tick;
 	unsigned tick_needs;
@@ -225,17 +232,14 @@ struct rt_stream {
 	struct rt_tap *taps;
 	struct rt_pcm *pcm;             /* while there are taps */
 	struct rt_tap *listening;       /* the spy whose listener it is */
-	struct rt_member *member;       /* of the room it is in */
 	bool is_pcm_ready;              /* the lanes fit the codecs */
 	bool is_changed[2];             /* a tap changes the side */
 	uint32_t made_ts, made_ts_next; /* of the frame of samples sent last, and the one after it */
 	bool was_made;
 	struct rt_dtmf_out dtmf_out;
-	struct telev_rx dtmf_in;
 	unsigned digit_flags;   /* enum rt_digit_flag */
 	bool has_relayed_event; /* relayed_event_ts is of an event of which packets were relayed */
 	uint32_t relayed_event_ts;
-	struct rtp_source seq; /* RFC 3550 appendix A; of the current SSRC */
 	struct rt_red_in red_in;
 	uint64_t lost_before; /* by earlier SSRCs */
 	struct rt_rtcp rtcp;
@@ -371,7 +375,7 @@ ON_MEDIA bool pass_red_whole(struct rt_thread *t, struct rt_flow *f, struct pkt 
 /* red.c: of audio. Any packet, where the far side agreed to RED. False: nothing is left to do. Else k may be the newest
  * block of what came. */
 ON_MEDIA bool red_in(struct rt_thread *t, struct rt_flow *f, struct pkt *k);
-/* f->red: sends the payload with the one before. False: it is sent alone. */
+/* f->is_red: sends the payload with the one before. False: it is sent alone. */
 ON_MEDIA bool red_out(
     struct rt_thread *t, struct rt_flow *f, bool has_marker, uint16_t seq, uint32_t ts, const uint8_t *p, size_t n);
 /* feedback.c: RTCP feedback between the legs of a video relay */
@@ -467,7 +471,8 @@ ANY bool comfort_is_busy(const struct rt_stream *s);                  /* it make
 ON_MEDIA bool comfort_in(struct rt_stream *s, const struct pkt *k);   /* a packet of it; false: it is none */
 ON_MEDIA void comfort_heard(struct rt_stream *s);                     /* s->comfort: the phone speaks again */
 ON_MEDIA void comfort_tick(struct rt_stream *s);
-/* f->dtx, what is about to be sent: true, it is silence and is not sent; comfort noise may have gone in its place. */
+/* f->has_dtx, what is about to be sent: true, it is silence and is not sent; comfort noise may have gone in its place.
+ */
 ON_MEDIA bool comfort_withholds(struct rt_flow *f, uint32_t ts, const uint8_t *payload, size_t n);
 
 /* plug.c: plug-ins come and go, packets that are not RTP find theirs */

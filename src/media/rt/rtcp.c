@@ -18,7 +18,7 @@ ON_MEDIA static void blocks_in(struct rt_stream *s, const struct rtcp_item *it)
 			continue;
 		uint32_t us = rtcp_round_trip_us(&b, rtcp_ntp_mid(rtcp_ntp(clock_wall_us())));
 		s->rtcp.far_lost = b.lost, s->rtcp.far_jitter = b.jitter;
-		if (s->f->fec)
+		if (s->f->is_fec)
 			fec_loss(s->f, b.fraction_lost);
 		if (!us || us > ROUND_TRIP_MAX_US)
 			continue;

@@ -144,8 +144,9 @@ void stream_plan(struct rt_stream *s)
 	}
 	if (f->how == HOW_NONE || !f->may_take)
 		unanchor(s, was_to), unanchor(s, f->to);
-	f->red = p->red_send && !f->is_passed ? s->coders.red : NULL;
-	f->fec = p->fec_send && f->is_passed ? s->coders.fec : NULL;
+	f->may_be_red = p->red_recv;
+	f->is_red = p->red_send && !f->is_passed && s->coders.red;
+	f->is_fec = p->fec_send && f->is_passed && s->coders.fec;
 	comfort_plan(s);
 	jitter_plan(s);
 	if (s->rider)
