@@ -13,7 +13,10 @@
 
 enum { FRAME_US = 20000, PAYLOAD = 160, PACKET = 12 + PAYLOAD, BATCH = 64, MAGIC = 0x7a4d5e11 };
 enum {
-	OPENED = 16 /* of so many encrypted calls one is opened, for the delay: the load is not to be the slower side */
+	OPENED =
+	    16, /* of so many encrypted calls one is opened, for the delay: the load is not to be the slower side */
+	STALL_US = 5000,
+	STALLS = 64 /* the last ones: a packet is not under way for longer */
 };
 struct payload {
 	uint32_t magic, slot, side, is_measured;
@@ -35,6 +38,11 @@ static uint32_t slot_of_port[65536]; /* of the switch; in network order */
 static unsigned stream_count, turn;
 static int64_t round_us;
 static bool is_measured, was_measured;
+/* Sends in which this program itself was kept waiting: when packets of them left is not known. */
+static struct stall {
+	int64_t begin_ns, end_ns;
+} stalls[STALLS];
+static unsigned stall_count;
 
 void media_init(void)
 {
@@ -96,18 +104,31 @@ static void talk_put(uint8_t *payload)
 enum { OUT = 16 };
 static struct side_out {
 	unsigned count;
+	int64_t begin_ns; /* of the first */
 	struct mmsghdr head[OUT];
 	struct iovec part[OUT];
 	uint8_t bytes[OUT][PACKET + PHONE_TAG];
 } outs[2];
 
+static int64_t real_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME, &t);
+	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
 static void side_flush(unsigned side)
 {
 	struct side_out *o = &outs[side];
+	if (!o->count)
+		return;
 	for (unsigned done = 0; done < o->count;) {
 		int n = sendmmsg(media_fd[side], o->head + done, o->count - done, 0);
 		done += n > 0 ? (unsigned)n : 1; /* one that cannot be sent is lost, and counted so */
 	}
+	int64_t end_ns = real_ns();
+	if (end_ns - o->begin_ns > STALL_US * INT64_C(1000))
+		stalls[stall_count++ % STALLS] = (struct stall){o->begin_ns, end_ns};
 	o->count = 0;
 }
 
@@ -119,8 +140,7 @@ static void send_one(struct stream *s)
 	uint8_t *packet = o->bytes[o->count];
 	int n = PACKET;
 	uint32_t ts = htonl(s->ts), ssrc = htonl(s->ssrc);
-	struct payload p = {MAGIC, s->slot, s->side, is_measured, 0};
-	struct timespec t;
+	struct payload p = {MAGIC, s->slot, s->side, is_measured, real_ns()};
 
 	packet[0] = 0x80, packet[1] = marker, packet[2] = (uint8_t)(s->seq >> 8), packet[3] = (uint8_t)s->seq;
 	memcpy(packet + 4, &ts, 4);
@@ -128,8 +148,8 @@ static void send_one(struct stream *s)
 	memset(packet + 12, 0xff, PAYLOAD);
 	if (opt.mode == MODE_CONFERENCE)
 		talk_put(packet + 12);
-	clock_gettime(CLOCK_REALTIME, &t);
-	p.sent_ns = t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+	if (!o->count)
+		o->begin_ns = p.sent_ns;
 	if (opt.mode != MODE_CONFERENCE)
 		memcpy(packet + 12, &p, sizeof(p));
 	if (opt.has_srtp)
@@ -144,12 +164,21 @@ static void send_one(struct stream *s)
 	s->ts += 160;
 }
 
+/* Who stood still goes on from here: phones do not say at once what they had no time to say, and what a relay would do
+ * with that is not what is measured. The packets are missing in what was offered. */
+static void lag_skip(int64_t lag_us)
+{
+	if (is_measured && lag_us > media_counts.lag_max_us)
+		media_counts.lag_max_us = lag_us;
+	if (lag_us > STALL_US)
+		round_us += lag_us;
+}
+
 void media_send_due(void)
 {
+	if (media_next_due() <= now_us)
+		lag_skip(now_us - media_next_due());
 	for (int n = 0; n < 32 && media_next_due() <= now_us; n++) { /* then look who has written */
-		int64_t lag_us = now_us - media_next_due();
-		if (is_measured && lag_us > media_counts.lag_max_us)
-			media_counts.lag_max_us = lag_us;
 		send_one(&streams[turn++]);
 		if (turn == stream_count) {
 			turn = 0;
@@ -160,9 +189,21 @@ void media_send_due(void)
 	side_flush(1);
 }
 
+static bool is_stalled(int64_t sent_ns)
+{
+	for (unsigned i = 0; i < STALLS; i++)
+		if (sent_ns >= stalls[i].begin_ns && sent_ns <= stalls[i].end_ns)
+			return true;
+	return false;
+}
+
 static void timed(const struct payload *p, int64_t arrived_ns)
 {
 	int64_t us = (arrived_ns - p->sent_ns) / 1000;
+	if (us > PACKET_LATE_US && is_stalled(p->sent_ns)) {
+		media_counts.unjudged++;
+		return;
+	}
 	hist_add(&delay_hist, us);
 	media_counts.late += us > PACKET_LATE_US;
 }
