@@ -116,9 +116,10 @@ extern int media_fd[2]; /* the calling and the called side's; one socket carries
 extern uint16_t media_port[2];
 struct media_counts {
 	uint64_t sent, received, strays;
-	uint64_t late;      /* were under way for more than PACKET_LATE_US */
-	uint64_t unjudged;  /* perhaps, or they left later: the generator was kept from sending */
-	int64_t lag_max_us; /* how late we were ourselves with a packet */
+	uint64_t late;         /* were under way for more than PACKET_LATE_US */
+	uint64_t late_seconds; /* seconds with such packets: one bad moment of the machine, or many */
+	uint64_t unjudged;     /* perhaps, or they left later: the generator was kept from sending */
+	int64_t lag_max_us;    /* how late we were ourselves with a packet */
 };
 extern struct media_counts media_counts; /* of the measured packets */
 void media_init(void);

@@ -327,11 +327,11 @@ static void report(const struct window *a, const struct window *b)
 	if (opt.mode >= MODE_MEDIA)
 		printf("\"media_sent\": %lu, \"media_received\": %lu, \"media_strays\": %lu, \"delay_p50_ms\": %.3f, "
 		       "\"delay_p99_ms\": %.3f, \"delay_max_ms\": %.3f, \"media_timed\": %lu, \"media_late\": %lu, "
-		       "\"media_unjudged\": %lu, "
+		       "\"media_late_seconds\": %lu, \"media_unjudged\": %lu, "
 		       "\"lag_max_ms\": %.3f, ",
 		    media_counts.sent, media_counts.received, media_counts.strays, hist_ms(&delay_hist, .5),
 		    hist_ms(&delay_hist, .99), delay_hist.max_us / 1e3, delay_hist.count, media_counts.late,
-		    media_counts.unjudged, (double)media_counts.lag_max_us / 1e3);
+		    media_counts.late_seconds, media_counts.unjudged, (double)media_counts.lag_max_us / 1e3);
 	printf(
 	    "\"done_per_s\": %.1f, \"own_cpu\": %.3f, \"switch_cpu\": %.3f, \"switch_us_per_ok\": %.1f, \"codes\": {",
 	    wall > 0 ? done * 1e6 / wall : 0, (double)(b->own_ns - a->own_ns) / 1e3 / wall,

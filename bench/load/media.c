@@ -205,7 +205,12 @@ static void timed(const struct payload *p, int64_t arrived_ns)
 		return;
 	}
 	hist_add(&delay_hist, us);
-	media_counts.late += us > PACKET_LATE_US;
+	if (us <= PACKET_LATE_US)
+		return;
+	static int64_t late_s;
+	media_counts.late++;
+	media_counts.late_seconds += late_s != arrived_ns / 1000000000;
+	late_s = arrived_ns / 1000000000;
 }
 
 /* Whose packet it is tells the port it came from. */
