@@ -5,7 +5,7 @@ import subprocess
 import time
 
 from rowkit import OWN_CPU_MAX, Row, disturbed
-from switch import BUILD, LOAD_CORE, SWITCH_CORE, Switch, core_busy_s, cpu_of, note, pinned
+from switch import BUILD, LOAD_CORE, SWITCH_CORE, Switch, core_busy_s, core_stolen_s, cpu_of, note, pinned
 
 HELD_GOAL = 1800
 BARE_SHARE = 0.85     # or so much of what the bare loop can do
@@ -162,13 +162,18 @@ def row_steady():
             row_held()
         calls = int(STEADY_SHARE * found["held"])
     assert calls, "no number of calls was held: give one as TANDEM_BENCH_CALLS"
+    stolen = [core_stolen_s(SWITCH_CORE)]
     s = HeldSwitch().start()
     try:
         r = s.load("media", calls=calls, rate=SET_UP_PER_S, seconds=seconds)
         s.settle()
     finally:
         s.end()
+    stolen.append(core_stolen_s(SWITCH_CORE))
     bare = bare_run(calls, seconds)
+    stolen.append(core_stolen_s(SWITCH_CORE))
+    for result, begin, end in zip((r, bare), stolen, stolen[1:]):
+        result["stolen_ms"] = 1000 * (end - begin)
     r["calls"] = calls
     tell_media("switch", r)
     tell_media("bare loop", bare)
@@ -176,7 +181,7 @@ def row_steady():
     def said(r):
         return (f"{r['media_sent'] - r['media_received']} lost, {r['media_late']} late of {r['media_sent']:,}, within {r['media_late_seconds']} s (p99 {r['delay_p99_ms']:.2f}, at most {r['delay_max_ms']:.1f} ms; "
                 f"not known of {r['media_unjudged']}, which the generator was kept from sending; it was behind by {r['lag_max_ms']:.1f} ms at most; "
-                f"core {100 * r['switch_cpu']:.0f} %, generator {100 * r['own_cpu']:.0f} %)" + disturbed([r]))
+                f"core {100 * r['switch_cpu']:.0f} %, generator {100 * r['own_cpu']:.0f} %; the hypervisor took {r['stolen_ms']:.0f} ms)" + disturbed([r]))
     return {"key": "steady", "what": f"{seconds} s of {calls:,} bridged PCMU calls: frames lost, and over {LATE_MS} ms late",
             "value": f"{said(r)}; the bare loop afterwards: {said(bare)}", "goal": "0",
             "met": r["failed"] == 0 and offered(r) > 0.98 and r["media_sent"] == r["media_received"] and r["media_late"] == 0, "data": {"switch": r, "bare": bare}}

@@ -33,10 +33,19 @@ def pinned(core, call):
         os.sched_setaffinity(0, before)
 
 
+def core_s(core, *fields):
+    line = re.search(rf"^cpu{core} (.*)$", Path("/proc/stat").read_text(), re.M).group(1).split()
+    return sum(int(line[i]) for i in fields) / os.sysconf("SC_CLK_TCK")
+
+
 def core_busy_s(core):
     """Seconds a core has worked, the hypervisor's theft included."""
-    line = re.search(rf"^cpu{core} (.*)$", Path("/proc/stat").read_text(), re.M).group(1).split()
-    return sum(int(line[i]) for i in (0, 1, 2, 5, 6, 7)) / os.sysconf("SC_CLK_TCK")
+    return core_s(core, 0, 1, 2, 5, 6, 7)
+
+
+def core_stolen_s(core):
+    """Seconds in which the hypervisor let a core not run that had work."""
+    return core_s(core, 7)
 
 
 def cpu_of(pid):
