@@ -2,7 +2,9 @@
 import re
 
 import pytest
+import tandem as t
 from calls import arrives, ended, extension, uuid_of, write_extensions
+from stall import Gate
 from wire import sdp
 
 pytestmark = pytest.mark.leaks
@@ -10,7 +12,6 @@ pytestmark = pytest.mark.leaks
 
 @pytest.fixture(scope="module")
 def sw(tmp_path_factory):
-    import tandem as t
     s = t.Tandem(tmp_path_factory.mktemp("bypass") / "instance")
     extensions = [
         extension("7201", "set bypass_media=true", "bridge user/1001"),
@@ -137,6 +138,31 @@ def test_after_the_bridge(sw, pair):
     esl.wait_event("PLAYBACK_STOP")
     esl.close()
     assert arrives(b, a)
+
+
+def test_an_application_comes_at_once(tmp_path, phone_of):
+    """The media thread has not closed the streams yet that are not needed any more: the application waits for that, and has media."""
+    sw = t.Tandem(tmp_path / "instance")
+    write_extensions(sw, [extension("7202", "set bypass_media_after_bridge=true", "bridge user/1001")])
+    with Gate(sw, tmp_path, "stall_media.c") as gate:
+        sw.start()
+        a, b = phone_of(sw, "1000"), phone_of(sw, "1001")
+        call(a, b, "7202")
+        reinvited(a, b.rtp_port)
+        gate.shut()
+        reinvited(b, a.rtp_port)
+        esl = sw.esl()
+        esl.subscribe("PLAYBACK_STOP")
+        assert sw.api(f"uuid_broadcast {uuid_of(sw, a.user)} playback::tone_stream://%(300,0,440) aleg")[0] == "+"
+        assert sw.api("status")
+        gate.open()
+        reinvited(a, None)
+        reinvited(b, None)
+        esl.wait_event("PLAYBACK_STOP")
+        esl.close()
+        a.bye()
+        sw.wait_calls(0)
+        sw.stop()
 
 
 def test_refused_call_goes_on_alone(sw, pair):

@@ -311,11 +311,28 @@ static ON_CTL void come_step(struct leg *leg, int code, struct sv sdp)
 	leg_wake(leg);
 }
 
+static ON_CTL bool is_settling_one(const struct leg *leg)
+{
+	return sound_of(leg)->media->is_closing || sound_of(leg)->media->bypass == BYPASS_GOING;
+}
+
+/* It has hardly gone: the streams there were are closing yet (a media thread says when), or one side is still to be
+ * told. */
+static ON_CTL bool is_settling(const struct leg *leg)
+{
+	const struct leg *peer = bypassed_peer(leg);
+	return leg_media_is_bypassed(leg) && (is_settling_one(leg) || (peer && is_settling_one(peer)));
+}
+
 int leg_bypass_end_wait(struct leg *leg)
 {
 	enum { WAIT_US = 10000000 };
-	int st = leg_bypass_end(leg);
+	int st = ST_OK;
 
+	while (!st && is_settling(leg))
+		st = leg_wait(leg, WAIT_US);
+	if (!st)
+		st = leg_bypass_end(leg);
 	while (!st && leg_media_is_bypassed(leg))
 		st = leg_wait(leg, WAIT_US);
 	return leg_is_up(leg) ? st : ST_HANGUP;

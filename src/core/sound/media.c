@@ -88,6 +88,9 @@ static ON_CTL void report_closed(struct leg_media *m, const struct media_report 
 		return;
 	}
 	media_vars_stats(m->leg, &r->stats);
+	leg_wake(m->leg); /* bypass.c may wait for it, on either side */
+	if (m->leg->peer)
+		leg_wake(m->leg->peer);
 	leg_end_go(m->leg);
 }
 
