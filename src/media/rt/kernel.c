@@ -37,9 +37,9 @@ ON_MEDIA static bool may_hand(const struct rt_flow *f)
 	    s->params.red_recv || f->jitter_pt >= 0 || comfort_is_busy(s) || !is_plain(f))
 		return false;
 	const struct rt_flow *to = &s->t->flows[f->to];
-	return is_plain(to) && !to->has_dtx && !to->is_red && to->may_relay && !to->is_write_tapped && to->send_pt >= 0 &&
-	       to->out.was_started && to->out.is_anchored && s->seq.is_started && to->out.src_ssrc == s->seq.ssrc &&
-	       s->seq.has_transit;
+	return is_plain(to) && !to->has_dtx && !to->is_red && to->may_relay && !to->is_write_tapped &&
+	       to->send_pt >= 0 && to->out.was_started && to->out.is_anchored && s->seq.is_started &&
+	       to->out.src_ssrc == s->seq.ssrc && s->seq.has_transit;
 }
 
 void kernel_row_fill(struct kernel_row *r, const struct rt_flow *f, const struct rt_flow *to)

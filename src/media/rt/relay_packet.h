@@ -98,8 +98,7 @@ ALWAYS struct kernel_row *row_take(const struct iphdr *ip, const struct tail *t)
 	if (!r)
 		return 0;
 	(void)*(volatile __u16 *)&r->seq; /* both cold lines are waited for at once */
-	if (r->gate != KERNEL_LIVE ||
-	    __sync_val_compare_and_swap(&r->gate, KERNEL_LIVE, KERNEL_BUSY) != KERNEL_LIVE)
+	if (r->gate != KERNEL_LIVE || __sync_val_compare_and_swap(&r->gate, KERNEL_LIVE, KERNEL_BUSY) != KERNEL_LIVE)
 		return 0;
 	if (is_same(&r->key, &key))
 		return r;

@@ -40,6 +40,7 @@ static int test_filled(void)
 	struct kernel_row r;
 	memset(&r, 0xee, sizeof(r));
 	role_set(ROLE_MEDIA);
+	role_assert_media();
 	flows_make();
 	kernel_row_fill(&r, &in, &out);
 	EXPECT(r.in_ssrc == htonl(0x01020304) && r.out_ssrc == htonl(0x0a0b0c0d));
@@ -54,6 +55,7 @@ static int test_folded(void)
 {
 	struct kernel_row r = {0};
 	role_set(ROLE_MEDIA);
+	role_assert_media();
 	flows_make();
 	kernel_row_fill(&r, &in, &out);
 	r.packets = 4, r.bytes = 4 * 172, r.seq = 2, r.ts = 1640, r.last_us = 1080000, r.jitter_q4 = 16;
@@ -74,6 +76,7 @@ static int test_nothing_came(void)
 {
 	struct kernel_row r = {0};
 	role_set(ROLE_MEDIA);
+	role_assert_media();
 	flows_make();
 	kernel_row_fill(&r, &in, &out);
 	kernel_row_fold(&r, &in, &out);
@@ -153,6 +156,7 @@ static struct kernel_row row_live(void)
 	    .out_tos = 0x60,
 	    .out_ttl = 64,
 	    .key = {htonl(0xc0000201), htonl(0xc0000209), htons(4000), htons(5000)}};
+	role_assert_media();
 	flows_make();
 	kernel_row_fill(&r, &in, &out);
 	return r;
@@ -265,6 +269,7 @@ static int xdp_alone(void)
 static int test_programs(void)
 {
 	role_set(ROLE_MEDIA);
+	role_assert_media();
 	if (!object_load()) {
 		bpf_object__close(object);
 		test_skip("programs cannot be loaded into the kernel here");
