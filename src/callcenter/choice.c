@@ -143,9 +143,8 @@ struct cc_place *cc_choose(
 	struct cc_place *p = o->at[0];
 	if (p->level > max_level)
 		return NULL;
-	if (s == CC_RANDOM)
-		p = o->at[random % cc_order_behind(o, p->level, INT64_MAX)];
-	return p;
+	size_t alike = s == CC_RANDOM ? cc_order_behind(o, p->level, INT64_MAX) : 0;
+	return alike ? o->at[random % alike] : p;
 }
 
 /* ---- levels ---- */
