@@ -80,7 +80,7 @@ static ON_CTL const char *param(const char *name)
 static ON_CTL double amount_of(struct leg *leg, const char *var, const char *otherwise)
 {
 	const char *v = leg_var(leg, var);
-	char *end;
+	char *end = NULL;
 	double d = v && *v ? strtod(v, &end) : NAN;
 	return isfinite(d) && end != v ? d : *otherwise ? strtod(param(otherwise), NULL) : 0;
 }

@@ -169,8 +169,10 @@ static bool half_init(struct half *h, const struct suite *k, const uint8_t *mast
 	} else if (is_good) {
 		memcpy(h->key, key, k->key);
 	}
-	pad_make(h->inner, auth, 0x36);
-	pad_make(h->outer, auth, 0x5c);
+	if (is_good) {
+		pad_make(h->inner, auth, 0x36);
+		pad_make(h->outer, auth, 0x5c);
+	}
 	OPENSSL_cleanse(key, sizeof(key));
 	OPENSSL_cleanse(auth, sizeof(auth));
 	return is_good;

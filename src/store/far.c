@@ -251,6 +251,7 @@ static void rows_take(struct store_op *op, const struct store_rows *got)
 	struct sv cells[STORE_COLUMNS_MAX];
 	int64_t now_s = clock_wall_us() / 1000000, until;
 	size_t at = 0, columns = got->column_count;
+	bool may_be_over = t->expires && expires_index(t) < columns;
 
 	store_rows_clear(&op->rows);
 	op->rows.column_count = columns;
@@ -260,7 +261,7 @@ static void rows_take(struct store_op *op, const struct store_rows *got)
 		for (size_t i = 0; i < columns; i++)
 			if (!store_rows_next(got, &at, &cells[i]))
 				return;
-		bool is_over = t->expires && !sv_i64(cells[expires_index(t)], &until) && until > 0 && until <= now_s;
+		bool is_over = may_be_over && !sv_i64(cells[expires_index(t)], &until) && until > 0 && until <= now_s;
 		if (!row || is_over)
 			continue;
 		for (size_t i = 0; i < columns; i++)
