@@ -354,9 +354,9 @@ ON_MEDIA static void event_run(struct rt_thread *t, const struct epoll_event *ev
 ON_MEDIA static inline __attribute__((always_inline)) void event_fetch(
     const struct rt_thread *t, const struct epoll_event *next, const struct epoll_event *end)
 {
-	if (next + 1 < end)
+	if (end - next > 1)
 		lines_fetch(&t->flows[next[1].data.u64 >> 2], sizeof(struct rt_flow));
-	if (next >= end)
+	if (next == end)
 		return;
 	const struct rt_flow *f = &t->flows[next->data.u64 >> 2];
 	if (!f->s)
