@@ -79,7 +79,7 @@ void flow_put(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n)
 	                   : sendto(way->fd, p, n, MSG_DONTWAIT, &way->s->remote_rtp.sa, addr_len(&way->s->remote_rtp));
 	if (done < 0) /* no buffer, or the ICMP error of an earlier packet: lost like any datagram */
 		t->dropped++;
-	f->out.packets++;
+	f->out.packets++, t->packets_out++;
 	f->out.bytes += payload_bytes;
 }
 
@@ -274,7 +274,7 @@ static bool is_flood(struct rt_flow *f, int64_t now_us)
 ON_MEDIA static void account(struct rt_thread *t, struct rt_flow *f, const struct rtp_packet *k, size_t n)
 {
 	struct rt_stream *s = f->s;
-	f->in_packets++;
+	f->in_packets++, t->packets_in++;
 	f->in_bytes += n;
 	if (!f->last_in_us)
 		report_flag(s, PEND_FIRST);

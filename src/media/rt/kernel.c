@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { STEADY_US = 1000000, RETRY_US = 30000000, LEASE_US = 3000000, HANDOVERS_A_TURN = 64 };
+enum { STEADY_US = 1000000, RETRY_US = 30000000, LEASE_US = 3000000, HANDOVERS_A_SECOND = 256 };
 
 struct kernel kernel;
 
@@ -85,9 +85,11 @@ void kernel_pull(struct rt_flow *f)
 		was = KERNEL_LIVE; /* a packet is passing on another processor */
 		sched_yield();
 	}
-	f->s->t->kernel_packets += r->packets;
-	f->s->t->kernel_xdp_packets += r->packets - r->tc_packets;
-	kernel_row_fold(r, f, &f->s->t->flows[f->to]);
+	struct rt_thread *t = f->s->t;
+	t->packets_in += r->packets, t->packets_out += r->packets;
+	t->kernel_packets += r->packets;
+	t->kernel_xdp_packets += r->packets - r->tc_packets;
+	kernel_row_fold(r, f, &t->flows[f->to]);
 }
 
 void kernel_take_back(struct rt_flow *f)
@@ -187,7 +189,7 @@ void kernel_house(struct rt_stream *s)
 	f->kernel_after_us = t->now_us + RETRY_US;
 }
 
-void kernel_turn(struct rt_thread *t)
+void kernel_turn(struct rt_thread *t, unsigned of)
 {
-	t->kernel_budget = HANDOVERS_A_TURN;
+	t->kernel_budget = of < HANDOVERS_A_SECOND ? HANDOVERS_A_SECOND / of : 1;
 }

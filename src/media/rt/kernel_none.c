@@ -14,4 +14,4 @@ void kernel_push(struct rt_flow *f) {}
 void kernel_take_back(struct rt_flow *f) {}
 void kernel_fold(struct rt_stream *s) {}
 void kernel_house(struct rt_stream *s) {}
-void kernel_turn(struct rt_thread *t) {}
+void kernel_turn(struct rt_thread *t, unsigned of) {}

@@ -267,17 +267,16 @@ struct rt_thread {
 	uint64_t wheel_bits;
 	int64_t wheel_slot; /* the next one to run, in units of WHEEL_SLOT_US */
 	int64_t house_us;
-	unsigned house_phase;
-	struct list rooms;   /* parts with members (room.c) */
-	int64_t room_due_us; /* the first of them */
+	uint32_t house_turn, house_turns, house_rows; /* of the round that is under way */
+	struct list rooms;                            /* parts with members (room.c) */
+	int64_t room_due_us;                          /* the first of them */
 	unsigned room_phase;
 	struct list reporting, leaving;
 	bool is_quitting;
 	struct mailbox *box, *reports;
-	uint64_t dropped;
-	uint64_t gone_in, gone_out; /* of streams that left */
-	struct rt_counts counts;    /* ticks only; the rest is summed up when told */
-	uint32_t kernel_flows;      /* of its streams */
+	uint64_t packets_in, packets_out, dropped; /* of all streams it ever had */
+	struct rt_counts counts;                   /* ticks only; the rest is summed up when told */
+	uint32_t kernel_flows;                     /* of its streams */
 	uint64_t kernel_packets, kernel_xdp_packets;
 	unsigned kernel_budget; /* hand-overs left in this turn */
 	_Atomic uint64_t count_in, count_out, count_dropped, count_ticks, count_late, count_late_us, count_late_max_us;
@@ -505,7 +504,8 @@ ON_MEDIA void kernel_push(struct rt_flow *f);      /* opens it again, or takes t
 ON_MEDIA void kernel_take_back(struct rt_flow *f); /* and not again for a second */
 ON_MEDIA void kernel_fold(struct rt_stream *s);    /* what it received and sent is right */
 ON_MEDIA void kernel_house(struct rt_stream *s);   /* the same; hands over what may be */
-ON_MEDIA void kernel_turn(struct rt_thread *t);    /* a turn of housekeeping begins */
+ON_MEDIA void kernel_turn(
+    struct rt_thread *t, unsigned of); /* a turn of housekeeping begins, one of so many a second */
 
 /* rtcp.c */
 ON_MEDIA void rtcp_readable(struct rt_thread *t, struct rt_stream *s);

@@ -1,6 +1,6 @@
 /* Packets are answered when they come, everything else in its time: a media thread is one epoll loop over its streams'
  * sockets (level-triggered, one receive per wake), the command mailbox, a wheel of 2 ms slots for streams that need a
- * tick, and a look at a quarter of the streams every 250 ms. With no stream that needs a tick it sleeps until a packet
+ * tick, and a look at each stream once a second (house_run). With no stream that needs a tick it sleeps until a packet
  * comes; with no stream at all it sleeps for ever. Threads share nothing on the way of a packet; a stream that is
  * needed elsewhere is handed over whole. Order inside one turn: commands, packets, ticks, housekeeping, reports. What
  * control has put into the ring by the time a packet is there comes first, whether or not it has woken this thread
@@ -26,7 +26,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EVENT_MAX = 256, HOUSE_US = 250000, REPORT_RETRY_US = 4000, TICK_LATE_US = 10000 };
+enum { EVENT_MAX = 256, REPORT_RETRY_US = 4000, TICK_LATE_US = 10000 };
+enum { HOUSE_ROUND_US = 1000000, HOUSE_TURNS_MIN = 4, HOUSE_TURNS_MAX = 500, HOUSE_ROWS = 32 };
 enum { STALL_US = 20000, STALL_PACKET_US = 5000 }; /* a packet in so many us of a stall, at most, for each stream */
 enum { NICE = -10 }; /* a packet does not wait behind the control thread's or another program's work */
 enum event_tag { TAG_RTP, TAG_RTCP, TAG_BOX, TAG_TURN };
@@ -99,7 +100,7 @@ int thread_flow_take(struct rt_thread *t, struct rt_stream *s)
 	s->f = f, s->slot = slot, s->t = t;
 	thread_sockets_watch(s);
 	if (t->stream_count++ == 0)
-		t->house_us = t->now_us + HOUSE_US;
+		t->house_us = t->now_us + HOUSE_ROUND_US / HOUSE_TURNS_MIN, t->house_turn = t->house_turns = 0;
 	return ST_OK;
 }
 
@@ -108,7 +109,6 @@ void thread_flow_release(struct rt_thread *t, struct rt_stream *s)
 	struct rt_flow *f = s->f;
 	DCHECK(f->s == s && !s->tick_needs);
 	thread_sockets_unwatch(s);
-	t->gone_in += f->in_packets, t->gone_out += f->out.packets;
 	s->parked = *f;
 	s->f = &s->parked, s->t = NULL;
 	memset(f, 0, sizeof(*f));
@@ -250,26 +250,37 @@ static void count_store(_Atomic uint64_t *to, uint64_t value)
 	atomic_store_explicit(to, value, memory_order_relaxed);
 }
 
-ON_MEDIA static void house_run(struct rt_thread *t)
+ON_MEDIA static void counts_tell(struct rt_thread *t)
 {
-	if (!t->stream_count || t->now_us < t->house_us)
-		return;
-	t->house_us = t->now_us + HOUSE_US;
-	t->house_phase = (t->house_phase + 1) & 3;
-	kernel_turn(t);
-	for (uint32_t i = t->house_phase; i < t->flow_top; i += 4)
-		if (t->flows[i].s)
-			stream_house(t->flows[i].s);
-	uint64_t in = t->gone_in, out = t->gone_out, dropped = t->dropped;
-	for (uint32_t i = 0; i < t->flow_top; i++)
-		if (t->flows[i].s)
-			in += t->flows[i].in_packets, out += t->flows[i].out.packets;
-	count_store(&t->count_in, in), count_store(&t->count_out, out), count_store(&t->count_dropped, dropped);
+	count_store(&t->count_in, t->packets_in), count_store(&t->count_out, t->packets_out);
+	count_store(&t->count_dropped, t->dropped);
 	count_store(&t->count_ticks, t->counts.ticks), count_store(&t->count_late, t->counts.ticks_late);
 	count_store(&t->count_late_us, t->counts.tick_late_us),
 	    count_store(&t->count_late_max_us, t->counts.tick_late_max_us);
 	count_store(&t->count_kernel_packets, t->kernel_packets);
 	count_store(&t->count_kernel_xdp_packets, t->kernel_xdp_packets);
+}
+
+/* A round of a second looks at all rows. Packets wait while it does, so it goes in turns of few rows, as many as the
+ * table's size asks for: with few rows there are few turns, since each wakes the thread. */
+ON_MEDIA static void house_run(struct rt_thread *t)
+{
+	if (!t->stream_count || t->now_us < t->house_us)
+		return;
+	if (t->house_turn == t->house_turns) {
+		uint32_t turns = t->flow_top / HOUSE_ROWS;
+		t->house_turns = turns < HOUSE_TURNS_MIN   ? HOUSE_TURNS_MIN
+		                 : turns > HOUSE_TURNS_MAX ? HOUSE_TURNS_MAX
+		                                           : turns;
+		t->house_rows = (t->flow_top + t->house_turns - 1) / t->house_turns;
+		t->house_turn = 0;
+	}
+	t->house_us = t->now_us + HOUSE_ROUND_US / t->house_turns;
+	uint32_t i = t->house_turn++ * t->house_rows, end = i + t->house_rows;
+	for (kernel_turn(t, t->house_turns); i < end && i < t->flow_top; i++)
+		if (t->flows[i].s)
+			stream_house(t->flows[i].s);
+	counts_tell(t);
 }
 
 /* INT64_MAX: there is nothing to be done. */
