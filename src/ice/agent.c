@@ -153,6 +153,7 @@ static void begin_anew(struct ice_agent *a)
 	memset(a->pairs, 0, sizeof(a->pairs));
 	a->selected = NULL;
 	a->first_valid_us = 0;
+	a->is_relay_lost = false;
 	a->state = a->has_remote ? ICE_CHECKING : ICE_NEW;
 	a->patience_us = a->now_us + ICE_PATIENCE_US;
 }
@@ -267,6 +268,51 @@ bool ice_agent_is_proven(const struct ice_agent *a, const struct addr *from)
 bool ice_agent_is_relay_proven(const struct ice_agent *a, const struct addr *from)
 {
 	return is_proven(a, from, true);
+}
+
+/* ---- the relay ---- */
+
+void ice_agent_relay_set(struct ice_agent *a, ice_send_fn send_relayed)
+{
+	a->send_relayed = send_relayed;
+}
+
+static bool has_hope(const struct ice_agent *a)
+{
+	for (size_t i = 0; i < ICE_PAIRS_MAX; i++)
+		if (a->pairs[i].state == ICE_PAIR_WAITING || a->pairs[i].state == ICE_PAIR_ASKED)
+			return true;
+	return false;
+}
+
+void ice_agent_relay_lost(struct ice_agent *a, int64_t now_us)
+{
+	bool did_work = a->state == ICE_CONNECTED || a->state == ICE_COMPLETED;
+
+	a->now_us = now_us;
+	a->send_relayed = NULL;
+	if (a->is_held_relayed)
+		memset(&a->held, 0, sizeof(a->held));
+	for (size_t i = 0; i < ICE_PAIRS_MAX; i++) {
+		struct ice_pair *p = &a->pairs[i];
+		if (!p->state || !p->is_relayed)
+			continue;
+		if (a->selected == p)
+			a->selected = NULL;
+		memset(p, 0, sizeof(*p));
+	}
+	ice_select(a);
+	a->is_relay_lost = did_work && !a->selected;
+}
+
+/* It worked by the relay, and the pairs that were still asked do not work either. */
+static void run_relay_lost(struct ice_agent *a)
+{
+	if (!a->is_relay_lost)
+		return;
+	if (!a->selected && !has_hope(a))
+		a->state = ICE_LOST;
+	a->is_relay_lost = !a->selected && a->state == ICE_CHECKING;
 }
 
 /* ---- what is due ---- */
@@ -412,6 +458,7 @@ int64_t ice_agent_run(struct ice_agent *a, int64_t now_us)
 	}
 	run_consent(a);
 	run_alive(a);
+	run_relay_lost(a);
 	if (a->state == ICE_CHECKING && now_us >= a->patience_us)
 		a->state = ICE_FAILED;
 	return next_due(a);

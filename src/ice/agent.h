@@ -81,7 +81,7 @@ struct ice_agent {
 	struct ice_pair pairs[ICE_PAIRS_MAX];
 	struct ice_pair *selected;
 	struct addr held; /* after a restart: where media went, until a pair works */
-	bool is_held_relayed;
+	bool is_held_relayed, is_relay_lost;
 	int64_t now_us, pace_us, first_valid_us, patience_us, alive_us;
 	int64_t rate_since_us;
 	unsigned rate_count;
@@ -92,6 +92,11 @@ struct ice_agent {
 ANY void ice_agent_init(struct ice_agent *a, const struct ice_conf *c);
 /* New credentials of our own for a restart (section 9): checks begin anew; media goes on where it went. */
 ANY void ice_agent_restart(struct ice_agent *a, const char *ufrag, const char *pwd, int64_t now_us);
+/* There is a relay from here on: pairs with candidates that are added after it may go by it. */
+ANY void ice_agent_relay_set(struct ice_agent *a, ice_send_fn send_relayed);
+/* It is gone, and its pairs with it: another one that works is used; where there is none, all is
+ * lost as soon as none is asked any more (ice_agent_run). */
+ANY void ice_agent_relay_lost(struct ice_agent *a, int64_t now_us);
 /* The far side's credentials. ST_INVAL: not of a length allowed; ST_EXISTS: those it has. */
 ANY int ice_agent_remote_set(struct ice_agent *a, struct sv ufrag, struct sv pwd, bool is_lite, int64_t now_us);
 /* One of theirs. ST_EXISTS, ST_FULL, ST_INVAL (no usable address). */

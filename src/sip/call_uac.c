@@ -278,6 +278,11 @@ void sip_call_uac_response(struct sip_ctx *ctx, int code, const struct sip_msg *
 
 /* ---- re-INVITE and UPDATE ---- */
 
+bool sip_call_is_reachable(const struct sip_call *c)
+{
+	return c->dlg && sip_dialog_is_reachable(c->dlg);
+}
+
 static ON_CTL int send_reinvite(struct sip_call *c)
 {
 	return sip_dialog_send(c->dlg, &c->inv_ctx, "INVITE", c->retry_headers, "application/sdp", sv_of(c->retry_sdp),

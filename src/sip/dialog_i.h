@@ -97,6 +97,7 @@ ON_CTL int sip_dialog_answer(struct sip_dialog *d, struct sip_stx *tx, int code,
     const char *headers, const char *ctype, struct sv body);
 /* Sets dst when a request inside the dialog does not go where its hop says. */
 ON_CTL void sip_dialog_choose_dst(const struct sip_dialog *d, const char *hop, struct sip_dst *dst);
+ON_CTL bool sip_dialog_is_reachable(const struct sip_dialog *d); /* sip_call_is_reachable */
 /* A sip_credentials_fn with the dialog as its argument: what is known, else what the user says. */
 ON_CTL bool sip_dialog_credentials(const struct sip_challenge *ch, struct sip_credentials *out, void *arg);
 ON_CTL void sip_dialog_contact_put(struct sip_dialog *d, struct buf *out);  /* value of our Contact, with the mark */

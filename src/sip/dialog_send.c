@@ -54,6 +54,13 @@ void sip_dialog_choose_dst(const struct sip_dialog *d, const char *hop, struct s
 	}
 }
 
+bool sip_dialog_is_reachable(const struct sip_dialog *d)
+{
+	bool is_by_ws = d->transport == SIP_WS || d->transport == SIP_WSS;
+	bool is_by_conn = !d->far.route_set && (is_by_ws || (d->use_source_address && d->transport >= SIP_TLS));
+	return !is_by_conn || sip_conn_find(d->stack, (enum sip_transport)d->transport, &d->remote);
+}
+
 /* ---- a part beside, or in place of, the session description ---- */
 
 int sip_dialog_add_part(struct sip_dialog *d, const struct sip_part *part)

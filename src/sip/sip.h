@@ -346,6 +346,8 @@ ON_CTL int sip_call_set_ack_body(struct sip_call *c, struct sv sdp);
 /* Inside on_answer or on_reinvite_done, our INVITE having had no SDP: the ACK waits for sip_call_reinvite_ack, or for
  * the call's end. No other INVITE of either side is served meanwhile. */
 ON_CTL int sip_call_hold_ack(struct sip_call *c);
+/* False: its phone is reached by a connection that it opened, and that is gone. */
+ON_CTL bool sip_call_is_reachable(const struct sip_call *c);
 /* Sends it, with the answer to their offer. ST_INVAL when none waits. */
 ON_CTL int sip_call_reinvite_ack(struct sip_call *c, struct sv sdp);
 /* Confirmed calls. sdp empty = without offer. ST_BUSY while an INVITE transaction is under way in either direction. A

@@ -48,6 +48,7 @@ class Middle:
     def __init__(self, host, to):
         self.listener, self.to, self.pairs = socket.create_server((host, 0)), to, []
         self.port = self.listener.getsockname()[1]
+        self.passed = {}
         self.may_read = threading.Event()
         self.may_read.set()
         threading.Thread(target=self._run, daemon=True).start()
@@ -61,7 +62,8 @@ class Middle:
                 threading.Thread(target=self._pass, args=(a, b), daemon=True).start()
 
     def _pass(self, a, b):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), contextlib.ExitStack() as end:
+            end.callback(lambda: (self.pairs.remove((a, b)), a.close(), b.close()))
             while True:
                 self.may_read.wait()
                 for s in select.select([a, b], [], [], 0.1)[0]:
@@ -69,9 +71,14 @@ class Middle:
                     if not data:
                         return
                     (b if s is a else a).sendall(data)
+                    self.passed[a] = self.passed.get(a, 0) + len(data)
+
+    def cut_busiest(self):
+        there = max((a for a, _ in self.pairs), key=lambda a: self.passed.get(a, 0))
+        there.shutdown(socket.SHUT_RDWR)  # its thread closes the pair
 
     def cut(self):
-        for s in (self.listener, *(s for pair in self.pairs for s in pair)):
+        for s in (self.listener, *(s for pair in list(self.pairs) for s in pair)):
             with contextlib.suppress(OSError):
                 s.shutdown(socket.SHUT_RDWR)
         self.listener.close()
@@ -98,12 +105,13 @@ def sw(tmp_path_factory, networks, turn, ca):
     s = t.Tandem(tmp_path_factory.mktemp("turn") / "instance")
     far, server = networks
     other = Authority(tmp_path_factory.mktemp("other"), "other")
-    s.middle, s.stopped = (Middle(far.here, (turn.address, turn.PORT)) for _ in range(2))
+    s.middle, s.stopped, s.broken = (Middle(far.here, (turn.address, turn.PORT)) for _ in range(3))
     s.silent, s.nonsense = Silent(far.here), Silent(far.here, b"SSH-2.0-OpenSSH_9.2p1\r\n")
     common = {"rtp_ip": far.here, "apply_candidate_acl": "rfc1918.auto", "turn_username": Coturn.USER, "turn_password": Coturn.PASSWORD}
     tls = {"turn_server": f"turns:{turn.address}", "turn_ca_file": str(ca.pem)}
     for name, how in {"tcp": {"turn_server": f"turn:{turn.address}?transport=tcp", "turn_ready": 2}, "tls": {**tls, "turn_ready": 2},
                       "cut": {"turn_server": f"turn:{far.here}:{s.middle.port}?transport=tcp", "turn_ready": 2},
+                      "broken": {"turn_server": f"turn:{far.here}:{s.broken.port}?transport=tcp", "turn_ready": 2},
                       "slow": {"turn_server": f"turn:{far.here}:{s.stopped.port}?transport=tcp", "turn_ready": 1},
                       "silent": {"turn_server": f"turn:{far.here}:{s.silent.port}?transport=tcp"},
                       "deaf": {"turn_server": f"turns:{far.here}:{s.silent.port}", "turn_ca_file": str(ca.pem)},
@@ -113,13 +121,13 @@ def sw(tmp_path_factory, networks, turn, ca):
                       "nofile": {**tls, "turn_ca_file": "/nowhere/ca.pem"},
                       "udp": {"turn_server": turn.address}}.items():
         setattr(s, f"at_{name}", add_profile(s, name, **common, **how))
-    write_extensions(s, [extension("7800", "answer", "echo")])
+    write_extensions(s, [extension("7800", "answer", "echo"), extension("7801", "set ice_restart=false", "answer", "echo")])
     s.start()
     yield s
     s.stop()
     for x in (s.silent, s.nonsense):
         x.close()
-    for x in (s.middle, s.stopped):
+    for x in (s.middle, s.stopped, s.broken):
         x.cut()
 
 
@@ -194,6 +202,57 @@ def test_it_goes_away_in_the_middle(sw, phone, peer_at):
     a.talk.hears(440)
     a.bye()
     b.bye()
+    sw.wait_calls(0)
+
+
+def broken_call(sw, phone, peer_at, number):
+    """A call whose only way breaks."""
+    wait_ready(sw, "TCP", 2)
+    a = phone("ext", register=False, kind=Trunk, at=sw.at_broken)
+    peer = peer_at(a)
+    a.invite(number, offer(a, peer))
+    body = a.answered().body
+    peer.connect(body)
+    talk(a, peer, 440)
+    a.talk.hears(440, timeout=15)
+    assert peer.pair()[1].type == "relay"
+    sw.broken.cut_busiest()
+    return a, body
+
+
+def test_it_breaks_and_another_is_offered(sw, phone, peer_at):
+    """The only way breaks: a restart is offered at once, with other credentials and another relayed address, and the call is heard again."""
+    a, before = broken_call(sw, phone, peer_at, "7800")
+    again = a.expect(method="INVITE", timeout=20)  # the direct pair is given up before
+    for what in (r"a=ice-ufrag:(\S+)", r"a=ice-pwd:(\S+)"):
+        assert re.search(what, again.body).group(1) != re.search(what, before).group(1)
+    assert relayed(again.body) and relayed(again.body) != relayed(before)
+    new = peer_at(a)
+    a.reply(again, 200, "OK", offer(a, new, version=2))
+    a.expect(method="ACK")
+    new.connect(again.body)
+    a.remote_rtp = new.port
+    a.talk.hears(440, since=a.talk.mark(), timeout=15)
+    assert new.pair()[1].type == "relay"
+    wait_var(sw, uuid_of(sw, "ext"), "rtp_ice_state", ("connected", "completed"))
+    a.bye()
+    sw.wait_calls(0)
+
+
+@pytest.mark.parametrize("number", ["7800", "7801"], ids=["refused", "not-wanted"])
+def test_it_breaks_and_no_restart_comes(sw, phone, peer_at, number):
+    """Refused, or not offered: the call stays as it is, silent, until somebody ends it."""
+    a, _ = broken_call(sw, phone, peer_at, number)
+    uuid = uuid_of(sw, "ext")
+    if number == "7800":
+        again = a.expect(method="INVITE", timeout=20)
+        a.reply(again, 488, "Not Acceptable Here")
+        a.expect(method="ACK")
+    else:
+        wait_var(sw, uuid, "rtp_ice_state", ("lost",), 20)
+        a.expect_nothing("INVITE", 0.3)
+    assert sw.api(f"uuid_exists {uuid}").strip() == "true"
+    a.bye()
     sw.wait_calls(0)
 
 

@@ -193,6 +193,23 @@ def test_browser_that_is_gone_is_not_called(sw, phone, ws_phone, tmp_path):
     a.ack_failure(got)
 
 
+def test_a_request_to_one_that_is_gone_ends_no_call(sw, ws_phone):
+    """It may come back with a connection of its own; a re-INVITE that nobody can answer would be the call's end."""
+    events = sw.esl()
+    events.subscribe("CUSTOM sofia::expire")
+    a = ws_phone("1000")
+    a.invite("9196")
+    a.answered()
+    uuid = next(r for r in sw.api("show channels").splitlines() if "9196" in r).split(",")[0]
+    a.s.close()
+    assert events.wait_event("CUSTOM")["user"] == "1000"
+    events.close()
+    assert sw.api(f"uuid_media_reneg {uuid}") == "-ERR Operation Failed\n"
+    assert sw.api(f"uuid_exists {uuid}").strip() == "true"
+    sw.api(f"uuid_kill {uuid}")
+    sw.wait_calls(0)
+
+
 # ---- a browser ----
 
 @pytest.mark.parametrize("kind", ["wss", "ws"])

@@ -173,6 +173,7 @@ static const struct var_desc vars[] = {
     {"rtp_xr_mos_lq", "number", "the same: listening quality, 1 to 5", false, true},
     {"rtp_xr_mos_cq", "number", "the same: conversational quality", false, true},
     {"ice_relay", "bool", "false: no relayed address of the profile's TURN server for this leg", true, false},
+    {"ice_restart", "bool", "false: no restart of ICE is offered when no pair works any more", true, false},
     {"zrtp_passthru", "bool", "a call whose offer has a=zrtp-hash is proxied: the phones make keys in their packets",
         true, false},
     {"add_ice_candidates", "bool", "the leg's offer has ICE", true, false},

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define ACL_DEFAULT "wan.auto"
+enum { RESTART_TRIES = 3, RESTART_AGAIN_US = 10000000 };
 
 struct leg_ice {
 	struct media_ice_conf conf;
@@ -28,13 +29,17 @@ struct leg_ice {
 	enum ice_state state;
 	char relay_host[ADDR_TEXT_MAX]; /* a TURN server's, empty: none */
 	uint16_t relay_port;
-	bool is_agreed; /* the far side speaks it too */
+	bool is_agreed;         /* the far side speaks it too */
+	unsigned restarts_left; /* of ours, since it last worked (those of the leg's first line count) */
+	struct ltimer again;
 };
 
 void media_ice_fini(struct leg_media *m)
 {
-	if (m->ice)
+	if (m->ice) {
+		loop_timer_cancel(&m->ice->again);
 		mice_free(m->ice->mice);
+	}
 	mem_free(m->ice);
 	m->ice = NULL;
 }
@@ -223,7 +228,7 @@ static ON_CTL int restart_if_asked(struct leg_media *m, const struct sdp_ice *th
 		return ST_OK;
 	i->remote_ufrag[0] = 0;
 	credentials_make(i);
-	return mstream_ice_restart(m->stream, &i->conf);
+	return mstream_ice_restart(m->stream, &i->conf, NULL);
 }
 
 int media_ice_answer(struct leg_media *m, struct media_policy *q, struct sv offer)
@@ -350,6 +355,72 @@ int leg_media_trickle(struct leg *leg, struct sv body)
 	return st;
 }
 
+/* ---- a restart of ours: no pair is left that works ---- */
+
+static void on_again(void *arg);
+
+static ON_CTL int lines_restart(struct leg_media *m)
+{
+	int st = ST_OK;
+	for (; m && !st; m = m->next) {
+		if (!m->ice || !m->ice->mice)
+			continue;
+		m->ice->remote_ufrag[0] = 0;
+		credentials_make(m->ice);
+		st = mstream_ice_restart(m->stream, &m->ice->conf, relay_take(m));
+	}
+	return st;
+}
+
+/* Offers new credentials, and another relayed address where one is ready, in a re-INVITE. */
+static ON_CTL void restart(struct leg_media *first)
+{
+	struct leg *leg = first->leg;
+	struct leg_ice *i = first->ice;
+	struct buf sdp;
+	int st;
+
+	if (!i->restarts_left || loop_timer_is_set(&i->again) || !leg->is_answered || !leg->ops || !leg->ops->reinvite)
+		return;
+	i->restarts_left--;
+	buf_init(&sdp);
+	st = lines_restart(first);
+	if (!st)
+		st = leg_media_own_reoffer(leg, first->is_held_by_us, &sdp);
+	if (!st)
+		st = leg->ops->reinvite(leg, buf_sv(&sdp));
+	buf_fini(&sdp);
+	if (st)
+		leg_log(leg, LOG_INFO, "ICE: a restart could not be offered: %s", status_text(st));
+	else
+		leg_log(leg, LOG_INFO, "ICE: a restart is offered");
+	if (st && i->restarts_left)
+		loop_timer_set(&i->again, RESTART_AGAIN_US, "ice.again", on_again, first);
+}
+
+static void on_again(void *arg)
+{
+	struct leg_media *first = arg;
+	role_assert_ctl();
+	if (!media_ice_may_send(first) && first->ice->state != ICE_CHECKING)
+		restart(first);
+}
+
+static ON_CTL void restart_if_lost(struct leg_media *m, enum ice_state state)
+{
+	struct leg_ice *i = m->first->ice;
+	const char *wish = vars_get(m->leg->vars, "ice_restart");
+
+	if (!i || !i->is_agreed || (wish && *wish && !str_is_true(wish)))
+		return;
+	if (m == m->first && (state == ICE_CONNECTED || state == ICE_COMPLETED))
+		i->restarts_left = RESTART_TRIES;
+	else if (state == ICE_LOST)
+		restart(m->first);
+	else if (state == ICE_FAILED && i->restarts_left && !loop_timer_is_set(&i->again))
+		loop_timer_set(&i->again, RESTART_AGAIN_US, "ice.again", on_again, m->first);
+}
+
 /* ---- what is found ---- */
 
 static ON_CTL void found(struct leg_media *m, const struct media_ice_event *e)
@@ -376,6 +447,7 @@ static ON_CTL void found(struct leg_media *m, const struct media_ice_event *e)
 	else
 		leg_log(
 		    leg, LOG_DEBUG, "ICE: %s %s", ice_state_name(e->state), is_set ? addr_text(&e->remote, where) : "");
+	restart_if_lost(m, e->state);
 }
 
 void media_ice_report(struct leg_media *m)

@@ -46,10 +46,12 @@ int mstream_ice_remote(struct mstream *s, const struct media_ice_remote *r)
 	return st ? st : tell(s, told);
 }
 
-int mstream_ice_restart(struct mstream *s, const struct media_ice_conf *c)
+int mstream_ice_restart(struct mstream *s, const struct media_ice_conf *c, struct rt_turn *turn)
 {
 	struct rt_told *told;
-	int st = rt_ice_restart_new(&told, c);
+	int st = rt_ice_restart_new(&told, c, turn);
+	if (st)
+		rt_turn_free(turn);
 	return st ? st : tell(s, told);
 }
 

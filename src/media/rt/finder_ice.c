@@ -21,6 +21,7 @@ enum told_kind { TOLD_REMOTE, TOLD_RESTART };
 struct ice_told {
 	struct rt_told base;
 	enum told_kind kind;
+	struct rt_turn *turn; /* until the finder has it */
 	union {
 		struct media_ice_remote remote;
 		struct media_ice_conf conf;
@@ -95,7 +96,10 @@ ON_MEDIA static void tell(struct ice_finder *f, struct rt_stream *s)
 
 ON_MEDIA static void run(struct ice_finder *f, struct rt_stream *s)
 {
-	int64_t now_us = s->t->now_us, due_us = ice_agent_run(&f->agent, now_us);
+	int64_t now_us = s->t->now_us;
+	if (f->turn && f->turn->client.state == TURN_FAILED && f->agent.send_relayed)
+		ice_agent_relay_lost(&f->agent, now_us);
+	int64_t due_us = ice_agent_run(&f->agent, now_us);
 	const struct addr *to = ice_agent_target(&f->agent);
 	bool is_turned = to && f->turn && ice_agent_target_is_relayed(&f->agent);
 	target_set(s, to, is_turned);
@@ -104,6 +108,8 @@ ON_MEDIA static void run(struct ice_finder *f, struct rt_stream *s)
 	if (f->turn) {
 		int64_t turn_due_us = turn_run(&f->turn->client, now_us);
 		due_us = turn_due_us < due_us ? turn_due_us : due_us;
+		if (f->turn->client.state == TURN_FAILED && f->agent.send_relayed)
+			due_us = now_us;
 	}
 	tell(f, s);
 	if (due_us < now_us + 900000) /* else the house-keeping does */
@@ -192,16 +198,27 @@ static void remote_told(struct ice_finder *f, const struct media_ice_remote *r, 
 	}
 }
 
-static void ice_told(const struct rt_finder *n, struct rt_stream *s, const struct rt_told *told)
+ON_MEDIA static void relay_change(struct ice_finder *f, struct rt_stream *s, struct rt_turn *turn)
+{
+	turn_leave(s);
+	rt_turn_free(f->turn);
+	f->turn = turn;
+	ice_agent_relay_set(&f->agent, agent_send_relayed);
+	turn_enter(s, turn);
+}
+
+static void ice_told(const struct rt_finder *n, struct rt_stream *s, struct rt_told *told)
 {
 	role_assert_media();
-	const struct ice_told *m = (const struct ice_told *)told;
+	struct ice_told *m = (struct ice_told *)told;
 	struct ice_finder *f = of(n);
 	f->s = s;
 	if (m->kind == TOLD_REMOTE)
 		remote_told(f, &m->remote, s->t->now_us);
 	else
 		ice_agent_restart(&f->agent, m->conf.ufrag, m->conf.pwd, s->t->now_us);
+	if (m->turn)
+		relay_change(f, s, m->turn), m->turn = NULL;
 	run(f, s);
 }
 
@@ -259,6 +276,7 @@ int rt_finder_ice_new(
 
 static void told_free(struct rt_told *t)
 {
+	rt_turn_free(((struct ice_told *)t)->turn);
 	mem_free(t);
 }
 
@@ -284,13 +302,14 @@ int rt_ice_remote_new(struct rt_told **out, const struct media_ice_remote *r)
 	return ST_OK;
 }
 
-int rt_ice_restart_new(struct rt_told **out, const struct media_ice_conf *c)
+int rt_ice_restart_new(struct rt_told **out, const struct media_ice_conf *c, struct rt_turn *turn)
 {
 	struct ice_told *m;
 	int st = told_new(&m, TOLD_RESTART);
 	if (st)
 		return st;
 	m->conf = *c;
+	m->turn = turn;
 	*out = &m->base;
 	return ST_OK;
 }

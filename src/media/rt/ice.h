@@ -49,4 +49,5 @@ ANY int rt_finder_ice_new(
     struct rt_finder **out, const struct media_ice_conf *c, struct rt_turn *turn, struct rt_ring *events);
 /* Messages for it (RT_C_FINDER_TELL). Copies. */
 ANY int rt_ice_remote_new(struct rt_told **out, const struct media_ice_remote *r);
-ANY int rt_ice_restart_new(struct rt_told **out, const struct media_ice_conf *c);
+ANY int rt_ice_restart_new(struct rt_told **out, const struct media_ice_conf *c,
+    struct rt_turn *turn /* in place of the one it has, and the message's when ST_OK; NULL: that one stays */);

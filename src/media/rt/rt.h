@@ -118,7 +118,7 @@ struct rt_finder_ops {
 	/* On the stream's ticks, while it needs TICK_FINDER; may be NULL. */
 	void (*tick)(const struct rt_finder *n, struct rt_stream *s);
 	/* A message of control's (RT_C_FINDER_TELL), borrowed; may be NULL: dropped. It knows its own. */
-	void (*told)(const struct rt_finder *n, struct rt_stream *s, const struct rt_told *told);
+	void (*told)(const struct rt_finder *n, struct rt_stream *s, struct rt_told *told /* freed after it */);
 	void (*leave)(const struct rt_finder *n,
 	    struct rt_stream *s);          /* another takes its place: the socket is as it was opened; may be NULL */
 	void (*free)(struct rt_finder *n); /* NULL: it is constant */

@@ -124,7 +124,9 @@ static void packet_in(struct rt_turn *w, const uint8_t *p, size_t n, void *arg)
 bool turn_readable(struct rt_thread *t, struct rt_stream *s)
 {
 	int got = s && s->turn ? messages_read(s->turn, t->packet + RT_PACKET_ROOM, packet_in, s) : 0;
-	if (got < 0)
+	if (got < 0) {
 		thread_turn_unwatch(s);
+		tick_need(s, TICK_FINDER);
+	}
 	return got > 0;
 }

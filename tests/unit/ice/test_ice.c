@@ -52,11 +52,19 @@ static void put(const struct addr *from, const struct addr *to, const uint8_t *p
 		return;
 	}
 }
+/* A's relay, and whether that is the only way between the two. */
+static struct addr relay_at;
+static bool is_direct_cut;
 static void node_send(const struct addr *to, const uint8_t *p, size_t n, void *arg)
 {
 	struct node *me = arg;
-	if (!lost_all && dice() % 100 >= loss_percent)
+	bool is_cut = is_direct_cut && !addr_eq(to, &relay_at);
+	if (!lost_all && !is_cut && dice() % 100 >= loss_percent)
 		put(addr_is_set(&me->outside) ? &me->outside : &me->at, to, p, n);
+}
+static void node_send_relayed(const struct addr *to, const uint8_t *p, size_t n, void *arg)
+{
+	put(&relay_at, to, p, n);
 }
 static void deliver(void)
 {
@@ -65,6 +73,8 @@ static void deliver(void)
 			continue;
 		struct packet now = wire[i];
 		wire[i].is_there = false;
+		if (nodes[0].agent.send_relayed && addr_eq(&relay_at, &now.to))
+			ice_agent_relayed_packet(&nodes[0].agent, &now.from, now.p, now.n, now_us);
 		for (size_t k = 0; k < NODES; k++) {
 			struct node *n = &nodes[k];
 			if (!n->is_deaf && addr_eq(addr_is_set(&n->outside) ? &n->outside : &n->at, &now.to) &&
@@ -93,6 +103,7 @@ static void start(bool is_a_controlling, bool is_b_controlling, bool is_a_lite)
 	memset(nodes, 0, sizeof(nodes));
 	memset(wire, 0, sizeof(wire));
 	now_us = 1000000, loss_percent = 0, seed = 4711, lost_all = 0;
+	is_direct_cut = false, relay_at = address("192.0.2.7", 7000);
 	struct ice_conf a = {.is_controlling = is_a_controlling,
 	    .is_lite = is_a_lite,
 	    .ufrag = "fragA",
@@ -315,6 +326,41 @@ static int test_consent(void)
 	return 0;
 }
 
+/* The relay goes away: what goes by it is lost at once, and a restart with another one brings it back; where there is
+ * another way, nothing happens. */
+static int test_relay_lost(void)
+{
+	start(true, false, false);
+	is_direct_cut = true;
+	ice_agent_relay_set(&A->agent, node_send_relayed);
+	tell(A, "fragB", PWD_B, &B->at, false);
+	tell(B, "fragA", PWD_A, &relay_at, false);
+	run_ms(2000);
+	EXPECT(goes_to(A, &B->at) && ice_agent_target_is_relayed(&A->agent) && A->agent.state == ICE_COMPLETED);
+	run_ms(20000); /* the direct pair is given up */
+	ice_agent_relay_lost(&A->agent, now_us);
+	EXPECT(!ice_agent_target(&A->agent));
+	(void)ice_agent_run(&A->agent, now_us);
+	EXPECT(A->agent.state == ICE_LOST && !ice_agent_target(&A->agent));
+	EXPECT(!ice_agent_is_relay_proven(&A->agent, &B->at));
+	relay_at = address("192.0.2.8", 8000);
+	ice_agent_restart(&A->agent, "fragC", "cccccccccccccccccccccccc", now_us);
+	ice_agent_relay_set(&A->agent, node_send_relayed);
+	ice_agent_restart(&B->agent, "fragD", "dddddddddddddddddddddddd", now_us);
+	tell(A, "fragD", "dddddddddddddddddddddddd", &B->at, false);
+	tell(B, "fragC", "cccccccccccccccccccccccc", &relay_at, false);
+	run_ms(2000);
+	EXPECT(goes_to(A, &B->at) && ice_agent_target_is_relayed(&A->agent) && goes_to(B, &relay_at));
+	start(true, false, false);
+	ice_agent_relay_set(&A->agent, node_send_relayed);
+	tell_both(false);
+	run_ms(2000);
+	ice_agent_relay_lost(&A->agent, now_us);
+	run_ms(1000);
+	EXPECT(goes_to(A, &B->at) && A->agent.state == ICE_COMPLETED && !ice_agent_target_is_relayed(&A->agent));
+	return 0;
+}
+
 /* Candidates come after the checks began; and with none that works it is told. */
 static int test_trickle(void)
 {
@@ -347,6 +393,6 @@ int main(int argc, char **argv)
 	static const struct test_case cases[] = {{"message", test_message}, {"connect", test_connect},
 	    {"reflexive", test_reflexive}, {"conflict", test_conflict}, {"lite", test_lite},
 	    {"stranger", test_stranger}, {"flood", test_flood}, {"restart", test_restart}, {"consent", test_consent},
-	    {"trickle", test_trickle}};
+	    {"trickle", test_trickle}, {"relay_lost", test_relay_lost}};
 	return test_main(argc, argv, cases, ARRAY_COUNT(cases));
 }

@@ -267,6 +267,8 @@ int call_reinvite(struct leg *leg, struct sv sdp)
 	role_assert_ctl();
 	if (!c || !c->sip || c->is_closed || sip_call_state(c->sip) != SIP_CALL_CONFIRMED)
 		return ST_INVAL;
+	if (!sip_call_is_reachable(c->sip))
+		return ST_CLOSED; /* it may come back, and a request without an answer would end the call */
 	int st = reinvite_send(c, sdp);
 	c->is_offer_asked = st == ST_OK && !sdp.n;
 	return st;
