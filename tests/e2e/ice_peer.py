@@ -11,8 +11,8 @@ aioice = pytest.importorskip("aioice")
 
 
 class IcePeer:
-    def __init__(self, phone, controlling, host="127.0.0.1"):
-        self.phone, self.controlling, self.host = phone, controlling, host
+    def __init__(self, phone, controlling, host="127.0.0.1", more_hosts=()):
+        self.phone, self.controlling, self.host, self.more_hosts = phone, controlling, host, more_hosts
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
@@ -28,7 +28,7 @@ class IcePeer:
         return asyncio.run_coroutine_threadsafe(coro, self.loop).result(timeout)
 
     async def _gather(self):
-        aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: [self.host]  # aioice leaves loopback out
+        aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: [self.host, *self.more_hosts]  # aioice leaves loopback out
         self.conn = aioice.Connection(ice_controlling=self.controlling, components=1, use_ipv6=False)
         await self.conn.gather_candidates()
 
@@ -66,6 +66,11 @@ class IcePeer:
             p = await self.conn.recv()
             self.heard += 1
             self.relay.sendto(p, ("127.0.0.1", self.phone.rtp_port))
+
+    def send_by(self, host, data, port):
+        """From the candidate at that host, whatever is nominated."""
+        there, = [p for p in self.conn._protocols if p.local_candidate.host == host]
+        self.loop.call_soon_threadsafe(there.transport.sendto, data, ("127.0.0.1", port))
 
     def pair(self):
         p = self.conn._nominated[1]

@@ -23,7 +23,8 @@ def make(tmp_path_factory, name, acl, host="127.0.0.1", *more):
     p = s.root / "conf/sip_profiles/internal.xml"
     p.write_text(p.read_text().replace("<settings>", f'<settings>\n<param name="apply-candidate-acl" value="{acl}"/>', 1))
     write_extensions(s, [extension("7800", "answer", "echo"), extension("7801", "set ice_lite=true", "answer", "echo"),
-                         extension("7802", "set ignore_sdp_ice=true", "answer", "echo"), extension("7803", "bridge user/1001"), *more])
+                         extension("7802", "set ignore_sdp_ice=true", "answer", "echo"), extension("7803", "bridge user/1001"),
+                         extension("7804", "set fire_rtcp_events=true", "answer", "echo"), *more])
     return s.start()
 
 
@@ -220,6 +221,34 @@ def test_restart(sw, phone, peers):
     assert frag.search(a.answered().body).group(1) == frag.search(ok.body).group(1)
     a.remote_rtp = new.port
     a.talk.hears(700, since=a.talk.mark())
+    a.bye()
+
+
+def test_reports_by_another_pair(sw, phone, peers):
+    """A phone of two addresses, both proven, sends RTCP by the one that we do not send to: it counts (a browser's wish for a picture does)."""
+    a = phone("1000")
+    ice = peers(a, True, more_hosts=("127.0.0.2",))
+    events = sw.esl()
+    events.subscribe("RECV_RTCP_MESSAGE")
+    a.invite("7804", offer(a, ice))
+    ok = a.answered()
+    port = a.remote_rtp
+    ice.connect(ok.body)
+    talk(a, ice, 700)
+    a.talk.hears(700)
+    uuid = only_uuid(sw)
+    wait_var(sw, uuid, "rtp_ice_state", ["completed"])
+    other, = {"127.0.0.1", "127.0.0.2"} - {sw.api(f"uuid_getvar {uuid} remote_media_ip").strip()}
+    until = time.monotonic() + 10
+    while True:  # our check of that address may be under way
+        ice.send_by(other, struct.pack("!BBHI", 0x80, 201, 1, 0x5ca1e), port)
+        try:
+            assert events.wait_event("RECV_RTCP_MESSAGE", timeout=0.2)["SSRC"] == "0005ca1e"
+            break
+        except AssertionError:
+            if time.monotonic() > until:
+                raise
+    events.close()
     a.bye()
 
 

@@ -290,6 +290,14 @@ ON_MEDIA static void account(struct rt_thread *t, struct rt_flow *f, const struc
 		(void)rtp_source_update(&s->seq, k->seq, k->ts, t->now_us);
 }
 
+/* Who speaks ICE may send by another of the pairs that work than the one we send by. */
+ON_MEDIA static bool is_his(const struct rt_stream *s, const struct addr *from)
+{
+	const struct rt_finder_ops *ops = s->finder->ops;
+	return !from || (addr_is_set(&s->remote_rtp) && addr_eq(from, &s->remote_rtp)) ||
+	       (ops->packet && ops->vouches && ops->vouches(s->finder, s, from));
+}
+
 /* On the RTP socket, but no RTP. */
 ON_MEDIA static void other_in(
     struct rt_thread *t, struct rt_flow *f, enum rtp_kind kind, uint8_t *p, size_t n, const struct addr *from)
@@ -298,7 +306,7 @@ ON_MEDIA static void other_in(
 	if (kind == RTP_KIND_RTCP) {
 		bool is_shared = s->params.is_rtcp_mux || s->rtcp_fd < 0;
 		int left = -1;
-		if (is_shared && (!from || (addr_is_set(&s->remote_rtp) && addr_eq(from, &s->remote_rtp))))
+		if (is_shared && is_his(s, from))
 			left = plug_unprotect(s, true, p, n);
 		if (left > 0)
 			rtcp_in(s, p, (size_t)left);

@@ -106,7 +106,8 @@ struct rt_finder_ops {
 	bool (*takes_rtp)(
 	    const struct rt_finder *n, struct rt_stream *s, const struct addr *from, const struct rtp_packet *k);
 	bool (*takes_rtcp)(const struct rt_finder *n, struct rt_stream *s, const struct addr *from, uint32_t ssrc);
-	/* May a handshake (DTLS, ZRTP) come from there? Signalled, or proven by checks; NULL: from nobody. */
+	/* May a handshake (DTLS, ZRTP) come from there, and, of a finder with packet, RTCP on the RTP port? Signalled,
+	 * or proven by checks; NULL: from nobody. */
 	bool (*vouches)(const struct rt_finder *n, const struct rt_stream *s, const struct addr *from);
 	/* A packet that nobody answers for: damaged, or unprotect refused it. */
 	void (*refused)(const struct rt_finder *n, struct rt_stream *s, bool is_rtcp);
