@@ -2,6 +2,7 @@
 import json
 import subprocess
 
+import bots
 import callcenter
 import conference
 import outside
@@ -10,6 +11,7 @@ from rowkit import Row, climb, disturbed
 from switch import BUILD, SWITCH_CORE, note, pinned
 
 SERVICE_RATE = 100
+BOTS = 1000
 
 
 def row_services():
@@ -25,6 +27,15 @@ def row_services():
     return {"key": "services", "what": "the most calls of 1 s a second into a menu, and into a mailbox; one media thread",
             "value": "; ".join(parts) + disturbed([x for r in found.values() for x in r["steps"]]), "goal": f"{SERVICE_RATE}/s",
             "met": all(r["rate"] >= SERVICE_RATE for r in found.values()), "data": found}
+
+
+def row_bots():
+    """1,000 voice bots over WebSocket, both ways"""
+    r = bots.streams(BOTS)
+    return {"key": "bots", "what": f"{BOTS:,} calls whose sound goes to a program over WebSocket and comes back, 8 kHz; the whole switch on one core",
+            "value": f"{r['streams']:,} streams: {100 * r['switch_cpu']:.0f} % of the core ({r['us_per_frame']:.1f} us per stream and frame), {r['kb_each']:.0f} kB each; {100 * r['heard']:.2f} % of the frames came back; "
+                     f"{r['late']} ticks late (at most {r['late_max_ms']:.1f} ms)" + disturbed([r]),
+            "goal": f"{BOTS:,} on one core", "met": r["streams"] == BOTS and r["failed"] == 0 and r["heard"] > 0.995 and r["bot"]["connections"] == BOTS and not r["bot"]["dropped"], "data": r}
 
 
 def row_deck():
@@ -103,6 +114,7 @@ ROWS = [
     Row("cc", row_cc, by_name=True),
     Row("prepaid", row_prepaid, by_name=True),
     Row("prepaid-faults", row_prepaid_faults, by_name=True),
+    Row("bots", row_bots, by_name=True),
     Row("records", row_records, by_name=True),
     Row("outside", row_outside, by_name=True),
 ]

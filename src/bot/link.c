@@ -326,9 +326,10 @@ static void fill(struct bot_link *k, int64_t now_us)
 			else
 				answered(k, now_us);
 		}
+		if ((size_t)n < sizeof(bytes) && !k->is_over && !dial_has_more(k->conn))
+			break; /* that was all: one call more would only say so */
 	}
-	if (may_read(k))
-		k->wants |= DIAL_READ;
+	k->wants = (k->wants & ~(unsigned)DIAL_READ) | (may_read(k) ? DIAL_READ : 0);
 }
 
 /* ---- the call's sound ---- */
@@ -476,10 +477,13 @@ int bot_link_go(struct bot_link *k, int64_t now_us, bool is_tick)
 	if (!k->is_over && k->state == CONNECTING)
 		connect_go(k, now_us);
 	if (!k->is_over && k->state != CONNECTING) {
-		k->wants = 0;
+		bool waits = k->wants & DIAL_WRITE, is_told = !is_tick || waits || dial_has_more(k->conn);
+		k->wants = may_read(k) ? DIAL_READ : 0;
 		flush(k);
-		fill(k, now_us);
-		flush(k); /* answers, the words of a key */
+		if (is_told && !k->is_over) { /* else epoll will say that there is something */
+			fill(k, now_us);
+			flush(k); /* answers, the words of a key */
+		}
 	}
 	if (!k->is_over && k->state != OPEN && now_us > k->deadline_us &&
 	    (k->state != CONNECTING || !dial_next(k, now_us)))
