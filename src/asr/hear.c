@@ -1,54 +1,21 @@
 /* A leg that is listened to: its sound comes through a port's ring, 60 ms at a time; a voice detector finds where
- * speech begins and ends; the utterance (with what came 300 ms before) goes to the engine as a wav file by POST; the
- * answer is an event and a variable. After a result, or silence for too long, it waits to be resumed. Everything is
- * bounded: the ring, the utterance, the time of the engine; an engine that never answers costs its call one timeout.
- *
- *   media thread -> ring -> tick (voice?) -> speech -> fetch -> DETECTED_SPEECH */
+ * speech begins and ends; the utterance, with what came 300 ms before, is the engine's to recognise (asr_i.h). After a
+ * result, or silence for too long, it waits to be resumed. Everything is bounded: the ring, the utterance, the time of
+ * the engine; an engine that never answers costs its call one timeout. */
 #include "asr/asr_i.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "core/event/event.h"
 #include "core/leg/leg.h"
 #include "core/run/exec.h"
 #include "core/sound/media.h"
 #include "core/sound/tap.h"
-#include "dsp/vad.h"
-#include "fetch/fetch.h"
-#include "loop/loop.h"
 #include "media/rt/port.h"
 #include "media/rt/rt.h"
-#include "text/json.h"
-#include "text/xml.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-enum {
-	TICK_US = 60000,
-	RING_MS = 2000,
-	BEFORE_MS = 300,
-	BLOCK_MS = 10,
-	BLOCK_MAX = 480,
-	WAV_HEADER = 44,
-	TEXT_MAX = 8000,
-	ANSWER_MAX = 64 << 10,
-	MS_MAX = 600000,
-	GRAMMAR_MAX = 200
-};
-struct hearing {
-	struct leg *leg;
-	struct asr_conf conf;
-	char *grammar;
-	struct media_port *port;
-	uint32_t tap_id, rate_hz;
-	struct ltimer timer;
-	struct vad vad;
-	struct buf speech; /* int16 samples: before it begins what may belong to it */
-	struct fetch *fetch;
-	int64_t since_us; /* of no input; 0: not counted */
-	bool is_speaking, is_paused, is_done;
-};
+enum { TICK_US = 60000, RING_MS = 2000, BEFORE_MS = 300, BLOCK_MS = 10, BLOCK_MAX = 480, GRAMMAR_MAX = 200 };
 struct asr_of_leg {
 	struct hearing *h;
 };
@@ -58,7 +25,7 @@ static struct asr_of_leg *of(struct leg *leg)
 	return leg_part_of(leg, &asr_part);
 }
 
-static ON_CTL int64_t param_number(const char *name, int64_t low, int64_t high, int64_t otherwise)
+int64_t asr_param_number(const char *name, int64_t low, int64_t high, int64_t otherwise)
 {
 	int64_t n = str_number(asr_param(name), low, high);
 	return n >= low && n <= high ? n : otherwise;
@@ -66,16 +33,16 @@ static ON_CTL int64_t param_number(const char *name, int64_t low, int64_t high, 
 
 void asr_conf_default(struct asr_conf *c)
 {
-	*c = (struct asr_conf){.no_input_ms = (uint32_t)param_number("no-input-timeout", 0, MS_MAX, 5000),
-	    .speech_ms = (uint32_t)param_number("recognition-timeout", 500, 60000, 20000)};
+	*c = (struct asr_conf){.no_input_ms = (uint32_t)asr_param_number("no-input-timeout", 0, ASR_MS_MAX, 5000),
+	    .speech_ms = (uint32_t)asr_param_number("recognition-timeout", 500, 60000, 20000)};
 }
 
 bool asr_conf_set(struct asr_conf *c, const char *name, const char *value)
 {
-	int64_t n = str_number(value, -1, MS_MAX);
+	int64_t n = str_number(value, -1, ASR_MS_MAX);
 	if (!strcasecmp(name, "start-input-timers"))
 		c->waits_for_timers = !str_is_true(value);
-	else if (!strcasecmp(name, "no-input-timeout") && n >= 0 && n <= MS_MAX)
+	else if (!strcasecmp(name, "no-input-timeout") && n >= 0 && n <= ASR_MS_MAX)
 		c->no_input_ms = (uint32_t)n;
 	else if ((!strcasecmp(name, "recognition-timeout") || !strcasecmp(name, "speech-timeout")) && n >= 500 &&
 	         n <= 60000)
@@ -85,151 +52,57 @@ bool asr_conf_set(struct asr_conf *c, const char *name, const char *value)
 	return true;
 }
 
-/* ---- what is told ---- */
-
-static ON_CTL void fire(struct leg *leg, const char *type, const char *cause, struct sv body)
-{
-	struct event *e = event_is_wanted(EVENT_DETECTED_SPEECH, NULL) ? event_new(EVENT_DETECTED_SPEECH, NULL) : NULL;
-	if (!e)
-		return;
-	event_add(e, "Speech-Type", type);
-	if (cause)
-		event_add(e, "Completion-Cause", cause);
-	leg_event_headers(leg, e);
-	if (body.n)
-		event_set_body(e, body);
-	event_fire(e);
-}
-
-static ON_CTL void over(struct hearing *h, const char *cause, struct sv body)
-{
-	char *text = sv_dup(body);
-	h->is_paused = h->is_done = true;
-	h->is_speaking = false;
-	h->since_us = 0;
-	leg_var_set(h->leg, "detect_speech_result", text);
-	leg_var_set(h->leg, "detect_speech_cause", cause);
-	fire(h->leg, "detected-speech", cause, body);
-	mem_free(text);
-	leg_wake(h->leg);
-}
-
-/* {"text": "...", "confidence": 0..1} as FreeSWITCH's engines tell it. False: there is no text. */
-static ON_CTL bool answer_read(struct hearing *h, struct sv json, struct buf *out, bool *is_empty)
-{
-	char error[JSON_ERROR_CHARS];
-	json_t *root = NULL;
-	*is_empty = false;
-	if (json_parse(&root, json, ANSWER_MAX, error)) {
-		leg_log(h->leg, LOG_ERR, "speech engine: its answer is no JSON: %s", error);
-		return false;
-	}
-	const char *text = json_string_value(json_object_get(root, "text"));
-	json_t *sure = json_object_get(root, "confidence");
-	double part = json_is_number(sure) ? json_number_value(sure) : 1;
-	if (!text)
-		leg_log(h->leg, LOG_ERR, "speech engine: its answer has no \"text\"");
-	*is_empty = text && !*text;
-	if (text && *text) {
-		size_t n = strlen(text);
-		buf_printf(out, "<interpretation grammar=\"");
-		(void)xml_escape(out, sv_of(h->grammar), true);
-		buf_printf(out, "\" confidence=\"%d\">\n  <input mode=\"speech\">",
-		    (int)(100 * (part < 0      ? 0
-		                    : part > 1 ? 1
-		                               : part) +
-		          0.5));
-		(void)xml_escape(out, (struct sv){text, n < TEXT_MAX ? n : TEXT_MAX}, false);
-		buf_adds(out, "</input>\n</interpretation>\n");
-	}
-	json_decref(root);
-	return out->n > 0;
-}
-
-static void answered(const struct fetch_result *r, void *arg)
-{
-	role_assert_ctl();
-	struct hearing *h = arg;
-	struct buf out;
-	bool is_empty = false;
-	h->fetch = NULL;
-	buf_init(&out);
-	if (r->status || r->code != 200) {
-		leg_log(h->leg, LOG_ERR, "speech engine: %s (%d)", r->status ? r->error : "it refused", r->code);
-		over(h, "006", SV_NONE); /* recognizer-error */
-	} else if (answer_read(h, r->body, &out, &is_empty)) {
-		over(h, "000", buf_sv(&out));
-	} else {
-		over(h, is_empty ? "001" : "006", SV_NONE); /* no-match */
-	}
-	buf_fini(&out);
-}
-
 /* ---- the utterance ---- */
 
-static void le(uint8_t *p, uint32_t v, unsigned bytes)
+void asr_begin_speaking(struct hearing *h)
 {
-	for (unsigned i = 0; i < bytes; i++)
-		p[i] = (uint8_t)(v >> (8 * i));
-}
-
-static void wav_header(uint8_t p[WAV_HEADER], uint32_t rate_hz, uint32_t bytes)
-{
-	memcpy(p, "RIFF....WAVEfmt ", 16);
-	le(p + 4, bytes + WAV_HEADER - 8, 4);
-	le(p + 16, 16, 4), le(p + 20, 1, 2), le(p + 22, 1, 2);
-	le(p + 24, rate_hz, 4), le(p + 28, rate_hz * 2, 4), le(p + 32, 2, 2), le(p + 34, 16, 2);
-	memcpy(p + 36, "data", 4);
-	le(p + 40, bytes, 4);
+	if (h->is_speaking)
+		return;
+	h->is_speaking = true;
+	h->spoken = 0;
+	asr_fire(h->leg, "begin-speaking", NULL, SV_NONE);
+	leg_wake(h->leg);
 }
 
 static ON_CTL void ask(struct hearing *h)
 {
-	struct buf body, headers;
-	uint8_t wav[WAV_HEADER];
-	h->is_speaking = false, h->is_paused = true;
-	buf_init(&body);
-	buf_init(&headers);
-	wav_header(wav, h->rate_hz, (uint32_t)h->speech.n);
-	buf_add(&body, wav, sizeof(wav));
-	buf_addv(&body, buf_sv(&h->speech));
-	buf_printf(
-	    &headers, "X-Call-UUID: %s\r\nX-Grammar: %s\r\nAccept: application/json\r\n", h->leg->uuid, h->grammar);
-	if (*asr_param("authorization"))
-		buf_printf(&headers, "Authorization: %s\r\n", asr_param("authorization"));
-	struct fetch_params p = {.url = asr_param("url"),
-	    .headers = headers.p,
-	    .ctype = "audio/wav",
-	    .body = buf_sv(&body),
-	    .timeout_ms = param_number("timeout", 100, MS_MAX, 10000),
-	    .max_bytes = ANSWER_MAX,
-	    .allows_http = true,
-	    .allows_inside = true};
-	int st = body.failed || headers.failed ? ST_NOMEM : fetch_start(&h->fetch, &p, answered, h);
-	buf_fini(&body);
-	buf_fini(&headers);
+	h->is_speaking = false, h->is_paused = h->is_asked = true;
+	h->asked_us = clock_mono_us();
+	int st = h->engine->ask(h);
 	buf_clear(&h->speech);
 	if (st) {
 		leg_log(h->leg, LOG_ERR, "speech engine: %s", status_text(st));
-		over(h, "006", SV_NONE);
+		asr_over(h, "006", SV_NONE);
 	}
 }
 
 static ON_CTL void block_heard(struct hearing *h, const int16_t *pcm, size_t n)
 {
 	size_t before = (size_t)h->rate_hz * BEFORE_MS / 1000 * sizeof(*pcm),
-	       most = (size_t)((uint64_t)h->rate_hz * h->conf.speech_ms / 1000) * sizeof(*pcm);
+	       most = (size_t)((uint64_t)h->rate_hz * h->conf.speech_ms / 1000);
 	bool has_changed = vad_feed(&h->vad, pcm, n);
-	if (buf_add(&h->speech, pcm, n * sizeof(*pcm)))
+	if (!h->engine->is_streamed && buf_add(&h->speech, pcm, n * sizeof(*pcm)))
 		return;
-	if (has_changed && h->vad.is_talking && !h->is_speaking) {
-		h->is_speaking = true;
-		fire(h->leg, "begin-speaking", NULL, SV_NONE);
-		leg_wake(h->leg);
-	} else if (h->is_speaking && ((has_changed && !h->vad.is_talking) || h->speech.n >= most)) {
+	if (has_changed && h->vad.is_talking)
+		asr_begin_speaking(h);
+	h->spoken += n;
+	if (h->is_speaking && ((has_changed && !h->vad.is_talking) || h->spoken >= most))
 		ask(h);
-	} else if (!h->is_speaking && h->speech.n > before) {
+	else if (!h->is_speaking && h->speech.n > before)
 		buf_drop(&h->speech, h->speech.n - before);
+}
+
+static ON_CTL void times_look(struct hearing *h)
+{
+	int64_t now_us = clock_mono_us();
+	if (!h->is_paused && !h->is_speaking && h->since_us && h->conf.no_input_ms &&
+	    now_us - h->since_us >= clock_us_of_ms(h->conf.no_input_ms)) {
+		asr_over(h, "002", SV_NONE); /* no-input-timeout */
+	} else if (h->is_asked && h->engine->is_timed &&
+	           now_us - h->asked_us >= clock_us_of_ms(asr_param_number("timeout", 100, ASR_MS_MAX, 10000))) {
+		leg_log(h->leg, LOG_ERR, "speech engine: no answer in time");
+		h->engine->cancel(h);
+		asr_over(h, "006", SV_NONE);
 	}
 }
 
@@ -248,9 +121,7 @@ static void tick(void *arg)
 			block_heard(h, block, n);
 	}
 	atomic_store_explicit(&r->read, at, memory_order_release);
-	if (!h->is_paused && !h->is_speaking && h->since_us && h->conf.no_input_ms &&
-	    clock_mono_us() - h->since_us >= clock_us_of_ms(h->conf.no_input_ms))
-		over(h, "002", SV_NONE); /* no-input-timeout */
+	times_look(h);
 	loop_timer_set(&h->timer, TICK_US, "asr.tick", tick, h);
 }
 
@@ -259,7 +130,10 @@ static void tick(void *arg)
 static ON_CTL void hearing_free(struct hearing *h)
 {
 	loop_timer_cancel(&h->timer);
-	fetch_cancel(h->fetch);
+	if (h->is_asked)
+		h->engine->cancel(h);
+	if (h->engine->close)
+		h->engine->close(h);
 	if (h->tap_id && leg_media_stream(h->leg))
 		(void)mstream_tap_stop(leg_media_stream(h->leg), h->tap_id);
 	of(h->leg)->h = NULL;
@@ -273,9 +147,9 @@ static ON_CTL void begin_anew(struct hearing *h)
 {
 	vad_init(&h->vad, h->rate_hz);
 	buf_clear(&h->speech);
-	fetch_cancel(h->fetch);
-	h->fetch = NULL;
-	h->is_paused = h->is_done = h->is_speaking = false;
+	if (h->is_asked)
+		h->engine->cancel(h);
+	h->is_asked = h->is_paused = h->is_done = h->is_speaking = false;
 	h->since_us = h->conf.waits_for_timers ? 0 : clock_mono_us();
 }
 
@@ -286,15 +160,40 @@ static char *grammar_dup(const char *text)
 	buf_init(&b);
 	for (; text && *text && b.n < GRAMMAR_MAX; text++)
 		buf_addc(&b, *text >= ' ' && *text <= '~' ? *text : '?');
+	buf_adds(&b, "");
 	return buf_take(&b);
+}
+
+static ON_CTL const struct asr_engine *engine_find(
+    const char *name, uint32_t *rate_hz, const struct recogniser **recogniser)
+{
+	static const struct asr_engine *const engines[] = {&asr_http, &asr_ws, &asr_worker};
+	for (size_t i = 0; i < sizeof(engines) / sizeof(engines[0]); i++)
+		if ((*rate_hz = engines[i]->rate_hz(name, recogniser)))
+			return engines[i];
+	return NULL;
+}
+
+static ON_CTL int hearing_open(struct hearing *h, struct mstream *s)
+{
+	struct media_port_conf port = {.rate_hz = h->rate_hz, .hears_read = true, .out_ms = RING_MS};
+	int st = media_port_new(&h->port, &port);
+	if (!st)
+		st = mstream_port(s, h->port, &h->tap_id);
+	if (!st && h->engine->open)
+		st = h->engine->open(h);
+	return st;
 }
 
 int asr_start(struct leg *leg, const char *engine, const struct asr_conf *conf)
 {
 	struct mstream *s = leg_media_stream(leg);
+	const struct recogniser *recogniser = NULL;
+	uint32_t rate_hz = 0;
+	const struct asr_engine *e = engine_find(engine, &rate_hz, &recogniser);
 	if (of(leg)->h)
 		return ST_EXISTS;
-	if (strcasecmp(engine, "http") || !*asr_param("url"))
+	if (!e)
 		return ST_INVAL;
 	if (!s || !leg_media_is_ready(leg))
 		return ST_UNSUPPORTED;
@@ -302,14 +201,11 @@ int asr_start(struct leg *leg, const char *engine, const struct asr_conf *conf)
 	if (!h)
 		return ST_NOMEM;
 	h->leg = leg, h->conf = *conf, h->conf.grammar = NULL;
-	h->rate_hz = param_number("rate", 8000, 16000, 8000) == 16000 ? 16000 : 8000;
+	h->engine = e, h->recogniser = recogniser, h->rate_hz = rate_hz;
 	buf_init(&h->speech);
 	h->grammar = grammar_dup(conf->grammar);
-	struct media_port_conf port = {.rate_hz = h->rate_hz, .hears_read = true, .out_ms = RING_MS};
-	int st = media_port_new(&h->port, &port);
-	if (!st)
-		st = mstream_port(s, h->port, &h->tap_id);
 	of(leg)->h = h;
+	int st = h->grammar ? hearing_open(h, s) : ST_NOMEM;
 	if (st) {
 		hearing_free(h);
 		return st;
@@ -326,7 +222,7 @@ int asr_stop(struct leg *leg)
 	if (!h)
 		return ST_NOTFOUND;
 	hearing_free(h);
-	fire(leg, "closed", NULL, SV_NONE);
+	asr_fire(leg, "closed", NULL, SV_NONE);
 	leg_wake(leg);
 	return ST_OK;
 }
@@ -336,10 +232,15 @@ int asr_pause(struct leg *leg, bool is_paused)
 	struct hearing *h = of(leg)->h;
 	if (!h)
 		return ST_NOTFOUND;
-	if (is_paused)
+	if (is_paused) {
 		h->is_paused = true;
-	else
+		if (h->engine->rest)
+			h->engine->rest(h);
+	} else {
 		begin_anew(h);
+		if (h->engine->listen)
+			h->engine->listen(h);
+	}
 	return ST_OK;
 }
 
@@ -354,7 +255,7 @@ int asr_timers_start(struct leg *leg)
 bool asr_is_speaking(struct leg *leg)
 {
 	const struct hearing *h = of(leg)->h;
-	return h && (h->is_speaking || h->fetch || h->is_done);
+	return h && (h->is_speaking || h->is_asked || h->is_done);
 }
 
 bool asr_is_done(struct leg *leg)

@@ -13,13 +13,15 @@
 #include <strings.h>
 
 static const struct conf_desc confs[] = {
-    {"http_asr.conf", "authorization", "text", NULL, "", "header Authorization of the requests"},
+    {"http_asr.conf", "authorization", "text", NULL, "", "header Authorization of the requests, to both servers"},
     {"http_asr.conf", "no-input-timeout", "number", "ms", "5000", "nothing is said for so long: cause 002; 0: never"},
-    {"http_asr.conf", "rate", "number", "Hz", "8000", "of the wav file that is sent: 8000 or 16000"},
+    {"http_asr.conf", "rate", "number", "Hz", "8000", "of the sound that is sent: 8000 or 16000"},
     {"http_asr.conf", "recognition-timeout", "number", "ms", "20000",
         "speech that is longer is sent as far as it goes; 500 to 60000"},
+    {"http_asr.conf", "stream-url", "url", NULL, "",
+        "ws:// or wss://, where sound is sent as it is said; none: there is no engine ws"},
     {"http_asr.conf", "timeout", "number", "ms", "10000", "for the engine's answer"},
-    {"http_asr.conf", "url", "url", NULL, "", "where utterances are sent by POST; none: there is no engine"},
+    {"http_asr.conf", "url", "url", NULL, "", "where utterances are sent by POST; none: there is no engine http"},
     {NULL},
 };
 
@@ -35,7 +37,8 @@ static ON_CTL void told(struct leg *leg, const char *app, const char *engine, in
 {
 	if (st && st != ST_HANGUP)
 		leg_log(leg, LOG_ERR, "%s: %s%s", app,
-		    st == ST_INVAL      ? "there is no engine (http with a url in http_asr.conf) "
+		    st == ST_INVAL ? "there is no engine (http with a url, ws with a stream-url in http_asr.conf, or a "
+		                     "module's) "
 		    : st == ST_NOTFOUND ? "nothing is listened to"
 		    : st == ST_EXISTS   ? "it listens already"
 		                        : status_text(st),
@@ -160,7 +163,14 @@ static const struct var_desc vars[] = {
     {"detect_speech_result", "xml", "what was recognised", false, true},
     {NULL},
 };
-static const struct name_desc names[] = {{"asr", "http"}, {NULL}};
+static const struct name_desc names[] = {{"asr", "http"}, {"asr", "ws"}, {NULL}};
+
+static int unload(void)
+{
+	asr_worker_stop();
+	return ST_OK;
+}
+
 extern const struct module mod_http_asr;
 const struct module mod_http_asr = {.abi = MODULE_ABI,
     .name = "mod_http_asr",
@@ -168,4 +178,5 @@ const struct module mod_http_asr = {.abi = MODULE_ABI,
     .vars = vars,
     .confs = confs,
     .names = names,
+    .unload = unload,
     .part = &asr_part};

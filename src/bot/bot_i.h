@@ -15,6 +15,7 @@
 #include "base/role.h"
 #include "base/status.h"
 #include "base/str.h"
+#include "bot/bot.h"
 #include "net/addr.h"
 #include <stdint.h>
 
@@ -103,19 +104,6 @@ ANY void bot_mark_put(struct buf *out, const char *name, bool is_played, uint64_
 
 /* ---- stream.c ---- */
 extern struct leg_part bot_part;
-struct bot_start {
-	const char *name;  /* of this stream of the leg; NULL: the default one */
-	const char *url;   /* ws://host[:port]/path, wss:// */
-	const char *hello; /* metadata, or NULL */
-	uint32_t rate_hz;
-	bool hears_write, is_stereo, speaks;
-	const char *events; /* "mod_audio_stream" or "mod_audio_fork": whose events and replies */
-};
-/* *why: what is wrong, for people. */
-ON_CTL int bot_start(struct leg *leg, const struct bot_start *s, const char **why);
-ON_CTL int bot_stop(struct leg *leg, const char *name, const char *last); /* ST_NOTFOUND */
-ON_CTL int bot_say(struct leg *leg, const char *name, const char *text);
-ON_CTL int bot_pause(struct leg *leg, const char *name, bool is_paused);
 ON_CTL void bot_list(struct buf *out);
 ON_CTL int bot_streams_start(void);
 ON_CTL int bot_streams_stop(void); /* ST_BUSY while there are some */

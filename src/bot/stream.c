@@ -34,6 +34,8 @@ struct bot {
 	uint64_t id;       /* of the connection; the key in `bots` */
 	char *name, *host, *path, *headers, *hello;
 	const char *events;
+	const struct bot_ear *ear;
+	void *ear_arg;
 	uint16_t port_number;
 	bool is_tls, skips_verify, is_paused, goes_on;
 	uint32_t frame_ms, ping_s;
@@ -71,7 +73,7 @@ static ON_CTL void tell(struct bot *b, const char *what, struct sv body)
 {
 	char subclass[64];
 	struct event *e;
-	if (!b->leg)
+	if (!b->leg || b->ear)
 		return;
 	snprintf(subclass, sizeof(subclass), "%s::%s", b->events, what);
 	if (!event_is_wanted(EVENT_CUSTOM, subclass) || !(e = event_new(EVENT_CUSTOM, subclass)))
@@ -162,7 +164,9 @@ static void retry_due(void *arg)
 static ON_CTL void broke(struct bot *b, const char *why, int code, bool was_up)
 {
 	uint32_t most = (uint32_t)atoi(bot_param("reconnect-max")), pause_s = RETRY_MAX_S;
-	bool is_fork = !strcmp(b->events, "mod_audio_fork");
+	bool is_fork = b->events && !strcmp(b->events, "mod_audio_fork");
+	if (b->ear)
+		b->ear->state(b->ear_arg, false, why);
 	if (was_up)
 		tell_status(b, "disconnect", "disconnected", code, why), b->tries = 0;
 	else
@@ -241,7 +245,7 @@ static void connect_begin(struct bot *b)
 
 static ON_CTL void digits(struct bot *b, const char *keys)
 {
-	if (b->leg && leg_dtmf_send(b->leg, keys))
+	if (b->leg && !b->ear && leg_dtmf_send(b->leg, keys))
 		leg_log(b->leg, LOG_NOTICE, "audio stream %s: keys \"%s\" cannot be sent", b->name, keys);
 }
 
@@ -259,8 +263,12 @@ static void on_report(const struct bot_report *r)
 			b->state = BOT_OPEN;
 			atomic_store(&b->port->is_paused, b->is_paused);
 			tell_status(b, "connect", "connected", 0, NULL);
+			if (b->ear)
+				b->ear->state(b->ear_arg, true, NULL);
 			break;
 		case BOT_WORDS:
+			if (b->ear)
+				b->ear->words(b->ear_arg, sv_of(text));
 			tell(b, "json", sv_of(text));
 			break;
 		case BOT_DIGITS:
@@ -398,7 +406,21 @@ static ON_CTL void settings_read(struct bot *b, struct leg *leg)
 	b->skips_verify =
 	    leg_var_is_true(leg, "STREAM_TLS_DISABLE_HOSTNAME_VALIDATION") || !str_is_true(bot_param("tls-verify"));
 	b->goes_on = !leg_var_is_true(leg, "STREAM_NO_RECONNECT") && str_is_true(bot_param("reconnect"));
-	headers_read(b, leg);
+}
+
+/* The leg's own (STREAM_EXTRA_HEADERS) are for the streams that the leg asks for. */
+static ON_CTL void headers_set(struct bot *b, struct leg *leg, const struct bot_start *s)
+{
+	struct buf out;
+	if (!s->ear)
+		headers_read(b, leg);
+	if (!s->authorization || !*s->authorization || !is_header("Authorization", s->authorization))
+		return;
+	buf_init(&out);
+	buf_printf(&out, "%sAuthorization: %s\r\n", b->headers ? b->headers : "", s->authorization);
+	mem_free(b->headers);
+	b->headers = out.failed ? NULL : mem_strdup(out.p);
+	buf_fini(&out);
 }
 
 int bot_start(struct leg *leg, const struct bot_start *s, const char **why)
@@ -413,6 +435,10 @@ int bot_start(struct leg *leg, const struct bot_start *s, const char **why)
 	    .out_ms = OUT_MS,
 	    .in_ms = IN_MS};
 	int st = ST_INVAL;
+	if (!bots) {
+		*why = "mod_audio_stream is not loaded";
+		return ST_CLOSED;
+	}
 	*why = "out of memory";
 	if (strlen(name) > BOT_NAME_MAX || find(leg, name) || part_of(leg)->count >= STREAMS_A_LEG ||
 	    hash_count(bots) >= BOT_LINKS_MAX) {
@@ -428,11 +454,13 @@ int bot_start(struct leg *leg, const struct bot_start *s, const char **why)
 	if (!b)
 		return ST_NOMEM;
 	b->leg = leg, b->events = s->events, b->id = ++next_id;
+	b->ear = s->ear, b->ear_arg = s->ear_arg;
 	list_push(&part_of(leg)->list, &b->link);
 	part_of(leg)->count++;
 	b->name = mem_strdup(name);
 	b->hello = s->hello && *s->hello ? mem_strdup(s->hello) : NULL;
 	settings_read(b, leg);
+	headers_set(b, leg, s);
 	if (!url_read(b, s->url))
 		*why = "the address is not ws://host[:port]/path or wss://";
 	else if (b->name && !(st = media_port_new(&b->port, &conf))) {

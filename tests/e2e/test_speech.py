@@ -72,7 +72,7 @@ def sw(tmp_path_factory, engine):
 @pytest.fixture
 def events(sw):
     e = sw.esl()
-    e.subscribe("DETECTED_SPEECH CHANNEL_HANGUP_COMPLETE")
+    e.subscribe("DETECTED_SPEECH CHANNEL_HANGUP_COMPLETE CHANNEL_EXECUTE_COMPLETE")
     yield e
     e.close()
 
@@ -173,6 +173,6 @@ def test_paused_and_resumed(sw, engine, phone, events):
 def test_wrong_words(sw, phone):
     p = phone("1000")
     call(p, "7913")
-    sw.wait_log("detect_speech: there is no engine (http with a url in http_asr.conf) nobody")
+    sw.wait_log("detect_speech: there is no engine (http with a url, ws with a stream-url in http_asr.conf, or a module's) nobody")
     sw.wait_log("play_and_detect_speech: x: no such parameter")
     ended(p)
