@@ -27,7 +27,8 @@ extern const struct module capture_in_commands;
 extern const struct module ivr_in_dptools;
 extern const struct module mod_mail, mod_voicemail, mod_voicemail_fsdb;
 extern const struct module mod_conference;
-extern const struct module say_in_dptools, say_in_commands, mod_say_en, mod_say_zh, mod_flite, mod_tts_commandline;
+extern const struct module say_in_dptools, say_in_commands, mod_say_en, mod_say_zh, mod_flite, mod_tts_commandline,
+    mod_tts_http;
 
 /* Names that FreeSWITCH configurations load and whose work is done by rooms that are always there. */
 static const struct name_desc sndfile_names[] = {{"file", "wav"}, {"file", "ulaw"}, {"file", "alaw"}, {"file", "gsm"},
@@ -61,6 +62,7 @@ static const struct module *const all[] = {
     &mod_say_zh,
     &mod_flite,
     &mod_tts_commandline,
+    &mod_tts_http,
     &mod_db,
     &mod_hash,
     &mod_expr,

@@ -9,6 +9,7 @@
 #include "media/ctl/mctl.h"
 #include "say/prompt_i.h"
 #include "say/say_i.h"
+#include <string.h>
 
 static int find_prompt(const char *name, uint32_t rate_hz, mctl_found_fn found, void *arg)
 {
@@ -75,7 +76,7 @@ static const struct var_desc vars[] = {
         true, true},
     {"sound_prefix_enforced", "bool", "a language's own sound_prefix is not taken", true, true},
     {"timezone", "name", "time zone in which dates are said; or seconds east of Greenwich", true, false},
-    {"tts_engine", "name", "engine of speak and say: (flite, espeak-ng, tts_commandline)", true, false},
+    {"tts_engine", "name", "engine of speak and say: (flite, espeak-ng, tts_commandline, http)", true, false},
     {"tts_voice", "name", "voice of speak and say:", true, false},
     {NULL},
 };
@@ -84,12 +85,28 @@ static const struct conf_desc confs[] = {
         "shell line of engine tts_commandline: ${text} ${voice} ${rate} ${file}"},
     {NULL},
 };
+static const struct conf_desc http_confs[] = {
+    {"tts_http.conf", "authorization", "text", NULL, "", "header Authorization of the requests"},
+    {"tts_http.conf", "timeout", "number", "ms", "10000", "for the server's answer; 100 to 600000"},
+    {"tts_http.conf", "url", "url", NULL, "", "where texts are sent by POST; none: there is no engine http"},
+    {NULL},
+};
 static const struct name_desc en_names[] = {{"say", "en"}, {NULL}};
 static const struct name_desc zh_names[] = {{"say", "zh"}, {"say", "zh_CN"}, {NULL}};
 static const struct name_desc flite_names[] = {{"speech", "flite"}, {NULL}};
 static const struct name_desc command_names[] = {{"speech", "tts_commandline"}, {NULL}};
+static const struct name_desc http_names[] = {{"speech", "http"}, {NULL}};
 
-extern const struct module say_in_dptools, say_in_commands, mod_say_en, mod_say_zh, mod_flite, mod_tts_commandline;
+const char *http_param(const char *name)
+{
+	for (const struct conf_desc *d = http_confs; d->key; d++)
+		if (!strcmp(d->key, name))
+			return config_param(xml_child(config_conf(d->file), "settings"), name, d->fallback);
+	return "";
+}
+
+extern const struct module say_in_dptools, say_in_commands, mod_say_en, mod_say_zh, mod_flite, mod_tts_commandline,
+    mod_tts_http;
 const struct module say_in_dptools = {.abi = MODULE_ABI,
     .name = "mod_dptools",
     .load = load,
@@ -102,3 +119,5 @@ const struct module mod_say_en = {.abi = MODULE_ABI, .name = "mod_say_en", .name
 const struct module mod_say_zh = {.abi = MODULE_ABI, .name = "mod_say_zh", .names = zh_names};
 const struct module mod_flite = {.abi = MODULE_ABI, .name = "mod_flite", .names = flite_names};
 const struct module mod_tts_commandline = {.abi = MODULE_ABI, .name = "mod_tts_commandline", .names = command_names};
+const struct module mod_tts_http = {
+    .abi = MODULE_ABI, .name = "mod_tts_http", .names = http_names, .confs = http_confs};

@@ -24,6 +24,7 @@ void prompt_plan_fini(struct prompt_plan *p)
 	mem_free(p->text);
 	mem_free(p->other_text);
 	mem_free(p->command);
+	mem_free(p->language);
 	*p = (struct prompt_plan){0};
 }
 
@@ -105,6 +106,29 @@ static ON_CTL const char *command_line(void)
 	return config_param(xml_child(config_conf("tts_commandline.conf"), "settings"), "command", NULL);
 }
 
+/* What is behind "http:"; "" behind "http"; NULL: another engine. */
+static const char *http_language(const char *engine)
+{
+	if (strncasecmp(engine, "http", 4) != 0)
+		return NULL;
+	return !engine[4] ? "" : engine[4] == ':' ? engine + 5 : NULL;
+}
+
+static ON_CTL bool take_http(struct prompt_plan *p, const char *language, const char *voice)
+{
+	const char *url = http_param("url");
+
+	if (!*url) {
+		log_warning("there is no url in tts_http.conf for the speech engine http");
+		return false;
+	}
+	p->engine = PROMPT_HTTP;
+	set(&p->command, url);
+	set(&p->language, language);
+	set(&p->voice, voice ? voice : "");
+	return true;
+}
+
 /* An engine by FreeSWITCH's name; false: we have none of that name. */
 static ON_CTL bool take_engine(struct prompt_plan *p, const char *engine, const char *voice)
 {
@@ -128,7 +152,8 @@ static ON_CTL bool take_engine(struct prompt_plan *p, const char *engine, const 
 		set(&p->voice, voice ? voice : "");
 		return true;
 	}
-	return false;
+	const char *language = http_language(engine);
+	return language && take_http(p, language, voice);
 }
 
 static ON_CTL void take_default_engine(struct prompt_plan *p)
@@ -159,6 +184,8 @@ static ON_CTL bool plan_words(struct prompt_plan *p, const struct prompt_name *n
 	}
 	if (engine && (!is_chinese || p->other_text))
 		take_engine(p, engine, voice);
+	if (p->language && !*p->language)
+		set(&p->language, o->lang);
 	buf_fini(&other);
 	return is_ok;
 }

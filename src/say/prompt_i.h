@@ -2,6 +2,7 @@
 #pragma once
 #include "base/role.h"
 #include "base/str.h"
+#include "speech/speech.h"
 
 /* A prompt by its last two names: "digits", "20". */
 struct prompt_name {
@@ -19,7 +20,7 @@ ANY bool prompt_words_zh(const struct prompt_name *name, struct buf *out);
 
 /* What may be played for one name, best first. All strings owned. */
 enum { PROMPT_FILES_MAX = 8 };
-enum prompt_engine { PROMPT_FLITE, PROMPT_ESPEAK, PROMPT_COMMAND };
+enum prompt_engine { PROMPT_FLITE, PROMPT_ESPEAK, PROMPT_COMMAND, PROMPT_HTTP };
 struct prompt_plan {
 	char *name; /* as asked */
 	char *files[PROMPT_FILES_MAX];
@@ -29,7 +30,9 @@ struct prompt_plan {
 	char *voice, *text;
 	/* what is spoken by flite when the engine is not installed; NULL = the same */
 	char *other_text;
-	char *command;  /* PROMPT_COMMAND: the line for the shell, ${text} ${voice} ${rate} ${file} in it */
+	/* PROMPT_COMMAND: the line for the shell, ${text} ${voice} ${rate} ${file} in it; PROMPT_HTTP: the URL */
+	char *command;
+	char *language; /* PROMPT_HTTP: told to the server, "" when it is not known; NULL else */
 	bool is_prompt; /* a recording is missing, not a text of its own */
 };
 ON_CTL void prompt_plan_fini(struct prompt_plan *p);
@@ -42,6 +45,13 @@ typedef void (*synth_done_fn)(int status, const char *path, void *arg);
 ON_CTL int synth_start(struct prompt_plan *plan, synth_done_fn done, void *arg);
 ON_CTL int synth_open(void);
 ON_CTL void synth_close(void); /* what waits gets ST_CANCELLED; jobs end by themselves */
+
+/* http.c: the sound of a text by a web server. said once, on the control loop; from inside when nobody can be asked.
+ * The plan stays the caller's and must live until then. ext: "wav", "mp3" or "ogg"; sound is valid during the call. */
+typedef void (*http_said_fn)(int status, const char *ext, struct sv sound, const char *err, void *arg);
+ON_CTL void http_say(const struct prompt_plan *plan, http_said_fn said, void *arg);
+ON_CTL void http_say_close(void);                /* what waits gets ST_CANCELLED */
+ON_CTL const char *http_param(const char *name); /* of tts_http.conf, or its default */
 
 /* cache.c: the directory of spoken texts. */
 ON_WORK bool cache_is_file(const char *path); /* a sound file, not an empty one */

@@ -7,8 +7,20 @@
 #include "say/say_i.h"
 #include "text/mark.h"
 #include <string.h>
+#include <strings.h>
 
 enum { TEXT_MAX = 8000 };
+
+/* "http" goes on as "http:zh": what is spoken is shared by all legs, and none of them can be asked later. */
+static ON_CTL void put_engine(struct leg *leg, const char *engine, struct buf *out)
+{
+	static const char plain[] = "-_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+	const char *language = say_lang_of(leg, "");
+
+	buf_adds(out, engine);
+	if (!strcasecmp(engine, "http") && *language && !language[strspn(language, plain)])
+		buf_printf(out, ":%s", language);
+}
 
 int speak_run(struct leg *leg, const char *engine, const char *voice, const char *text, struct leg_play_end *end)
 {
@@ -26,7 +38,9 @@ int speak_run(struct leg *leg, const char *engine, const char *voice, const char
 		return ST_INVAL;
 	}
 	buf_init(&source);
-	buf_printf(&source, "tts://%s|%s|%s", engine ? engine : "", voice ? voice : "", text);
+	buf_adds(&source, "tts://");
+	put_engine(leg, engine ? engine : "", &source);
+	buf_printf(&source, "|%s|%s", voice ? voice : "", text);
 	st = leg_play_until(leg, source.p, end);
 	buf_fini(&source);
 	return st;

@@ -1,13 +1,16 @@
 /* The file of a prompt that is not where it was looked for: a recording of the same words, one spoken before (the
  * cache), or spoken now. Workers look and speak; flite has a queue of its own, one text at a time, so that it never
- * takes more than one worker from the others; espeak-ng and the like run as child processes. A spoken text is written
- * aside and renamed; the cache is bounded, what was not used for longest goes first. */
+ * takes more than one worker from the others; espeak-ng and the like run as child processes; a web server is asked by
+ * the control thread, and what it sends is opened before it is believed. A spoken text is written aside and renamed;
+ * the cache is bounded, what was not used for longest goes first. */
+#include "base/disk.h"
 #include "base/hash.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/value/self.h"
+#include "file/file.h"
 #include "loop/work.h"
 #include "proc/shell.h"
 #include "say/prompt_i.h"
@@ -23,10 +26,13 @@ enum {
 	QUEUE_MAX = 512,
 	CHILD_TIMEOUT_S = 30,
 	CHILDREN_MAX = 2,
+	CACHE_MODE = 0640,
+	CHECKED_SAMPLES = 160,
 	CACHE_PATH_MAX = 400,
 	CACHE_FILES_MAX = 4096,
 	CACHE_BYTES_MAX = 128 << 20,
-	TRIM_EVERY = 64
+	TRIM_EVERY = 64,
+	KEY_CHARS = 40
 };
 
 struct waiter {
@@ -38,7 +44,8 @@ struct job {
 	struct lnode link; /* among those that wait for a child process */
 	struct prompt_plan plan;
 	struct list waiters;
-	char dir[CACHE_PATH_MAX + 20], cached[CACHE_PATH_MAX + 80], temp[CACHE_PATH_MAX + 80];
+	char dir[CACHE_PATH_MAX + 20], key[KEY_CHARS + 1], cached[CACHE_PATH_MAX + 80], temp[CACHE_PATH_MAX + 80];
+	struct buf sound; /* of a web server */
 	/* the worker's while it runs */
 	char found[1024];
 	int status;
@@ -56,19 +63,40 @@ static struct {
 /* ---- on workers ------------------------------------------------------------------------------------------------ */
 
 /* The cache's name for a text: engine, voice and words are in it. */
-static void name_cached(struct job *j)
+static void make_key(struct job *j)
 {
 	uint8_t sum[DIGEST_SHA256_BYTES];
 	char hex[2 * DIGEST_SHA256_BYTES + 1];
 	struct buf b;
 
 	buf_init(&b);
-	buf_printf(&b, "%d|%s|%s|%s", (int)j->plan.engine, j->plan.command ? j->plan.command : "", j->plan.voice,
-	    j->plan.text);
+	buf_printf(&b, "%d|%s|", (int)j->plan.engine, j->plan.command ? j->plan.command : "");
+	if (j->plan.language)
+		buf_printf(&b, "%s|", j->plan.language);
+	buf_printf(&b, "%s|%s", j->plan.voice, j->plan.text);
 	digest_sha256(b.p, b.n, sum);
 	digest_hex(sum, sizeof(sum), hex);
 	buf_fini(&b);
-	snprintf(j->cached, sizeof(j->cached), "%s/%.40s.wav", j->dir, hex);
+	snprintf(j->key, sizeof(j->key), "%.*s", KEY_CHARS, hex);
+}
+
+static void name_cached(struct job *j, const char *ext)
+{
+	snprintf(j->cached, sizeof(j->cached), "%s/%s.%s", j->dir, j->key, ext);
+}
+
+/* A web server chooses the format; the last is what all others make. */
+ON_WORK static bool is_cached(struct job *j)
+{
+	static const char *const exts[] = {"ogg", "mp3", "wav"};
+	size_t count = sizeof(exts) / sizeof(exts[0]);
+
+	for (size_t i = j->plan.engine == PROMPT_HTTP ? 0 : count - 1; i < count; i++) {
+		name_cached(j, exts[i]);
+		if (cache_is_file(j->cached))
+			return true;
+	}
+	return false;
 }
 
 /* The engine is not there: the other words, by flite. */
@@ -83,7 +111,7 @@ static void fall_back(struct job *j)
 	j->plan.voice = mem_strdup(SPEECH_FLITE_DEFAULT_VOICE);
 	j->plan.engine = PROMPT_FLITE;
 	j->is_fallen = true;
-	name_cached(j);
+	make_key(j);
 }
 
 /* Where posix_spawnp will look for it. */
@@ -115,10 +143,10 @@ static void look(void *arg)
 	}
 	if (!j->status)
 		return;
-	name_cached(j);
-	if (j->plan.engine == PROMPT_ESPEAK && !cache_is_file(j->cached) && !has_espeak())
+	make_key(j);
+	if (j->plan.engine == PROMPT_ESPEAK && !is_cached(j) && !has_espeak())
 		fall_back(j);
-	if (cache_is_file(j->cached)) {
+	if (is_cached(j)) {
 		cache_touch(j->cached);
 		snprintf(j->found, sizeof(j->found), "%s", j->cached);
 		j->status = ST_OK;
@@ -156,6 +184,37 @@ static void speak(void *arg)
 	publish(j);
 }
 
+/* The server said that it is a sound; the reader decides. */
+ON_WORK static int check_sound(const char *path, size_t bytes, char err[SPEECH_ERR_MAX])
+{
+	struct file_reader *r;
+	int16_t some[CHECKED_SAMPLES];
+	int st = file_reader_open(&r, path, 0, NULL);
+
+	if (!st) {
+		st = file_reader_read(r, some, CHECKED_SAMPLES) > 0 ? ST_OK : ST_UNSUPPORTED;
+		file_reader_close(r);
+	}
+	if (st)
+		snprintf(err, SPEECH_ERR_MAX,
+		    "what the server of tts_http.conf sent as %s (%zu bytes) is no sound file that can be read",
+		    strrchr(path, '.') + 1, bytes);
+	return st;
+}
+
+static void store(void *arg)
+{
+	struct job *j = arg;
+
+	role_assert_work();
+	j->status = disk_replace(j->temp, buf_sv(&j->sound), CACHE_MODE, false);
+	if (j->status)
+		snprintf(j->err, sizeof(j->err), "%.100s cannot be written", j->temp);
+	else
+		j->status = check_sound(j->temp, j->sound.n, j->err);
+	publish(j);
+}
+
 static void trim(void *arg)
 {
 	char *dir = arg;
@@ -185,6 +244,13 @@ static ON_CTL void count_made(const char *dir)
 		mem_free(copy);
 }
 
+static const char *engine_told(const struct job *j)
+{
+	return j->plan.engine == PROMPT_FLITE  ? "flite"
+	       : j->plan.engine == PROMPT_HTTP ? "a web server"
+	                                       : "a child process";
+}
+
 static ON_CTL void job_end(struct job *j)
 {
 	struct lnode *it, *tmp;
@@ -193,8 +259,7 @@ static ON_CTL void job_end(struct job *j)
 		log_error("%s cannot be spoken: %s", j->plan.is_prompt ? j->plan.name : "a text", j->err);
 	else if (!j->status && j->is_spoken)
 		log_uuid(j->plan.is_prompt ? LOG_NOTICE : LOG_DEBUG, NULL, "%s: spoken by %s, kept in %s",
-		    j->plan.is_prompt ? j->plan.name : "text",
-		    j->plan.engine == PROMPT_FLITE ? "flite" : "a child process", j->found);
+		    j->plan.is_prompt ? j->plan.name : "text", engine_told(j), j->found);
 	if (!j->status && j->is_spoken)
 		count_made(j->dir);
 	hash_take(synth.jobs, sv_of(j->plan.name));
@@ -205,6 +270,7 @@ static ON_CTL void job_end(struct job *j)
 		mem_free(w);
 	}
 	prompt_plan_fini(&j->plan);
+	buf_fini(&j->sound);
 	mem_free(j);
 	if (!synth.is_on && !hash_count(synth.jobs)) {
 		hash_free(synth.jobs);
@@ -315,6 +381,30 @@ static ON_CTL void children_go(void)
 	}
 }
 
+static ON_CTL void name_temp(struct job *j, const char *ext)
+{
+	snprintf(j->temp, sizeof(j->temp), "%s/.new%ld-%u.%s", j->dir, (long)getpid(), synth.temp_count++, ext);
+}
+
+static void http_said(int status, const char *ext, struct sv sound, const char *err, void *arg)
+{
+	struct job *j = arg;
+
+	role_assert_ctl();
+	if (status) {
+		snprintf(j->err, sizeof(j->err), "%s", err);
+		job_over(status, j);
+		return;
+	}
+	name_cached(j, ext);
+	name_temp(j, ext);
+	status = buf_addv(&j->sound, sound);
+	if (!status)
+		status = work_submit(WORK_SPEECH, "say.store", store, job_over, j);
+	if (status)
+		job_fail(j, status);
+}
+
 static ON_CTL void tell_missing_child(const struct job *j)
 {
 	if (synth.is_child_missed)
@@ -340,9 +430,13 @@ static void looked(int status, void *arg)
 	}
 	if (j->is_fallen)
 		tell_missing_child(j);
-	snprintf(j->temp, sizeof(j->temp), "%s/.new%ld-%u.wav", j->dir, (long)getpid(), synth.temp_count++);
 	j->is_spoken = true;
 	j->status = ST_OK;
+	if (j->plan.engine == PROMPT_HTTP) {
+		http_say(&j->plan, http_said, j);
+		return;
+	}
+	name_temp(j, "wav");
 	if (j->plan.engine != PROMPT_FLITE) {
 		list_push(&synth.queue, &j->link);
 		children_go();
@@ -365,6 +459,7 @@ int synth_start(struct prompt_plan *plan, synth_done_fn done, void *arg)
 		j->plan = *plan;
 		*plan = (struct prompt_plan){0};
 		list_init(&j->waiters);
+		buf_init(&j->sound);
 		snprintf(j->dir, sizeof(j->dir), "%s/speech", core_dirs()->cache);
 		st = hash_set(synth.jobs, sv_of(j->plan.name), j);
 		if (!st && (st = work_submit(WORK_SPEECH, "say.look", look, looked, j)))
@@ -397,6 +492,7 @@ void synth_close(void)
 	synth.is_on = false;
 	work_serial_close(synth.flite);
 	children_go();
+	http_say_close();
 	synth.flite = NULL;
 	if (synth.jobs && !hash_count(synth.jobs)) {
 		hash_free(synth.jobs);
