@@ -460,6 +460,11 @@ int bot_link_fd(const struct bot_link *k)
 	return k->conn ? dial_fd(k->conn) : -1;
 }
 
+bool bot_link_is_open(const struct bot_link *k)
+{
+	return k->state == OPEN && !k->is_over;
+}
+
 unsigned bot_link_dials(const struct bot_link *k)
 {
 	return k->addr_now;

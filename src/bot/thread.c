@@ -32,7 +32,7 @@ struct entry {
 	struct bot_link *link;
 	uint64_t id;
 	unsigned dials, wants; /* as epoll knows them; dials 0: it knows nothing of it */
-	bool is_over;
+	bool is_open, is_over;
 };
 static struct {
 	bool is_on;
@@ -44,7 +44,7 @@ static struct {
 	int epoll_fd, timer_fd;
 	int64_t tick_us; /* the last one's time */
 	struct entry **entries;
-	size_t count, cap;
+	size_t count, cap, open_count;
 } bots;
 
 /* ---- on the thread ---- */
@@ -86,6 +86,10 @@ static void go(struct entry *e, int64_t now_us, bool is_tick)
 	if (e->is_over)
 		return;
 	e->is_over = bot_link_go(e->link, now_us, is_tick) != ST_OK;
+	if (bot_link_is_open(e->link) != e->is_open) {
+		bots.open_count += e->is_open ? (size_t)-1 : 1;
+		e->is_open = !e->is_open;
+	}
 	follow(e);
 }
 
@@ -156,11 +160,11 @@ static void orders_take(int64_t now_us)
 	}
 }
 
-/* More came together the longer it waits, but not into the next tick. */
+/* More came together the longer it waits; but not into the next tick, and not while somebody waits to be connected. */
 static void nap(void)
 {
 	int64_t now_us = clock_mono_us();
-	if (now_us - bots.tick_us < TICK_NS / 1000 - NAP_US)
+	if (bots.open_count == bots.count && now_us - bots.tick_us < TICK_NS / 1000 - NAP_US)
 		(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = 1000 * NAP_US}, NULL);
 }
 
