@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "core/event/event.h"
 #include "core/leg/leg.h"
+#include "core/run/exec.h"
 #include "text/json.h"
 #include "text/xml.h"
 

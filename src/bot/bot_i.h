@@ -78,7 +78,7 @@ struct bot_link;
 ANY int bot_link_new(struct bot_link **out, struct bot_link_conf *conf, int64_t now_us);
 ANY void bot_link_free(struct bot_link *k); /* NULL is fine */
 ANY int bot_link_fd(const struct bot_link *k);
-ANY bool bot_link_is_open(const struct bot_link *k); /* sound and words go both ways */
+ANY bool bot_link_is_open(const struct bot_link *k);   /* sound and words go both ways */
 ANY unsigned bot_link_dials(const struct bot_link *k); /* another number: another descriptor, whatever its own is */
 ANY unsigned bot_link_wants(const struct bot_link *k); /* enum DIAL_READ, DIAL_WRITE */
 /* Something of it may be ready, or time has passed (each tick). ST_OK: goes on; else it is over: bot_link_why. */

@@ -13,8 +13,8 @@ struct recogniser {
 	/* One utterance, mono; blocks as long as it computes; one call at a time for all recognisers. grammar:
 	 * printable ASCII as the dialplan names it, never NULL. text (of capacity, ended by a zero byte): what was
 	 * said, UTF-8; empty: nothing that it knows. confidence: 0 to 1. Not ST_OK: it failed. */
-	int (*recognise)(const char *grammar, const int16_t *samples, size_t count, char *text, size_t capacity,
-	    double *confidence);
+	int (*recognise)(
+	    const char *grammar, const int16_t *samples, size_t count, char *text, size_t capacity, double *confidence);
 };
 /* For as long as the program runs; in place. ST_EXISTS, ST_FULL. */
 ON_CTL int recogniser_add(const struct recogniser *r);
