@@ -167,6 +167,7 @@ static const struct name_desc names[] = {{"asr", "http"}, {"asr", "ws"}, {NULL}}
 
 static int unload(void)
 {
+	role_assert_ctl();
 	asr_worker_stop();
 	return ST_OK;
 }
