@@ -47,6 +47,7 @@ static char model_dir[PATH_CHARS], dict[PATH_CHARS], language_model[PATH_CHARS],
 static ps_decoder_t *decoder;
 static struct grammar grammars[GRAMMARS_MAX];
 static struct grammar *being_parsed; /* by the library, now */
+static char *grammar_text;           /* parsed last; freed with the next, for the library may not come back */
 static uint64_t call_count;
 static int has_language_model, is_dead;
 static char library_says[WHY_CHARS]; /* its first error since it was emptied */
@@ -135,10 +136,10 @@ static int name_is_good(const char *name)
 	return n > 0 && n <= NAME_MAX_CHARS && !name[n];
 }
 
-static int is_unchanged(const struct stat *a, const struct stat *b)
+static int is_same_file(const struct stat *a, const struct stat *b)
 {
-	return a->st_ino == b->st_ino && a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
 static void grammar_forget(struct grammar *g)
@@ -163,25 +164,42 @@ static struct grammar *grammar_row(const char *name)
 	return oldest;
 }
 
-/* A text that begins as JSGF does; NULL, with why. What the library's scanner does not know it writes to stdout. */
+/* A statement begins with it: the library would look for files where the program happens to run. */
+static int has_import(const char *text)
+{
+	for (const char *at = strstr(text, "import"); at; at = strstr(at + 1, "import")) {
+		const char *before = at;
+		while (before > text && strchr(" \t\r\n", before[-1]))
+			before--;
+		if (before > text && before[-1] == ';')
+			return 1;
+	}
+	return 0;
+}
+
+/* NULL, with why: it cannot be had, it imports, or it does not begin as JSGF does (what the library's scanner does not
+ * know it writes to stdout). */
 static char *file_read(const char *path, char why[WHY_CHARS])
 {
-	char *text = malloc(FILE_MAX + 1);
-	FILE *f = text ? fopen(path, "re") : NULL;
-	size_t n = f ? fread(text, 1, FILE_MAX, f) : 0;
-	int error = errno;
+	FILE *f = fopen(path, "re");
+	char *text = f ? malloc(FILE_MAX + 1) : NULL;
+	size_t n;
 
-	if (f)
-		fclose(f);
-	if (!f) {
-		snprintf(why, WHY_CHARS, "%s", strerror(error));
-		free(text);
+	if (!text) {
+		snprintf(why, WHY_CHARS, "%s", strerror(errno));
+		if (f)
+			fclose(f);
 		return NULL;
 	}
+	n = fread(text, 1, FILE_MAX, f);
+	fclose(f);
 	text[n] = 0;
-	if (strlen(text) == n && !strncmp(strncmp(text, "\xEF\xBB\xBF", 3) ? text : text + 3, "#JSGF", 5))
+	if (strlen(text) != n || strncmp(strncmp(text, "\xEF\xBB\xBF", 3) ? text : text + 3, "#JSGF", 5))
+		snprintf(why, WHY_CHARS, "it does not begin with #JSGF, or is no text");
+	else if (has_import(text))
+		snprintf(why, WHY_CHARS, "it imports, which is not supported");
+	else
 		return text;
-	snprintf(why, WHY_CHARS, "it does not begin with #JSGF, or is no text");
 	free(text);
 	return NULL;
 }
@@ -205,17 +223,13 @@ static void grammar_compile(struct grammar *g, jsgf_t *jsgf)
 	snprintf(g->why, sizeof(g->why), "%s", reason(rule ? "it cannot be used" : "it has no public rule"));
 }
 
-static void grammar_parse(struct grammar *g, const char *path)
+static void grammar_parse(struct grammar *g, const char *text)
 {
-	char *text = file_read(path, g->why);
 	jsgf_t *jsgf;
 
-	if (!text)
-		return;
 	library_says[0] = 0;
 	being_parsed = g;
 	jsgf = jsgf_parse_string(text, NULL);
-	free(text);
 	if (jsgf) {
 		grammar_compile(g, jsgf);
 		jsgf_grammar_free(jsgf);
@@ -225,33 +239,46 @@ static void grammar_parse(struct grammar *g, const char *path)
 	being_parsed = NULL;
 }
 
+/* The file's grammar as a row, parsed if it is another than before; NULL, with why: it cannot be read. */
+static struct grammar *grammar_get(const char *name, const char *path, char why[WHY_CHARS])
+{
+	struct grammar *g;
+	struct stat now;
+
+	if (stat(path, &now)) {
+		snprintf(why, WHY_CHARS, "%s", strerror(errno));
+		return NULL;
+	}
+	if (!S_ISREG(now.st_mode) || now.st_size > FILE_MAX) {
+		snprintf(why, WHY_CHARS, "it is no file of at most %d bytes", FILE_MAX);
+		return NULL;
+	}
+	g = grammar_row(name);
+	if (g->search[0] && is_same_file(&g->seen, &now))
+		return g;
+	grammar_forget(g);
+	free(grammar_text);
+	grammar_text = file_read(path, why);
+	if (!grammar_text)
+		return NULL;
+	snprintf(g->search, sizeof(g->search), "=%s", name);
+	g->seen = now, g->used = call_count;
+	grammar_parse(g, grammar_text);
+	return g;
+}
+
 static int grammar_use(const char *name)
 {
 	char path[PATH_CHARS + NAME_MAX_CHARS + 8], why[WHY_CHARS] = "";
 	struct grammar *g;
-	struct stat now;
 
 	snprintf(path, sizeof(path), "%s/%s.gram", grammar_dir, name);
-	if (stat(path, &now))
-		snprintf(why, sizeof(why), "%s", strerror(errno));
-	else if (!S_ISREG(now.st_mode) || now.st_size > FILE_MAX)
-		snprintf(why, sizeof(why), "it is no file of at most %d bytes", FILE_MAX);
-	if (why[0]) {
-		host->log(NULL, TANDEM_LOG_ERR, "pocketsphinx: the grammar %s: %s", path, why);
-		return TANDEM_NOTFOUND;
-	}
-	g = grammar_row(name);
-	if (!g->search[0] || !is_unchanged(&g->seen, &now)) {
-		grammar_forget(g);
-		snprintf(g->search, sizeof(g->search), "=%s", name);
-		g->seen = now;
-		grammar_parse(g, path);
+	g = grammar_get(name, path, why);
+	if (!g || g->why[0]) {
+		host->log(NULL, TANDEM_LOG_ERR, "pocketsphinx: the grammar %s: %s", path, g ? g->why : why);
+		return g ? TANDEM_PARSE : TANDEM_NOTFOUND;
 	}
 	g->used = call_count;
-	if (g->why[0]) {
-		host->log(NULL, TANDEM_LOG_ERR, "pocketsphinx: the grammar %s: %s", path, g->why);
-		return TANDEM_PARSE;
-	}
 	return ps_set_search(decoder, g->search) ? TANDEM_INVAL : TANDEM_OK;
 }
 
@@ -293,8 +320,7 @@ static int gave_up(void)
 		return TANDEM_PARSE;
 	}
 	is_dead = 1;
-	host->log(NULL, TANDEM_LOG_CRIT, "pocketsphinx: %s: it is not used any more until the program is restarted",
-	    library_says);
+	host->log(NULL, TANDEM_LOG_CRIT, "pocketsphinx: %s: it is not used any more", library_says);
 	return TANDEM_INVAL;
 }
 
@@ -321,11 +347,15 @@ static int recognise_with(
 static int recognise(
     const char *grammar, const int16_t *samples, size_t count, char *text, size_t capacity, double *confidence)
 {
-	if (is_dead || !capacity)
+	if (!capacity)
 		return TANDEM_INVAL;
-	call_count++;
 	text[0] = 0;
 	*confidence = 0;
+	if (is_dead) {
+		host->log(NULL, TANDEM_LOG_ERR, "pocketsphinx: it is not used any more until the program is restarted");
+		return TANDEM_INVAL;
+	}
+	call_count++;
 	if (setjmp(at_entry))
 		return gave_up();
 	return recognise_with(grammar, samples, count, text, capacity, confidence);
