@@ -108,12 +108,26 @@ struct tandem_codec {
 	int (*conceal)(void *decoder, int16_t *out, size_t count);
 };
 
+/* A recogniser of speech, for detect_speech NAME and play_and_detect_speech's detect:NAME. It is given one utterance as
+ * a whole, on a worker thread, where it may block and take memory, and nothing of the table may be used but log without
+ * a leg; one call at a time for all recognisers. */
+struct tandem_recogniser {
+	uint32_t bytes;   /* sizeof */
+	const char *name; /* of letters, digits, _ and -, compared regardless of case: "pocketsphinx" */
+	unsigned rate_hz; /* of the samples it takes: 8000 or 16000 */
+	/* count samples of one channel. grammar: what the dialplan names, printable ASCII from outside, never NULL.
+	 * text gets at most capacity - 1 bytes of UTF-8: what was said; empty: nothing that it knows. confidence: 0 to
+	 * 1. Other than TANDEM_OK: it failed, and has logged why. */
+	int (*recognise)(
+	    const char *grammar, const int16_t *samples, size_t count, char *text, size_t capacity, double *confidence);
+};
+
 struct tandem_host {
 	uint32_t abi, bytes; /* TANDEM_MODULE_ABI, sizeof */
 	const char *version; /* the program's */
 
 	/* ---- log, configuration -------------------------------------------------------------------------------- */
-	/* leg may be NULL. Needs no newline. */
+	/* leg may be NULL; then it may be called on every thread but media threads. Needs no newline. */
 	void (*log)(struct tandem_leg *leg, int level, const char *format, ...)
 #ifdef __GNUC__
 	    __attribute__((format(printf, 3, 4)))
@@ -158,8 +172,8 @@ struct tandem_host {
 	/* WAITS. Runs a command; out (may be NULL) gets at most cap - 1 bytes of its reply. */
 	int (*command_run)(const char *name, const char *args, char *out, size_t cap);
 	int (*sleep)(unsigned ms); /* WAITS. TANDEM_CANCELLED when the program ends */
-	/* WAITS. Runs function(argument) on a worker thread, where it may block, and nothing of this table may be used.
-	 */
+	/* WAITS. Runs function(argument) on a worker thread, where it may block, and nothing of this table may be used
+	 * but log without a leg. */
 	int (*work)(struct tandem_self *self, void (*function)(void *argument), void *argument);
 
 	/* ---- events -------------------------------------------------------------------------------------------- */
@@ -191,6 +205,11 @@ struct tandem_host {
 	 * stays in place. The module cannot be unloaded any more: streams keep its functions. TANDEM_EXISTS: the
 	 * program or another module has that name; TANDEM_FULL; TANDEM_INVAL: a field is wrong. */
 	int (*codec_add)(struct tandem_self *self, const struct tandem_codec *codec);
+
+	/* ---- recognisers of speech ----------------------------------------------------------------------------- */
+	/* In load only. recogniser stays in place. The module cannot be unloaded any more: a worker may be within it.
+	 * TANDEM_EXISTS: another module has that name; TANDEM_FULL; TANDEM_INVAL: a field is wrong. */
+	int (*recogniser_add)(struct tandem_self *self, const struct tandem_recogniser *recogniser);
 };
 
 struct tandem_module {

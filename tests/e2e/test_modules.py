@@ -200,3 +200,35 @@ def test_codec_refused(sw, tmp, name, rate, ptime, why):
     reply = sw.api(f"load {module}")
     assert "its load function failed" in reply and why in reply, reply
     assert f",{module}" not in sw.api("show codec")
+
+
+RECOGNISER = """#include <tandem/module.h>
+static int hear(const char *g, const int16_t *s, size_t n, char *t, size_t cap, double *c)
+{ (void)g; (void)s; (void)n; (void)cap; *t = 0; *c = 0; return TANDEM_OK; }
+static const struct tandem_recogniser r = {.bytes = BYTES, .name = "NAME", .rate_hz = RATE, .recognise = FUNCTION};
+static int load(const struct tandem_host *h, struct tandem_self *s) { (void)hear; return h->recogniser_add(s, &r); }
+TANDEM_MODULE_EXPORT = {TANDEM_MODULE_HEAD, "@MODULE@", "1", load, 0, 0, 0};
+"""
+
+
+def recogniser(sw, tmp, module, name="ears", rate=8000, size="sizeof r", function="hear"):
+    compile_text(sw, tmp, module, RECOGNISER.replace("BYTES", size).replace("NAME", name).replace("RATE", str(rate))
+                 .replace("FUNCTION", function).replace("@MODULE@", module))
+    return sw.api(f"load {module}")
+
+
+@pytest.mark.parametrize("number,changed,why", [
+    (1, {"name": "a/b"}, "recogniser a/b: a name is letters, digits, _ and -"), (2, {"name": ""}, "recogniser : a name is letters"),
+    (3, {"rate": 44100}, "recogniser ears: rate_hz is 8000 or 16000"), (4, {"size": "8"}, "recogniser ears: struct tandem_recogniser is too small"),
+    (5, {"function": "0"}, "recogniser ears: a function is missing")])
+def test_recogniser_refused(sw, tmp, number, changed, why):
+    assert "its load function failed: invalid" in recogniser(sw, tmp, f"mod_r{number}", **changed)
+    sw.wait_log(f"module mod_r{number}: {why}")
+
+
+def test_recogniser_stays(sw, tmp):
+    """It is there once, under its module, and the module stays."""
+    assert recogniser(sw, tmp, "mod_ears") == LOADED
+    assert "asr,ears,mod_ears," in sw.api("show modules mod_ears")
+    assert "it brought a recogniser of speech, which stays until the program ends" in sw.api("unload mod_ears")
+    assert "exists" in recogniser(sw, tmp, "mod_ears2", name="EARS")

@@ -109,9 +109,10 @@ static ON_CTL int unload_file(struct module_slot *l, bool is_forced)
 	struct tandem_self *m = l->module->outside;
 	int st;
 
-	if (m->codec_count && !is_forced) {
+	if (m->brought_count && !is_forced) {
 		snprintf(why_text, sizeof(why_text),
-		    "Module in use: it brought a codec, which stays until the program ends");
+		    "Module in use: it brought a %s, which stays until the program ends",
+		    strcmp(m->brought[0].kind, "asr") ? "codec" : "recogniser of speech");
 		return ST_BUSY;
 	}
 	if (m->use_count || is_changing) {

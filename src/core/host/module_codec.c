@@ -70,7 +70,7 @@ int module_codec_add(struct tandem_self *m, const struct tandem_codec *c)
 		    flaw ? flaw : "no module");
 		return ST_INVAL;
 	}
-	if (m->codec_count == MODULE_CODECS_MAX || row_count == ROWS_MAX)
+	if (m->brought_count == MODULE_BROUGHT_MAX || row_count == ROWS_MAX)
 		return ST_FULL;
 	r->desc = c;
 	r->ops = (struct codec_ops){.name = c->name,
@@ -96,7 +96,7 @@ int module_codec_add(struct tandem_self *m, const struct tandem_codec *c)
 	if (st)
 		return st;
 	row_count++;
-	m->codec_names[m->codec_count++] = (struct name_desc){"codec", c->title};
-	m->module.names = m->codec_names;
+	m->brought[m->brought_count++] = (struct name_desc){"codec", c->title};
+	m->module.names = m->brought;
 	return ST_OK;
 }

@@ -151,7 +151,7 @@ static int copy_apis(struct tandem_self *m)
 static ON_CTL void self_free(struct tandem_self *m)
 {
 	module_host_drop(m);
-	if (m->handle && !m->codec_count)
+	if (m->handle && !m->brought_count)
 		run_job("module close", close_job, m->handle);
 	mem_free((void *)m->module.apps);
 	mem_free((void *)m->module.apis);
@@ -165,7 +165,7 @@ void module_file_close(struct tandem_self *m)
 	void *still;
 
 	m->path = NULL;
-	if (m->codec_count) { /* at the program's end */
+	if (m->brought_count) { /* at the program's end */
 		mem_free(path);
 		self_free(m);
 		return;

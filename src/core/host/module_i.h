@@ -5,7 +5,7 @@
 #include "core/registry/registry.h"
 #include "tandem/module.h"
 
-enum { MODULE_NAME_CHARS = 64, MODULE_WHY_CHARS = 400, MODULE_CODECS_MAX = 8 /* of one module */ };
+enum { MODULE_NAME_CHARS = 64, MODULE_WHY_CHARS = 400, MODULE_BROUGHT_MAX = 8 /* of one module */ };
 
 /* The tandem_self of the public header: one module that was loaded from a file. */
 struct tandem_self {
@@ -16,8 +16,8 @@ struct tandem_self {
 	char *path;
 	unsigned use_count; /* applications, commands, callbacks and jobs of it that run */
 	struct list subscriptions, timers;
-	unsigned codec_count; /* with any it stays in memory */
-	struct name_desc codec_names[MODULE_CODECS_MAX + 1];
+	unsigned brought_count; /* codecs and recognisers: with any it stays in memory */
+	struct name_desc brought[MODULE_BROUGHT_MAX + 1];
 };
 
 /* ---- module_file.c ---- */
@@ -38,3 +38,7 @@ ON_CTL void module_host_drop(struct tandem_self *m); /* its subscriptions and ti
 /* ---- module_codec.c ---- */
 /* The host's codec_add; see the public header. */
 ON_CTL int module_codec_add(struct tandem_self *m, const struct tandem_codec *codec);
+
+/* ---- module_recogniser.c ---- */
+/* The host's recogniser_add; see the public header. */
+ON_CTL int module_recogniser_add(struct tandem_self *m, const struct tandem_recogniser *r);

@@ -19,7 +19,7 @@ struct conf_desc {
 	const char *file, *key, *type, *unit, *fallback, *help;
 };
 struct name_desc {        /* codecs, file formats, timers, say languages, chat ...: what `show` lists */
-	const char *kind; /* "codec", "file", "timer", "say", "chat", "management" */
+	const char *kind; /* "codec", "file", "timer", "say", "chat", "asr", "management" */
 	const char *name;
 };
 struct leg_part;
