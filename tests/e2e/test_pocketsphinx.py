@@ -17,9 +17,6 @@ MODEL = Path("/usr/share/pocketsphinx/model/en-us/cmudict-en-us.dict")
 MAN, WOMAN = "en-us", "en-us+f3"  # the second is understood better in free speech
 TONE = "tone_stream://%(20000,0,400)"
 GRAMMARS = {"numbers": "sales | support | operator", "broken": "sales | xyzzyq", "changing": "xyzzyq"}
-# until src/asr asks recogniser_find() for engines
-needs_asr = pytest.mark.skipif(not any("recogniser_find" in f.read_text() for f in (t.TOP / "src/asr").glob("*.c")),
-                               reason="src/asr knows no recognisers of modules yet")
 
 
 def grammar_write(directory, name, words):
@@ -95,19 +92,16 @@ def test_it_is_there_and_stays(sw):
     assert "libpocketsphinx" in maps and "/en-us/" not in maps  # the model waits for somebody who speaks
 
 
-@needs_asr
 @pytest.mark.parametrize("word", ["sales", "support", "operator"])
 def test_word_of_a_grammar(sw, phone, events, spoken, word):
     cause, xml = heard(sw, phone, events, "7950", spoken(word))
     assert cause == "000" and f'<input mode="speech">{word}</input>' in xml and 'grammar="numbers"' in xml
 
 
-@needs_asr
 def test_another_word(sw, phone, events, spoken):
     assert heard(sw, phone, events, "7950", spoken("elephant")) == ("001", None)
 
 
-@needs_asr
 def test_free_speech(sw, phone, events, spoken):
     """Which words it takes them for is the model's business (a synthetic voice, a telephone); here it is words that no grammar has."""
     cause, xml = heard(sw, phone, events, "7951", spoken("good morning", WOMAN))
@@ -115,7 +109,6 @@ def test_free_speech(sw, phone, events, spoken):
     assert cause == "000" and words and words[1] not in GRAMMARS["numbers"].split(" | "), xml
 
 
-@needs_asr
 @pytest.mark.parametrize("number,line", [("7952", "/nowhere.gram: No such file"), ("7953", "/broken.gram: The word 'xyzzyq' is missing in the dictionary"),
                                          ("7954", "'../grammar/numbers' is no name of a grammar")])
 def test_grammar_that_cannot_be(sw, phone, events, spoken, number, line):
@@ -124,7 +117,6 @@ def test_grammar_that_cannot_be(sw, phone, events, spoken, number, line):
     assert heard(sw, phone, events, "7950", spoken("sales"))[0] == "000"  # and others go on
 
 
-@needs_asr
 def test_changed_grammar(sw, phone, events, spoken):
     assert heard(sw, phone, events, "7955", spoken("sales")) == ("006", None)
     grammar_write(Path(sw.api("global_getvar grammar_dir").strip()), "changing", "sales | elephant")
@@ -132,7 +124,6 @@ def test_changed_grammar(sw, phone, events, spoken):
     assert cause == "000" and ">sales</input>" in xml
 
 
-@needs_asr
 def test_detect_speech(sw, phone, events, spoken):
     p = phone("1000")
     call(p, "7960")
