@@ -19,6 +19,7 @@
 #include "net/addr.h"
 #include <stdint.h>
 
+struct codec_ops;
 struct media_port;
 struct dial_trust;
 struct leg;
@@ -45,7 +46,8 @@ struct bot_link_conf {
 	char *hello;              /* said first, or NULL; owned */
 	struct dial_trust *trust; /* a reference; NULL: plain */
 	bool skips_verify;
-	struct media_port *port; /* a reference */
+	struct media_port *port;       /* a reference */
+	const struct codec_ops *codec; /* of messages of sound, at the port's rate; NULL: L16 */
 	uint32_t frame_ms, ping_s, connect_s;
 };
 ANY void bot_link_conf_free(struct bot_link_conf *c);

@@ -14,6 +14,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "bot/bot_i.h"
+#include "codec/codec.h"
 #include "dsp/resample.h"
 #include "media/rt/port.h"
 #include "media/rt/rt.h"
@@ -32,7 +33,8 @@ enum {
 	OUT_MAX_BYTES = 256 << 10, /* what waits for the socket; more: frames are dropped */
 	PENDING_MAX_S = 60,        /* sound that a program may be ahead */
 	CLOSE_US = 2000000,        /* for its goodbye */
-	REPORTS_MAX = 512
+	REPORTS_MAX = 512,
+	PACKET_MAX = 1500 /* of coded sound */
 };
 enum state { CONNECTING, OPENING, OPEN, CLOSING };
 
@@ -56,6 +58,8 @@ struct bot_link {
 	struct buf in, out;    /* in: until WebSocket begins */
 	struct buf pending;    /* sound from the program, not yet in the ring */
 	struct resample *rate; /* of sound in words at another rate */
+	struct codec_enc enc;  /* of a connection whose sound is coded */
+	struct codec_dec dec;
 	uint32_t rate_hz;
 	struct list marks, notes;
 	unsigned mark_count, note_count;
@@ -198,6 +202,15 @@ static void clear(struct bot_link *k)
 	    &k->conf.port->skip_to, atomic_load_explicit(&r->written, memory_order_relaxed), memory_order_release);
 }
 
+/* One packet; what is none is passed over, as on any way that loses some. */
+static void packet_in(struct bot_link *k, struct sv packet)
+{
+	int16_t pcm[CODEC_FRAME_SAMPLES_MAX];
+	int n = codec_decode(&k->dec, (const uint8_t *)packet.p, packet.n, pcm, CODEC_FRAME_SAMPLES_MAX);
+	if (n > 0)
+		sound_in(k, (struct sv){(const char *)pcm, (size_t)n * sizeof(*pcm)});
+}
+
 /* ---- WebSocket ---- */
 
 static void text_in(struct bot_link *k, struct sv text)
@@ -230,6 +243,8 @@ static void on_message(struct ws *w, bool is_text, struct sv message, void *arg)
 		return;
 	if (is_text)
 		text_in(k, message);
+	else if (k->conf.codec)
+		packet_in(k, message);
 	else
 		sound_in(k, message);
 }
@@ -243,6 +258,15 @@ static int bytes_out(struct ws *w, struct sv bytes, void *arg)
 }
 
 static const struct ws_handlers handlers = {.on_message = on_message, .send = bytes_out};
+
+/* Each connection's begins anew. */
+static bool codec_open(struct bot_link *k)
+{
+	codec_enc_close(&k->enc);
+	codec_dec_close(&k->dec);
+	return !k->conf.codec ||
+	       (!codec_enc_open(&k->enc, k->conf.codec, NULL) && !codec_dec_open(&k->dec, k->conf.codec, NULL));
+}
 
 static void opened(struct bot_link *k, int64_t now_us)
 {
@@ -266,7 +290,7 @@ static void answered(struct bot_link *k, int64_t now_us)
 	if (st == ST_AGAIN)
 		return;
 	if (!st)
-		st = ws_client_new(&k->ws, BOT_FRAME_MAX, &handlers, k);
+		st = codec_open(k) ? ws_client_new(&k->ws, BOT_FRAME_MAX, &handlers, k) : ST_NOMEM;
 	if (st) {
 		char why[80];
 		snprintf(why, sizeof(why),
@@ -334,6 +358,21 @@ static void fill(struct bot_link *k, int64_t now_us)
 
 /* ---- the call's sound ---- */
 
+/* A frame of the port's, as it is or coded. */
+static void frame_send(struct bot_link *k, const char *bytes, size_t n)
+{
+	uint8_t packet[PACKET_MAX];
+	int coded;
+	if (!k->conf.codec) {
+		(void)ws_send_binary(k->ws, (struct sv){bytes, n});
+		return;
+	}
+	coded =
+	    codec_encode(&k->enc, (const int16_t *)(const void *)bytes, n / sizeof(int16_t), packet, sizeof(packet));
+	if (coded > 0)
+		(void)ws_send_binary(k->ws, (struct sv){(const char *)packet, (size_t)coded});
+}
+
 static void frames_out(struct bot_link *k)
 {
 	struct media_port *p = k->conf.port;
@@ -346,7 +385,7 @@ static void frames_out(struct bot_link *k)
 	for (; bytes && written - at >= frame; at += frame) {
 		rt_ring_copy(r, at, bytes, frame);
 		if (k->out.n < OUT_MAX_BYTES)
-			(void)ws_send_binary(k->ws, (struct sv){bytes, frame});
+			frame_send(k, bytes, frame);
 		else
 			is_lost = true,
 			atomic_fetch_add_explicit(
@@ -450,6 +489,8 @@ void bot_link_free(struct bot_link *k)
 	ws_free(k->ws);
 	dial_close(k->conn);
 	mem_unref(k->rate);
+	codec_enc_close(&k->enc);
+	codec_dec_close(&k->dec);
 	buf_fini(&k->in), buf_fini(&k->out), buf_fini(&k->pending);
 	bot_link_conf_free(&k->conf);
 	mem_free(k);

@@ -45,6 +45,7 @@ static const struct api_desc apis[] = {
 };
 static const struct var_desc vars[] = {
     {"STREAM_BUFFER_SIZE", "milliseconds", "audio stream: sound in one message", true, false},
+    {"STREAM_CODEC", "L16|opus", "audio stream: what messages of sound are, both ways", true, false},
     {"STREAM_EXTRA_HEADERS", "json", "audio stream: an object of headers for the server", true, false},
     {"STREAM_HEART_BEAT", "seconds", "audio stream: between pings", true, false},
     {"STREAM_NO_RECONNECT", "boolean", "audio stream: a connection that broke is not made again", true, false},

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "bot/bot_i.h"
+#include "codec/codec.h"
 #include "core/event/event.h"
 #include "core/keys/dtmf.h"
 #include "core/leg/part.h"
@@ -24,7 +25,15 @@
 #include <string.h>
 #include <strings.h>
 
-enum { OUT_MS = 1000, IN_MS = 2000, RETRY_FIRST_S = 1, RETRY_MAX_S = 15, DNS_US = 5000000, STREAMS_A_LEG = 4 };
+enum {
+	OUT_MS = 1000,
+	IN_MS = 2000,
+	RETRY_FIRST_S = 1,
+	RETRY_MAX_S = 15,
+	DNS_US = 5000000,
+	STREAMS_A_LEG = 4,
+	OPUS_FRAME_MAX_MS = 60
+};
 #define DEFAULT_NAME "audio"
 
 enum bot_state { BOT_RESOLVING, BOT_CONNECTING, BOT_OPEN, BOT_WAITING, BOT_STOPPING };
@@ -39,6 +48,7 @@ struct bot {
 	uint16_t port_number;
 	bool is_tls, skips_verify, is_paused, goes_on;
 	uint32_t frame_ms, ping_s;
+	const struct codec_ops *codec; /* NULL: L16 */
 	struct media_port *port;
 	uint32_t tap_id;
 	enum bot_state state;
@@ -209,7 +219,7 @@ static ON_CTL void connect_to(struct bot *b, const struct dns_answer *a)
 	snprintf(name, sizeof(name), is_default ? "%.120s" : "%.120s:%u", b->host, b->port_number);
 	c.host = mem_strdup(b->host), c.authority = mem_strdup(name), c.path = mem_strdup(b->path);
 	c.headers = b->headers ? mem_strdup(b->headers) : NULL, c.hello = b->hello ? mem_strdup(b->hello) : NULL;
-	c.trust = b->is_tls ? mem_ref(trust) : NULL, c.port = mem_ref(b->port);
+	c.trust = b->is_tls ? mem_ref(trust) : NULL, c.port = mem_ref(b->port), c.codec = b->codec;
 	b->state = BOT_CONNECTING;
 	if (!c.host || !c.authority || !c.path || hash_set(bots, key_of(&b->id), b) || bot_thread_open(&c)) {
 		bot_link_conf_free(&c);
@@ -423,6 +433,18 @@ static ON_CTL void headers_set(struct bot *b, struct leg *leg, const struct bot_
 	buf_fini(&out);
 }
 
+/* STREAM_CODEC: how sound is sent and expected. False: it cannot be. */
+static ON_CTL bool codec_read(struct bot *b, struct leg *leg, const struct bot_start *s)
+{
+	const char *name = s->ear ? NULL : leg_var(leg, "STREAM_CODEC");
+	if (!name || !*name || !strcasecmp(name, "L16"))
+		return true;
+	b->codec = strcasecmp(name, "opus") != 0 ? NULL : codec_find_rate("opus", 48000, 2, s->rate_hz);
+	if (b->frame_ms > OPUS_FRAME_MAX_MS)
+		b->frame_ms = OPUS_FRAME_MAX_MS;
+	return b->codec && b->codec->rate_hz == s->rate_hz && !s->is_stereo;
+}
+
 int bot_start(struct leg *leg, const struct bot_start *s, const char **why)
 {
 	const char *name = s->name ? s->name : DEFAULT_NAME;
@@ -463,6 +485,8 @@ int bot_start(struct leg *leg, const struct bot_start *s, const char **why)
 	headers_set(b, leg, s);
 	if (!url_read(b, s->url))
 		*why = "the address is not ws://host[:port]/path or wss://";
+	else if (!codec_read(b, leg, s))
+		*why = "STREAM_CODEC is L16, or opus: of one channel at 8k, 16k, 24k or 48k";
 	else if (b->name && !(st = media_port_new(&b->port, &conf))) {
 		atomic_store(&b->port->is_paused, true); /* until somebody listens */
 		st = mstream_port(stream, b->port, &b->tap_id);

@@ -99,6 +99,29 @@ class Spandsp(Library):
         return samples(out, getattr(self.lib, self.what + "_decode")(self.dec, out, payload, len(payload)))
 
 
+class Opus(Library):
+    """Packets of 20 ms or what they are, one channel."""
+    NAME = "libopus.so.0"
+
+    def __init__(self, rate):
+        super().__init__()
+        error = ctypes.byref(ctypes.c_int())
+        self.enc = self.state("opus_encoder_create", "opus_encoder_destroy", rate, 1, 2048, error)  # for speech
+        self.dec = self.state("opus_decoder_create", "opus_decoder_destroy", rate, 1, error)
+
+    def encode(self, x):
+        out = (ctypes.c_uint8 * 1500)()
+        n = self.lib.opus_encode(self.enc, shorts(x), len(x), out, len(out))
+        assert n > 0, n
+        return bytes(out)[:n]
+
+    def decode(self, packet):
+        out = (ctypes.c_int16 * 5760)()
+        n = self.lib.opus_decode(self.dec, packet, len(packet), out, len(out), 0)
+        assert n > 0, n
+        return samples(out, n)
+
+
 class Codec2(Library):
     """Codec 2 at 2400 bit/s."""
     NAME = "libcodec2.so.1.0"

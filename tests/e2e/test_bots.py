@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 
+import coders
 import numpy as np
 import pytest
 import tandem as t
@@ -156,6 +157,37 @@ def test_other_rates_and_both_sides(sw, parked, program, rate):
     program.wait(lambda: heard(c.sound, 500, rate, 2, 0) > 3000 and heard(c.sound, 1100, rate, 2, 1) > 3000)
     assert heard(c.sound, 1100, rate, 2, 0) < 500 and heard(c.sound, 500, rate, 2, 1) < 500
     p.talk.hears(1100)
+
+
+@pytest.mark.parametrize("rate, ms", [(8000, 20), (16000, 40), (48000, 20)])
+def test_opus(sw, parked, rate, ms):
+    """A packet a message, both ways; what is no packet is passed over."""
+    p, uuid = parked
+    coder, sound, sizes = coders.Opus(rate), [], []
+
+    async def hear(ws, message):
+        if isinstance(message, bytes):
+            sound.append(coder.decode(message))
+            sizes.append((len(message), len(sound[-1])))
+    program = Program(hear)
+    sw.api(f"uuid_setvar {uuid} STREAM_CODEC opus")
+    sw.api(f"uuid_setvar {uuid} STREAM_BUFFER_SIZE {ms}")
+    start(sw, uuid, program, f"mono {rate // 1000}k")
+    program.wait(lambda: sum(map(len, sound)) > rate and amplitude(np.concatenate(sound)[-rate // 4:], 500, rate) > 3000)
+    assert {n for _, n in sizes} == {rate * ms // 1000} and max(n for n, _ in sizes) < rate * ms // 1000
+    program.say(b"no packet at all, is it?" * 90)
+    x = np.frombuffer(tone(900, 3, rate), "<i2")
+    for i in range(0, len(x), rate // 50):
+        program.say(coder.encode(x[i:i + rate // 50]))
+    p.talk.hears(900)
+    program.close()
+
+
+def test_opus_that_is_none(sw, parked, program):
+    p, uuid = parked
+    for codec, rest in (("opus", "mono 32k"), ("opus", "stereo 16k"), ("speex", "mono 8k")):
+        sw.api(f"uuid_setvar {uuid} STREAM_CODEC {codec}")
+        assert "STREAM_CODEC is L16, or opus" in sw.api(f"uuid_audio_stream {uuid} start ws://127.0.0.1:{program.port}/ {rest}")
 
 
 def test_marks_and_barge_in(sw, parked, program):
