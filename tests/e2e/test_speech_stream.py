@@ -157,7 +157,7 @@ def test_again_and_again(sw, engine, phone, events):  # noqa: F811
         sw.api(f"uuid_broadcast {uuid} detect_speech::resume")
         events.wait_event("CHANNEL_EXECUTE_COMPLETE", Unique_ID=uuid, Application="detect_speech")
     ws, = engine.connections
-    assert engine.types(ws)[:5] == ["start", "end", "start", "end", "start"]
+    assert engine.wait(lambda: len(ws.words) > 4 and engine.types(ws)[:5]) == ["start", "end", "start", "end", "start"]
     p.bye()
 
 
