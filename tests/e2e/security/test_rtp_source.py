@@ -318,6 +318,7 @@ def test_a_flood(sw, phone, stranger, host, media_from):
                 for ssrc in range(20):
                     x.send(port, 1, every=0, ssrc=ssrc)  # nobody would learn it
                     x.send(port + 1, 1, every=0)
+            time.sleep(0.0005)  # the phones' threads live in this process, too
     t = threading.Thread(target=flood)
     t.start()
     try:
