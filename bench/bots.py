@@ -1,13 +1,9 @@
 """Voice bots under load: calls whose sound goes to a program over WebSocket and comes back from it, all talking."""
 import json
-import select
 import subprocess
-import time
 
-from conference import ConferenceSwitch
-from switch import BUILD, LOAD_CORE, SWITCH_CORE, core_busy_s, note, pinned
-
-FRAMES_PER_S = 50
+from conference import ConferenceSwitch, measured
+from switch import BUILD, LOAD_CORE, note, pinned
 
 
 class BotSwitch(ConferenceSwitch):
@@ -37,27 +33,11 @@ class BotSwitch(ConferenceSwitch):
 
 
 def streams(count, seconds=6):
-    """count calls at once; what they cost, and what of the sound came back to the phones."""
-    s = BotSwitch().start()
-    try:
-        before = s.memory_kb()[0]
-        p = s.load_begin("conference", number="4", calls=count, rooms=count, rate=100, seconds=seconds, keep=True)
-        ready, _, _ = select.select([p.stdout], [], [], 60)
-        up = int(p.stdout.readline().split()[1]) if ready else 0
-        time.sleep(1)
-        kb = (s.memory_kb()[0] - before) / max(up, 1)
-        late = s.late()
-        begin, core, own = time.monotonic(), core_busy_s(SWITCH_CORE), s.cpu_s()
-        out, _ = p.communicate("go on\n", timeout=120)
-        r = json.loads(out)
-        r["others_cpu"] = max(0, core_busy_s(SWITCH_CORE) - core - (s.cpu_s() - own)) / (time.monotonic() - begin)
-        after = s.late()
-        s.settle()
-    finally:
-        s.end()
-    r.update(streams=up, kb_each=kb, late=after[0] - late[0], late_max_ms=after[1], bot=s.said, us_per_frame=r["switch_cpu"] * 1e6 / max(up, 1) / FRAMES_PER_S)
-    r["heard"] = r["media_received"] / max(up * FRAMES_PER_S * r["seconds"], 1)
-    note(f"  {up} streams, both ways: {r['us_per_frame']:.1f} us per stream and frame, switch {100 * r['switch_cpu']:.0f} %, {kb:.1f} kB each, {100 * r['heard']:.2f} % of the frames came back, "
-         f"{r['bot']['connections']} connections, {r['bot']['dropped']} dropped by the program, {r['late']} late ticks (at most {after[1]:.1f} ms), load {100 * r['own_cpu']:.0f} %, "
+    """count calls at once, all talking; what they cost, and what of the sound came back to the phones."""
+    s = BotSwitch()
+    r = measured(s, "4", count, seconds, rooms=count)
+    r.update(streams=r["up"], bot=s.said)
+    note(f"  {r['up']} streams, both ways: {r['us_per_frame']:.1f} us per stream and frame, switch {100 * r['switch_cpu']:.0f} %, {r['kb_each']:.1f} kB each, {100 * r['heard']:.2f} % of the frames came back, "
+         f"{r['bot']['connections']} connections, {r['bot']['dropped']} dropped by the program, {r['late']} late ticks (at most {r['late_max_ms']:.1f} ms), load {100 * r['own_cpu']:.0f} %, "
          f"failed {r['failed']} {r['codes'] or ''}, others on its core {100 * r['others_cpu']:.0f} %")
     return r

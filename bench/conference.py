@@ -51,13 +51,12 @@ class ConferenceSwitch(Switch):
         return sum(int(r["ticks_late"]) for r in threads), max(int(r["latest_us"]) / 1000 for r in threads)
 
 
-def members(count, rooms, talkers, seconds=6):
-    """One load: count members in rooms, talkers of each talking."""
-    s = ConferenceSwitch().start()
+def measured(s, number, calls, seconds, **load):
+    """Calls that stay, on the switch s, which is started and ended: what the load tells, and what of the switch was seen meanwhile."""
+    s.start()
     try:
         before = s.memory_kb()[0]
-        late = s.late()
-        p = s.load_begin("conference", number="7", calls=count, rooms=rooms, talkers=talkers, rate=100, seconds=seconds, keep=True)
+        p = s.load_begin("conference", number=number, calls=calls, rate=100, seconds=seconds, keep=True, **load)
         ready, _, _ = select.select([p.stdout], [], [], 60)
         up = int(p.stdout.readline().split()[1]) if ready else 0
         time.sleep(1)
@@ -71,10 +70,16 @@ def members(count, rooms, talkers, seconds=6):
         s.settle()
     finally:
         s.end()
-    r.update(members=up, rooms=rooms, talkers=talkers, kb_each=idle_kb, late=after[0] - late[0], late_max_ms=after[1],
-             us_per_frame=r["switch_cpu"] * 1e6 / max(up, 1) / FRAMES_PER_S)
-    r["heard"] = r["media_received"] / max(up * FRAMES_PER_S * r["seconds"], 1)
-    note(f"  {up} members in {rooms} rooms, {min(talkers, count // rooms)} talk in each: {r['us_per_frame']:.2f} us per member and frame, "
-         f"switch {100 * r['switch_cpu']:.0f} %, {idle_kb:.1f} kB each, {r['late']} late ticks (at most {after[1]:.1f} ms), "
+    r.update(up=up, kb_each=idle_kb, late=after[0] - late[0], late_max_ms=after[1], us_per_frame=r["switch_cpu"] * 1e6 / max(up, 1) / FRAMES_PER_S,
+             heard=r["media_received"] / max(up * FRAMES_PER_S * r["seconds"], 1))
+    return r
+
+
+def members(count, rooms, talkers, seconds=6):
+    """One load: count members in rooms, talkers of each talking."""
+    r = measured(ConferenceSwitch(), "7", count, seconds, rooms=rooms, talkers=talkers)
+    r.update(members=r["up"], rooms=rooms, talkers=talkers)
+    note(f"  {r['up']} members in {rooms} rooms, {min(talkers, count // rooms)} talk in each: {r['us_per_frame']:.2f} us per member and frame, "
+         f"switch {100 * r['switch_cpu']:.0f} %, {r['kb_each']:.1f} kB each, {r['late']} late ticks (at most {r['late_max_ms']:.1f} ms), "
          f"{100 * r['heard']:.1f} % of the frames came, load {100 * r['own_cpu']:.0f} %, failed {r['failed']} {r['codes'] or ''}, others on its core {100 * r['others_cpu']:.0f} %")
     return r

@@ -299,12 +299,13 @@ static void on_report(const struct bot_report *r)
 
 /* ---- what is asked for ---- */
 
+/* name NULL: any that is the commands' own. */
 static ON_CTL struct bot *find(struct leg *leg, const char *name)
 {
 	struct lnode *n, *tmp;
 	list_each (&part_of(leg)->list, n, tmp) {
 		struct bot *b = list_entry(n, struct bot, link);
-		if (!name || !strcmp(b->name, name))
+		if (name ? !strcmp(b->name, name) : !b->ear)
 			return b;
 	}
 	return NULL;

@@ -164,7 +164,7 @@ static void orders_take(int64_t now_us)
 static void nap(void)
 {
 	int64_t now_us = clock_mono_us();
-	if (bots.open_count == bots.count && now_us - bots.tick_us < TICK_NS / 1000 - NAP_US)
+	if (bots.count && bots.open_count == bots.count && now_us - bots.tick_us < TICK_NS / 1000 - NAP_US)
 		(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = 1000 * NAP_US}, NULL);
 }
 

@@ -148,6 +148,9 @@ def test_again_and_again(sw, engine, phone, events):  # noqa: F811
     p = phone("1000")
     call(p, "7922")
     uuid = uuid_of(sw, "1000")
+    engine.wait(lambda: engine.connections and engine.connections[0].words)
+    for verb in ("stop", "pause", "send_text x"):  # it is none of the streams that these commands make
+        assert "there is no such stream" in sw.api(f"uuid_audio_stream {uuid} {verb}")
     for text in ("one", "two"):
         engine.answer = {"text": text}
         s = says(p, 0.2, judge.speech(0.5), 0.8)
