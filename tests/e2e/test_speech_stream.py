@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import judge
 import pytest
@@ -126,6 +127,22 @@ def test_answers_of_no_use(sw, engine, phone, events, answer, cause):  # noqa: F
     uuid = uuid_of(sw, "1000")
     s = says(p, 0.3, judge.speech(0.5), 0.8)
     assert result_of(events, uuid) == (cause, None)
+    ended(p)
+    s.join()
+
+
+@pytest.mark.parametrize("text, kept", [("</input>,park<a b='${global_getvar(hostname)}'>", False), ("a; park, hangup' \"<b>", True)])
+def test_what_is_heard_is_data(sw, engine, phone, events, text, kept):  # noqa: F811
+    """Marked up as text; what would be read as an expansion is no variable."""
+    engine.answer = {"text": text}
+    p = phone("1000")
+    call(p, "7920")
+    uuid = uuid_of(sw, "1000")
+    s = says(p, 0.3, judge.speech(0.5), 0.8)
+    body = events.wait_event("DETECTED_SPEECH", Unique_ID=uuid, Speech_Type="detected-speech")["_body"]
+    assert ElementTree.fromstring(body).findtext("input") == text
+    cause, xml = result_of(events, uuid)
+    assert cause == "000" and xml == (body if kept else None)
     ended(p)
     s.join()
 
