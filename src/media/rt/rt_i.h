@@ -510,6 +510,7 @@ ON_MEDIA void kernel_turn(
 /* rtcp.c */
 ON_MEDIA void rtcp_readable(struct rt_thread *t, struct rt_stream *s);
 ON_MEDIA void rtcp_in(struct rt_stream *s, const uint8_t *p, size_t n); /* plain */
+ON_MEDIA void rtcp_begin(struct rt_stream *s);                          /* the first report is planned */
 ON_MEDIA void rtcp_house(struct rt_stream *s);
 ON_MEDIA void rtcp_bye(struct rt_stream *s);
 

@@ -1,7 +1,8 @@
 /* RTCP of a stream (RFC 3550 section 6): a sender or receiver report with our own SSRC about every five seconds, varied
- * by half so that streams do not speak together, and BYE at the end; the peer's sender reports feed the statistics.
- * Taken on its own port from the signalled address, or from the host that RTP comes from under RTP's SSRC; then a
- * learned host is answered there. With rtcp-mux (RFC 5761): on the RTP port, from RTP's address. */
+ * by half so that streams do not speak together (the first in half that time, section 6.2), and BYE at the end; the
+ * peer's sender reports feed the statistics. Taken on its own port from the signalled address, or from the host that
+ * RTP comes from under RTP's SSRC; then a learned host is answered there. With rtcp-mux (RFC 5761): on the RTP port,
+ * from RTP's address. */
 #include "base/clock.h"
 #include "base/rand.h"
 #include "media/rt/fec.h"
@@ -165,12 +166,25 @@ ON_MEDIA static void report_send(struct rt_stream *s, bool is_bye)
 	plug_rtcp_send(s, p, (size_t)n);
 }
 
+ON_MEDIA static void report_plan(struct rt_stream *s, bool is_first)
+{
+	uint32_t us = s->params.rtcp_interval_ms ? (uint32_t)clock_us_of_ms(s->params.rtcp_interval_ms) : INTERVAL_US;
+	if (is_first)
+		us /= 2;
+	s->rtcp.next_us = s->t->now_us + us / 2 + rand_below(us);
+}
+
+void rtcp_begin(struct rt_stream *s)
+{
+	if (!s->rtcp.next_us)
+		report_plan(s, true);
+}
+
 void rtcp_house(struct rt_stream *s)
 {
 	if (!s->rtcp.next_us || s->t->now_us < s->rtcp.next_us)
 		return;
-	uint32_t us = s->params.rtcp_interval_ms ? (uint32_t)clock_us_of_ms(s->params.rtcp_interval_ms) : INTERVAL_US;
-	s->rtcp.next_us = s->t->now_us + us / 2 + rand_below(us);
+	report_plan(s, false);
 	if (addr_is_set(&s->remote_rtcp) && (s->f->out.packets || s->seq.is_started))
 		report_send(s, false);
 }

@@ -221,8 +221,7 @@ ON_MEDIA static void stream_params_set(struct rt_stream *s, struct media_params 
 		stream_plan(s->peer);
 	s->timeout_since_us = s->t->now_us;
 	s->is_timeout_told = false;
-	if (!s->rtcp.next_us)
-		s->rtcp.next_us = s->t->now_us + 2500000 + rand_below(2500000);
+	rtcp_begin(s);
 }
 
 ON_MEDIA static void stream_rate_set(struct rt_stream *s, uint32_t rate_hz, struct rt_coders *c)
