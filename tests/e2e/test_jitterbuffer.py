@@ -23,6 +23,7 @@ def sw(tmp_path_factory):
         extension("7904", "set jitterbuffer_msec=100", "bridge user/1001@$${domain}"),
         extension("7905", "set jitterbuffer_msec=100", "set rtp_jitter_buffer_during_bridge=true", "bridge user/1001@$${domain}"),
         extension("7906", "answer", "jitterbuffer 80:200", "jitterbuffer pause", "jitterbuffer resume", "park"),
+        extension("7908", "set fire_jb_events=true", "set jitterbuffer_msec=60:300", "answer", "echo"),
         extension("7907", "set jitterbuffer_msec=5", "answer", "park"),
     ])
     s.start()
@@ -141,3 +142,27 @@ def test_out_of_range_is_told(sw, phone):
     call(p, "7907")
     sw.wait_log('jitterbuffer_msec: "5"')
     p.bye()
+
+
+def test_events(sw, phone):
+    """What the buffer does is told while the call runs to who asked for it, and of other calls nothing."""
+    e = sw.esl()
+    e.subscribe("CUSTOM tandem::jitterbuffer")
+    quiet, p = phone("1001"), phone("1000")
+    call(quiet, "7901")
+    call(p, "7908")
+    uuid = uuid_of(sw, "1000")
+    senders = [send(q, judge.tone(400, 6), judge.Network(loss=0.2, jitter_ms=60, seed=5)) for q in (quiet, p)]
+    seen = []
+    while not seen or int(seen[-1]["JB-Lost-Count"]) < 10:
+        seen.append(e.wait_event("CUSTOM"))
+        assert seen[-1]["Event-Subclass"] == "tandem::jitterbuffer" and seen[-1]["Unique-ID"] == uuid
+    for s in senders:
+        s.join()
+    assert len(seen) <= 6
+    assert 60 <= int(seen[-1]["JB-Max-Ms"]) <= 300 and int(seen[-1]["JB-Size-Ms"]) <= 300
+    assert [int(k["JB-Lost-Count"]) for k in seen] == sorted(int(k["JB-Lost-Count"]) for k in seen)
+    assert int(sw.api(f"uuid_getvar {uuid} rtp_jb_lost_count")) >= 10
+    p.bye()
+    quiet.bye()
+    e.close()

@@ -251,6 +251,10 @@ static const struct var_desc vars[] = {
         true, true},
     {"rtp_jitter_buffer_plc", "bool", "the jitter buffer makes up what is lost; default true", true, false},
     {"rtp_jitter_buffer_during_bridge", "bool", "packets that are only relayed go through it as well", true, false},
+    {"fire_jb_events", "bool",
+        "CUSTOM tandem::jitterbuffer events: the leg's jitter buffer grew, shrank, lost something; at most one a "
+        "second",
+        true, false},
     {"rtcp_audio_interval_msec", "ms", "between RTCP reports, about, 1000 to 60000; unset: 5000", true, false},
     {"rtp_enable_vad_in", "bool", "TALK and NOTALK events of what the leg's phone says", true, false},
     {"rtp_disable_vad_in", "bool", "none, though the profile's vad asks for them", true, false},

@@ -2,11 +2,14 @@
  * auto-jitterbuffer-msec sets it), the application and the command later. LEN[:MAX[:DRIFT]], each in milliseconds or,
  * with a p behind it, in packets. Here the text becomes numbers; the buffer is media's (media/rt/jitter.c). */
 #include "base/check.h"
+#include "core/event/event.h"
 #include "core/leg/leg.h"
 #include "core/sound/media.h"
 #include "core/sound/media_i.h"
 #include "core/sound/sound_i.h"
 #include "core/value/vars.h"
+
+#include <inttypes.h>
 
 enum { LEN_MIN_MS = 20, LEN_MAX_MS = 10000, MAX_PACKETS = 50 /* FreeSWITCH's, where MAX is not given */ };
 
@@ -63,6 +66,7 @@ static ON_CTL int apply(struct leg *leg, const char *text)
 	if (!m || !leg_media_stream(leg))
 		return ST_OK; /* when there is one */
 	conf.is_paused = m->is_jitter_paused;
+	conf.tells = leg_var_is_true(leg, "fire_jb_events");
 	conf.has_bridges = leg_var_is_true(leg, "rtp_jitter_buffer_during_bridge");
 	conf.conceals = !conceals || leg_var_is_true(leg, "rtp_jitter_buffer_plc");
 	st = mstream_set_jitter(leg_media_stream(leg), &conf);
@@ -108,4 +112,26 @@ void media_vars_jitter(struct leg *leg, const struct media_stats *s)
 	leg_var_set_int(leg, "rtp_jb_lost_count", (int64_t)s->jb.lost);
 	leg_var_set_int(leg, "rtp_jb_late_count", (int64_t)s->jb.late);
 	leg_var_set_int(leg, "rtp_jb_reset_count", (int64_t)s->jb.resets);
+}
+
+void media_jitter_tell(struct leg_media *m, const struct media_stats *s)
+{
+	static const char SUBCLASS[] = "tandem::jitterbuffer";
+	unsigned frame = s->jb.frame_ms;
+	struct event *e;
+	if (!m->is_jitter_asked || !frame)
+		return;
+	m->is_jitter_asked = false;
+	if (!event_is_wanted(EVENT_CUSTOM, SUBCLASS) || !(e = event_new(EVENT_CUSTOM, SUBCLASS)))
+		return;
+	leg_event_headers(m->leg, e);
+	event_addf(e, "JB-Size-Ms", "%u", s->jb.depth_ms);
+	event_addf(e, "JB-Max-Ms", "%u", s->jb.depth_max_ms);
+	event_addf(e, "JB-Expand-Ms", "%" PRIu64, (s->jb.waits + s->jb.slower) * frame);
+	event_addf(e, "JB-Acceleration-Ms", "%" PRIu64, s->jb.faster * frame);
+	event_addf(e, "JB-Lost-Count", "%" PRIu64, s->jb.lost);
+	event_addf(e, "JB-Late-Count", "%" PRIu64, s->jb.late);
+	event_addf(e, "JB-Dropped-Count", "%" PRIu64, s->jb.dropped);
+	event_addf(e, "JB-Reset-Count", "%" PRIu64, s->jb.resets);
+	event_fire(e);
 }

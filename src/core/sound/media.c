@@ -132,8 +132,12 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 		so->was_record_silent = r->was_silent;
 		leg_wake(m->leg);
 		break;
+	case MEDIA_R_JITTER:
+		m->is_jitter_asked = !mstream_stats_ask(m->stream);
+		break;
 	case MEDIA_R_STATS:
 		media_vars_stats(m->leg, &r->stats);
+		media_jitter_tell(m, &r->stats);
 		sound_of(m->leg)->stats_count++;
 		leg_wake(m->leg);
 		break;

@@ -55,6 +55,7 @@ struct leg_media {
 	const char *dtmf_told;          /* what the variable dtmf_type holds as a report; NULL: not that */
 	enum media_own_digits own_digits;
 	bool is_jitter_paused;
+	bool is_jitter_asked; /* its figures are on the way, for the event */
 	/* What the far side said of its Opus. */
 	bool takes_stereo, sends_stereo;
 	bool has_vad;            /* the profile's vad: of what comes */
@@ -140,6 +141,7 @@ ON_CTL void media_timeout_apply(struct leg *leg);
 /* jitter.c: as the variables say, when media was agreed on; what the buffer did, as rtp_jb_... */
 ON_CTL void media_jitter_apply(struct leg *leg);
 ON_CTL void media_vars_jitter(struct leg *leg, const struct media_stats *s);
+ON_CTL void media_jitter_tell(struct leg_media *m, const struct media_stats *s); /* the event, where it was asked for */
 
 /* quality.c: how often reports are sent, 0 = as RFC 3550 says; what they and the counters say of the call. */
 ON_CTL unsigned media_rtcp_interval_ms(struct leg *leg);

@@ -22,6 +22,7 @@ struct rt_jitter {
 	const struct codec_ops *ops; /* NULL: packets only */
 	struct jbuf *buf;
 	struct plc plc;
+	struct jbuf_stats told;     /* what control knows */
 	int64_t start_us, given_us; /* since when it gives, 0 = it does not; and how much */
 	uint32_t ssrc, ts;          /* of what it gives */
 	uint16_t seq;
@@ -150,6 +151,29 @@ void jitter_in(struct rt_stream *s, struct pkt *k)
 	(void)jbuf_put(s->jitter->buf, &p, s->t->now_us);
 	if (goes_as_packets(s->f) && !holds_packets(s))
 		relay_now(s, k);
+}
+
+/* Lost, late, dropped or begun anew, or longer or shorter by more than a frame. */
+static bool is_changed(const struct rt_jitter *j, const struct jbuf_stats *now)
+{
+	const struct jbuf_stats *was = &j->told;
+	unsigned frame_ms = j->codec.ptime_ms;
+	return now->lost != was->lost || now->late != was->late || now->dropped != was->dropped ||
+	       now->resets != was->resets || now->depth_ms > was->depth_ms + frame_ms ||
+	       now->depth_ms + frame_ms < was->depth_ms;
+}
+
+void jitter_house(struct rt_stream *s)
+{
+	struct rt_jitter *j = s->jitter;
+	struct jbuf_stats now;
+	if (!j || !j->conf.tells)
+		return;
+	jbuf_stats_get(j->buf, &now);
+	if (!is_changed(j, &now))
+		return;
+	j->told = now;
+	report_flag(s, PEND_JITTER);
 }
 
 /* ---- samples ---- */

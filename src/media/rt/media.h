@@ -88,6 +88,7 @@ enum media_report_kind {
 	MEDIA_R_TAP_DONE,     /* id; status: ST_OK ended by itself, ST_CANCELLED stopped, else error */
 	MEDIA_R_TAP_EVENT,    /* id; what a watch waits for came */
 	MEDIA_R_STATS,        /* answer to mstream_stats_ask */
+	MEDIA_R_JITTER,       /* its jitter buffer (media_jitter_conf.tells) is not as it was: ask for statistics */
 	MEDIA_R_KEY_FRAME,    /* a whole picture is wanted of a far side that knows no RTCP feedback */
 	MEDIA_R_PLUG,         /* bits: a plug-in has something to tell */
 	MEDIA_R_RTCP,         /* rtcp, addr: a report came or was sent; only while mctl_rtcp_watch is on */
@@ -101,6 +102,7 @@ struct media_jitter_conf {
 	bool has_bridges;  /* also packets that are relayed as they are; else those go at once */
 	bool is_paused;    /* packets go at once */
 	bool conceals;     /* what is lost is made up; else silence */
+	bool tells;        /* MEDIA_R_JITTER, at most once a second */
 };
 /* Silence (RFC 3389), media/rt/comfort.c. Packets of comfort noise that come are sound for whoever wants samples. */
 struct media_comfort_conf {

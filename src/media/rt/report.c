@@ -95,6 +95,7 @@ static const struct {
     {PEND_NOTALK, RT_R_EVENT, MEDIA_R_NOTALK},
     {PEND_DTMF_SENT, RT_R_EVENT, MEDIA_R_DTMF_SENT},
     {PEND_KEY, RT_R_EVENT, MEDIA_R_KEY_FRAME},
+    {PEND_JITTER, RT_R_EVENT, MEDIA_R_JITTER},
 };
 
 ON_MEDIA static bool flush_flags(struct rt_thread *t, struct rt_stream *s)

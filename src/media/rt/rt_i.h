@@ -114,7 +114,8 @@ enum pend_flag {
 	PEND_CLOSED = 32,
 	PEND_TALK = 64,
 	PEND_NOTALK = 128,
-	PEND_KEY = 256
+	PEND_KEY = 256,
+	PEND_JITTER = 512
 };
 enum { PEND_DIGITS_MAX = 32, PEND_RTCP_MAX = 2, DTMF_QUEUE_MAX = 128, DTMF_FEW = 8 };
 
@@ -461,6 +462,7 @@ ON_MEDIA void jitter_set(struct rt_stream *s, struct rt_jitter *j); /* takes it;
 ON_MEDIA void jitter_plan(struct rt_stream *s);                     /* the end of a plan */
 ON_MEDIA void jitter_in(struct rt_stream *s, struct pkt *k);
 ON_MEDIA void jitter_tick(struct rt_stream *s);
+ON_MEDIA void jitter_house(struct rt_stream *s); /* tells what became of it */
 ANY void jitter_stats(const struct rt_stream *s, struct media_stats *out);
 
 /* comfort.c: silence that comes and goes */

@@ -447,6 +447,7 @@ void stream_house(struct rt_stream *s)
 		return;
 	kernel_house(s);
 	rtcp_house(s);
+	jitter_house(s);
 	if (s->is_key_due)
 		key_frame_run(s);
 	if (s->finder->ops->house)
