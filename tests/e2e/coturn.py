@@ -1,5 +1,6 @@
 """Debian's coturn as the TURN server of a test, in a network of the test's."""
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -27,17 +28,18 @@ def networks():
 class Coturn:
     USER, PASSWORD, REALM, PORT, TLS_PORT = "lab", "a-long-one", "lab.example", 3478, 5349
 
-    def __init__(self, tmp_path, network, *more, tls=None):
-        """tls: (key, certificate), PEM files."""
+    def __init__(self, tmp_path, network, *more, tls=None, port=PORT, secret=None):
+        """tls: (key, certificate), PEM files. secret: time-limited credentials instead of the user's."""
         if not shutil.which("turnserver"):
             pytest.skip("coturn is not installed")
-        self.network, self.log = network, tmp_path / "turn.log"
+        self.network, self.log, self.port = network, tmp_path / "turn.log", port
         self.address = network.address
         (tmp_path / "turn.conf").write_text("")
         self.out = self.log.open("w")
         self.p = subprocess.Popen(
-            ["ip", "netns", "exec", network.name, "turnserver", "-n", "--listening-ip", self.address, "--listening-port", str(self.PORT),
-             "--relay-ip", self.address, "--lt-cred-mech", "--user", f"{self.USER}:{self.PASSWORD}", "--realm", self.REALM, "--no-dtls",
+            ["ip", "netns", "exec", network.name, "turnserver", "-n", "--listening-ip", self.address, "--listening-port", str(port),
+             "--relay-ip", self.address, *(["--use-auth-secret", "--static-auth-secret", secret] if secret else
+                                           ["--lt-cred-mech", "--user", f"{self.USER}:{self.PASSWORD}"]), "--realm", self.REALM, "--no-dtls",
              *(["--tls-listening-port", str(self.TLS_PORT), "--pkey", str(tls[0]), "--cert", str(tls[1])] if tls else ["--no-tls"]),
              "--no-cli", "--no-stdout-log", "--log-file", str(tmp_path / "coturn.log"), "--simple-log", "--verbose",
              "--pidfile", str(tmp_path / "turn.pid"), "--userdb", str(tmp_path / "turndb"), *more],
@@ -52,7 +54,7 @@ class Coturn:
         s.settimeout(0.1)
         for _ in range(100):
             try:
-                s.sendto(bytes([0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42]) + bytes(12), (self.address, self.PORT))
+                s.sendto(bytes([0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42]) + bytes(12), (self.address, self.port))
                 s.recv(600)
                 s.close()
                 return
@@ -64,8 +66,11 @@ class Coturn:
         return self.log.read_text() if self.log.exists() else ""
 
     def wait(self, what, count=1, timeout=10):
+        self.wait_match(re.escape(what), count, timeout)
+
+    def wait_match(self, pattern, count=1, timeout=10):
         until = time.monotonic() + timeout
-        while self.text().count(what) < count:
+        while len(re.findall(pattern, self.text())) < count:
             assert time.monotonic() < until, self.text()[-3000:]
             time.sleep(0.05)  # another program's log has no event
 

@@ -76,12 +76,16 @@ class IcePeer:
         p = self.conn._nominated[1]
         return p.local_candidate, p.remote_candidate
 
-    def close(self):
+    def leave(self):
+        """Its network is gone: nothing comes from it any more, and nothing is told."""
         async def end():
             for t in self.tasks:
                 t.cancel()
             await self.conn.close()
         self._do(end())
+
+    def close(self):
+        self.leave()
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
         self.loop.close()

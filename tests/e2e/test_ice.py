@@ -224,6 +224,30 @@ def test_restart(sw, phone, peers):
     a.bye()
 
 
+def test_consent_is_lost(sw, phone, peers):
+    """The phone's network is gone: when it has answered no check for half a minute a restart is offered, and by its new one the call goes on."""
+    a = phone("1000")
+    old = peers(a, True)
+    a.invite("7800", offer(a, old))
+    first = a.answered()
+    old.connect(first.body)
+    talk(a, old, 700)
+    a.talk.hears(700)
+    uuid = only_uuid(sw)
+    old.leave()
+    again = a.expect(method="INVITE", timeout=50)
+    assert re.search(r"a=ice-ufrag:(\S+)", again.body).group(1) not in first.body
+    assert sw.api(f"uuid_getvar {uuid} rtp_ice_state").strip() == "lost"
+    new = peers(a, False)
+    a.reply(again, 200, "OK", offer(a, new, version=2))
+    a.expect(method="ACK")
+    new.connect(again.body)
+    a.remote_rtp = new.port
+    a.talk.hears(700, since=a.talk.mark())
+    wait_var(sw, uuid, "rtp_ice_state", ["connected", "completed"])
+    a.bye()
+
+
 def test_reports_by_another_pair(sw, phone, peers):
     """A phone of two addresses, both proven, sends RTCP by the one that we do not send to: it counts (a browser's wish for a picture does)."""
     a = phone("1000")

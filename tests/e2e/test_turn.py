@@ -32,13 +32,27 @@ def turn(tmp_path_factory, networks):
 
 
 @pytest.fixture(scope="module")
-def sw(tmp_path_factory, networks, turn):
+def sharing(tmp_path_factory, networks):
+    """A server whose users are whoever knows its secret."""
+    t = Coturn(tmp_path_factory.mktemp("sharing"), networks[1], port=3479, secret="a-shared-one")
+    yield t
+    t.close()
+
+
+@pytest.fixture(scope="module")
+def sw(tmp_path_factory, networks, turn, sharing):
     import tandem as t
     s = t.Tandem(tmp_path_factory.mktemp("turn") / "instance")
     far, _ = networks
     common = {"rtp_ip": far.here, "apply_candidate_acl": "rfc1918.auto", "turn_username": Coturn.USER}
     s.turned = add_profile(s, "turned", turn_server=turn.address, turn_password=Coturn.PASSWORD, turn_ready=2, **common)
     s.plain = add_profile(s, "plain")
+    at = f"{sharing.address}:{sharing.port}"
+    plain = {k: v for k, v in common.items() if k != "turn_username"}
+    s.shared = add_profile(s, "shared", turn_server=at, turn_secret="a-shared-one", turn_ready=1, **common)
+    s.nameless = add_profile(s, "nameless", turn_server=at, turn_secret="a-shared-one", turn_ready=1, **plain)
+    s.guess = add_profile(s, "guess", turn_server=at, turn_secret="a-guessed-one", **common)
+    s.none = add_profile(s, "none", turn_server=at, **plain)
     s.dead = add_profile(s, "dead", turn_server=f"{far.here}:9", turn_password=Coturn.PASSWORD, **common)
     s.wrong = add_profile(s, "wrong", turn_server=f"turn:{turn.address}:3478?transport=udp", turn_password="another", **common)
     s.bad = add_profile(s, "bad", turn_server="turns:x?transport=udp", turn_password="another", **common)
@@ -85,6 +99,21 @@ def test_through_the_relay(sw, phone, turn, far_peer):
     turn.wait("lifetime=0")  # given back
 
 
+@pytest.mark.parametrize("profile", ["shared", "nameless"])
+def test_with_a_secret(sw, phone, sharing, far_peer, profile):
+    """Credentials that end, made of what is shared with the server."""
+    sharing.wait_match(rf"user <\d{{10}}{':lab' if profile == 'shared' else ''}>: incoming packet ALLOCATE processed, success")
+    a = phone("ext", register=False, kind=Trunk, at=getattr(sw, profile))
+    peer = far_peer(a, True)
+    a.invite("7800", offer(a, peer))
+    body = a.answered().body
+    assert relayed(body)[0][0] == sharing.address
+    peer.connect(body)
+    talk(a, peer, 440)
+    a.talk.hears(440, timeout=15)
+    a.bye()
+
+
 def test_called_through_the_relay(sw, phone, turn, far_peer):
     turn.wait("ALLOCATE processed, success", 3)
     a = phone("ext", register=False, kind=Trunk, at=sw.plain)
@@ -113,7 +142,7 @@ def test_not_for_this_leg(sw, phone, far_peer):
     a.bye()
 
 
-@pytest.mark.parametrize("profile", ["dead", "wrong", "bad"])
+@pytest.mark.parametrize("profile", ["dead", "wrong", "guess", "none", "bad"])
 def test_a_server_that_is_of_no_use(sw, phone, far_peer, profile):
     """The call comes at once, without a relayed candidate; the log says why there is none."""
     a = phone("ext", register=False, kind=Trunk, at=getattr(sw, profile))
@@ -121,7 +150,9 @@ def test_a_server_that_is_of_no_use(sw, phone, far_peer, profile):
     body = a.answered().body
     assert "typ host" in body and not relayed(body)
     a.bye()
-    if profile == "wrong":
+    if profile in ("wrong", "guess"):
         sw.wait_log("user name or password are wrong (401)")
+    elif profile == "none":
+        sw.wait_log("turn-username and turn-password, or turn-secret, are needed")
     elif profile == "bad":
         sw.wait_log('bad: turn-server "turns:x?transport=udp": TURN is spoken over UDP, TCP (?transport=tcp) and TLS (turns:)')

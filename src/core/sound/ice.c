@@ -59,21 +59,21 @@ static bool is_in_text(struct sv sdp)
 
 /* ---- ours ---- */
 
-struct mturn *sound_turn_open(const char *owner, const char *server, const char *username, const char *password,
-    const char *ca_file, const char *from, unsigned ready)
+struct mturn *sound_turn_open(const struct sound_turn_conf *c)
 {
-	struct mturn_conf conf = {.server = server,
-	    .username = username,
-	    .password = password,
-	    .ca_file = ca_file,
-	    .from = from,
-	    .ready = ready};
+	struct mturn_conf conf = {.server = c->server,
+	    .username = c->username,
+	    .password = c->password,
+	    .secret = c->secret,
+	    .ca_file = c->ca_file,
+	    .from = c->from,
+	    .ready = c->ready};
 	struct mturn *m = NULL;
 	int st = mturn_open(&m, &conf);
 
 	if (st)
-		log_error("%s: turn-server \"%s\": %s", owner, server,
-		    st == ST_INVAL         ? "turn-username and turn-password are needed, of 1 to 128 bytes"
+		log_error("%s: turn-server \"%s\": %s", c->owner, c->server,
+		    st == ST_INVAL ? "turn-username and turn-password, or turn-secret, are needed, of 1 to 128 bytes"
 		    : st == ST_UNSUPPORTED ? "TURN is spoken over UDP, TCP (?transport=tcp) and TLS (turns:)"
 		    : st == ST_PARSE ? "it is to be HOST[:PORT], turn:HOST[:PORT][?transport=tcp] or turns:HOST[:PORT]"
 		                     : status_text(st));

@@ -40,8 +40,11 @@ struct leg_media_conf {
 ON_CTL int leg_media_init(struct leg *leg, const struct leg_media_conf *conf);
 /* Relayed addresses of a TURN server for the legs that are told of it (media/ctl/turn.h). What is wrong is said in the
  * log under that name; NULL then. */
-ON_CTL struct mturn *sound_turn_open(const char *owner, const char *server, const char *username, const char *password,
-    const char *ca_file, const char *from, unsigned ready);
+struct sound_turn_conf { /* borrowed for the call; mturn_conf tells what each is */
+	const char *owner, *server, *username, *password, *secret, *ca_file, *from;
+	unsigned ready;
+};
+ON_CTL struct mturn *sound_turn_open(const struct sound_turn_conf *c);
 ON_CTL void sound_turn_close(struct mturn *m); /* NULL is fine */
 /* "strict", "nat", "off"; false leaves out alone. */
 ANY bool media_source_mode_parse(const char *text, enum media_source_mode *out);

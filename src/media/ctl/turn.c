@@ -11,14 +11,16 @@
 #include "loop/loop.h"
 #include "loop/work.h"
 #include "media/ctl/turn_dial.h"
+#include "media/ctl/turn_words.h"
 #include "media/rt/turn_wire.h"
 #include "net/dns.h"
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { AGAIN_US = 30000000, DNS_US = 10000000, DIAL_US = 10000000, PORT = 3478, PORT_TLS = 5349 };
+enum { AGAIN_US = 30000000, DNS_US = 10000000, DIAL_US = 10000000, LEASE_S = 86400 };
 
 struct slot {
 	struct mturn *m;
@@ -28,12 +30,12 @@ struct slot {
 	struct ltimer timer;
 };
 struct mturn {
-	char *server, *username, *password, *ca_file;
-	enum { BY_UDP, BY_TCP, BY_TLS } by;
+	struct turn_server server;
+	char *username, *password, *ca_file;
+	char *secret;             /* NULL: the other two are the credentials */
 	struct dial_trust *trust; /* TLS: once it was read; as long as nothing fails */
 	bool is_reading_trust;
 	struct addr from, at; /* at: the server's, unset while it is not known */
-	uint16_t port;
 	unsigned ready;
 	bool is_closed, was_up, is_trouble_told;
 	struct dns_ask *ask;
@@ -41,16 +43,22 @@ struct mturn {
 	struct slot slots[];
 };
 
+static void wipe(char *secret)
+{
+	if (secret)
+		OPENSSL_cleanse(secret, strlen(secret));
+	mem_free(secret);
+}
+
 static void dtor(void *obj)
 {
 	struct mturn *m = obj;
-	mem_free(m->server);
+	mem_free(m->server.host);
 	mem_free(m->username);
 	mem_free(m->ca_file);
 	mem_unref(m->trust);
-	if (m->password)
-		explicit_bzero(m->password, strlen(m->password));
-	mem_free(m->password);
+	wipe(m->password);
+	wipe(m->secret);
 }
 
 static const char *const by_names[] = {"UDP", "TCP", "TLS"};
@@ -77,10 +85,11 @@ static void on_again(void *arg)
 static ON_CTL void trouble(struct mturn *m, const char *why, unsigned error)
 {
 	if (!m->is_trouble_told && error)
-		log_warning("media: TURN server %s: %s (%u); offers have no relayed candidate meanwhile", m->server,
-		    why, error);
+		log_warning("media: TURN server %s: %s (%u); offers have no relayed candidate meanwhile",
+		    m->server.host, why, error);
 	else if (!m->is_trouble_told)
-		log_warning("media: TURN server %s: %s; offers have no relayed candidate meanwhile", m->server, why);
+		log_warning(
+		    "media: TURN server %s: %s; offers have no relayed candidate meanwhile", m->server.host, why);
 	m->is_trouble_told = true, m->was_up = false;
 	memset(&m->at, 0, sizeof(m->at));
 	m->trust = mem_unref(m->trust);
@@ -107,8 +116,8 @@ static ON_CTL void slot_look(struct slot *k, int64_t due_us)
 	if (c->state == TURN_UP && !m->was_up) {
 		char where[ADDR_TEXT_MAX];
 		m->was_up = true, m->is_trouble_told = false;
-		log_info("media: TURN server %s gives relayed addresses, %s, over %s", m->server,
-		    addr_text(&c->relayed, where), by_names[m->by]);
+		log_info("media: TURN server %s gives relayed addresses, %s, over %s", m->server.host,
+		    addr_text(&c->relayed, where), by_names[m->server.by]);
 		fill(m);
 	}
 }
@@ -145,6 +154,25 @@ static ON_CTL int udp_open(struct mturn *m, struct rt_turn *w)
 	return ST_IO;
 }
 
+/* With a secret the credentials are good for a day from now. */
+static ON_CTL int client_begin(struct mturn *m, struct rt_turn *w)
+{
+	struct turn_lease lease;
+	struct turn_conf conf = {.username = m->username,
+	    .password = m->password,
+	    .send = rt_turn_to_server,
+	    .random = rand_bytes,
+	    .arg = w,
+	    .is_stream = w->wire != NULL};
+	if (m->secret) {
+		int st = turn_lease_make(m->secret, m->username, clock_wall_us() / 1000000 + LEASE_S, &lease);
+		if (st)
+			return st;
+		conf.username = lease.username, conf.password = lease.password;
+	}
+	return turn_begin(&w->client, &conf, clock_mono_us());
+}
+
 /* conn: of a stream, taken when ST_OK; NULL: UDP. */
 static ON_CTL int slot_begin(struct slot *k, struct dial_conn *conn)
 {
@@ -153,12 +181,6 @@ static ON_CTL int slot_begin(struct slot *k, struct dial_conn *conn)
 
 	if (!w)
 		return ST_NOMEM;
-	struct turn_conf conf = {.username = m->username,
-	    .password = m->password,
-	    .send = rt_turn_to_server,
-	    .random = rand_bytes,
-	    .arg = w,
-	    .is_stream = conn != NULL};
 	int st = conn ? turn_wire_new(&w->wire, conn) : udp_open(m, w);
 	if (st) {
 		mem_free(w);
@@ -167,10 +189,10 @@ static ON_CTL int slot_begin(struct slot *k, struct dial_conn *conn)
 	if (conn)
 		w->fd = turn_wire_fd(w->wire);
 	k->turn = w;
-	(void)turn_begin(&w->client, &conf, clock_mono_us()); /* the words were looked at by mturn_open */
-	if (loop_poll_open(&k->poll, w->fd, "turn", on_ready, k)) {
+	/* the words were looked at by mturn_open */
+	if (client_begin(m, w) || loop_poll_open(&k->poll, w->fd, "turn", on_ready, k)) {
 		rt_turn_free(slot_part(k));
-		trouble(m, "its socket cannot be watched", 0);
+		trouble(m, "no memory, or its socket cannot be watched", 0);
 		return ST_OK; /* conn is gone with it */
 	}
 	(void)loop_poll_set(k->poll, LOOP_READ);
@@ -195,8 +217,8 @@ static ON_CTL int slot_open(struct slot *k)
 {
 	struct mturn *m = k->m;
 	struct turn_dial_conf conf = {
-	    .from = &m->from, .to = &m->at, .trust = m->trust, .host = m->server, .timeout_us = DIAL_US};
-	return m->by == BY_UDP ? slot_begin(k, NULL) : turn_dial_begin(&k->dial, &conf, on_dialled, k);
+	    .from = &m->from, .to = &m->at, .trust = m->trust, .host = m->server.host, .timeout_us = DIAL_US};
+	return m->server.by == TURN_BY_UDP ? slot_begin(k, NULL) : turn_dial_begin(&k->dial, &conf, on_dialled, k);
 }
 
 /* ---- whom to believe ---- */
@@ -260,7 +282,7 @@ static ON_CTL void named(struct mturn *m, const struct dns_answer *a)
 		if (a->records[i].addr.sa.sa_family != m->from.sa.sa_family)
 			continue;
 		m->at = a->records[i].addr;
-		addr_set_port(&m->at, m->port);
+		addr_set_port(&m->at, m->server.port);
 		fill(m);
 		return;
 	}
@@ -282,7 +304,7 @@ static ON_CTL void name_ask(struct mturn *m)
 		mem_free(a);
 		return;
 	}
-	if (dns_ask(&m->ask, DNS_ADDRESS, sv_of(m->server), NULL, DNS_US, a, on_name, m) != ST_AGAIN)
+	if (dns_ask(&m->ask, DNS_ADDRESS, sv_of(m->server.host), NULL, DNS_US, a, on_name, m) != ST_AGAIN)
 		named(m, a);
 	mem_free(a);
 }
@@ -297,7 +319,7 @@ static ON_CTL void fill(struct mturn *m)
 		name_ask(m);
 		return;
 	}
-	if (m->by == BY_TLS && !m->trust) {
+	if (m->server.by == TURN_BY_TLS && !m->trust) {
 		trust_read(m);
 		return;
 	}
@@ -327,50 +349,35 @@ struct rt_turn *mturn_take(struct mturn *m)
 	return NULL;
 }
 
-/* ---- the name of a server ---- */
-
-/* RFC 7065; "turns" over UDP would be DTLS. */
-static ON_CTL int transport_read(struct mturn *m, bool is_tls, struct sv query)
+static bool has_text(const char *s)
 {
-	bool is_udp = sv_isi(query, "transport=udp"), is_tcp = sv_isi(query, "transport=tcp");
-	m->by = is_tls ? BY_TLS : is_tcp ? BY_TCP : BY_UDP;
-	return (query.n && !is_udp && !is_tcp) || (is_tls && is_udp) ? ST_UNSUPPORTED : ST_OK;
+	return s && *s;
 }
 
-static ON_CTL int server_read(struct mturn *m, const char *text)
+static bool words_are_good(const struct mturn_conf *c)
 {
-	struct sv rest = sv_trim(sv_of(text)), host = rest, query = SV_NONE, port = SV_NONE;
-	bool is_tls = sv_startsi(rest, SV("turns:"));
-	uint32_t number = is_tls ? PORT_TLS : PORT;
+	size_t user = strlen(c->username), password = strlen(c->password);
+	struct turn_lease lease;
+	if (has_text(c->secret))
+		return !turn_lease_make(c->secret, c->username, clock_wall_us() / 1000000, &lease);
+	return user && user <= TURN_USER_MAX && password && password <= TURN_PASSWORD_MAX;
+}
 
-	if (is_tls || sv_startsi(rest, SV("turn:")))
-		host = rest = sv_sub(rest, is_tls ? 6 : 5, rest.n);
-	(void)sv_split(rest, '?', &host, &query);
-	if (transport_read(m, is_tls, query))
-		return ST_UNSUPPORTED;
-	if (host.n && host.p[0] == '[') { /* [v6]:port */
-		if (!sv_split(sv_sub(host, 1, host.n), ']', &host, &port))
-			return ST_PARSE;
-		if (port.n && port.p[0] != ':')
-			return ST_PARSE;
-		port = sv_sub(port, 1, port.n);
-	} else {
-		(void)sv_split(host, ':', &host, &port);
-	}
-	if (!host.n || host.n > DNS_NAME_MAX || (port.n && (sv_u32(port, &number) || !number || number > 65535)))
-		return ST_PARSE;
-	m->port = (uint16_t)number;
-	m->server = sv_dup(host);
-	return m->server ? ST_OK : ST_NOMEM;
+/* NULL: there is none, or (*st) no memory. */
+static char *keep(const char *text, int *st)
+{
+	char *copy = has_text(text) ? mem_strdup(text) : NULL;
+	if (has_text(text) && !copy)
+		*st = ST_NOMEM;
+	return copy;
 }
 
 int mturn_open(struct mturn **out, const struct mturn_conf *conf)
 {
 	unsigned ready = !conf->ready ? 1 : conf->ready > MTURN_READY_MAX ? MTURN_READY_MAX : conf->ready;
-	size_t user = strlen(conf->username), password = strlen(conf->password);
 	struct mturn *m;
 
-	if (!user || user > TURN_USER_MAX || !password || password > TURN_PASSWORD_MAX)
+	if (!words_are_good(conf))
 		return ST_INVAL;
 	m = mem_new(sizeof(*m) + ready * sizeof(m->slots[0]), dtor, "media.turn");
 	if (!m)
@@ -380,12 +387,12 @@ int mturn_open(struct mturn **out, const struct mturn_conf *conf)
 	for (unsigned i = 0; i < ready; i++)
 		m->slots[i].m = m;
 	m->username = mem_strdup(conf->username), m->password = mem_strdup(conf->password);
-	bool has_ca = conf->ca_file && *conf->ca_file;
-	m->ca_file = has_ca ? mem_strdup(conf->ca_file) : NULL;
-	int st = m->username && m->password && (m->ca_file || !has_ca) ? addr_parse(&m->from, sv_of(conf->from), 0)
-	                                                               : ST_NOMEM;
+	int st = m->username && m->password ? ST_OK : ST_NOMEM;
+	m->ca_file = keep(conf->ca_file, &st), m->secret = keep(conf->secret, &st);
 	if (!st)
-		st = server_read(m, conf->server);
+		st = addr_parse(&m->from, sv_of(conf->from), 0);
+	if (!st)
+		st = turn_server_read(conf->server, &m->server);
 	if (st) {
 		mem_unref(m);
 		return st;

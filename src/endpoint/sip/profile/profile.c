@@ -317,9 +317,16 @@ int profile_start(struct profile_conf *conf, struct profile **out)
 	log_notice("sofia: profile %s: %s", p->conf.name, p->bind_url);
 	parts_start(p);
 	profile_ext_start(p);
-	if (*p->conf.turn_server)
-		p->turn = sound_turn_open(p->conf.name, p->conf.turn_server, p->conf.turn_username,
-		    p->conf.turn_password, p->conf.turn_ca_file, p->rtp_ip, p->conf.turn_ready);
+	struct sound_turn_conf turn = {.owner = p->conf.name,
+	    .server = p->conf.turn_server,
+	    .username = p->conf.turn_username,
+	    .password = p->conf.turn_password,
+	    .secret = p->conf.turn_secret,
+	    .ca_file = p->conf.turn_ca_file,
+	    .from = p->rtp_ip,
+	    .ready = p->conf.turn_ready};
+	if (*turn.server)
+		p->turn = sound_turn_open(&turn);
 	if (out)
 		*out = p;
 	return ST_OK;

@@ -157,6 +157,7 @@ static const struct param params[] = {
     P("turn-server", P_TEXT, turn_server, ""),
     P("turn-username", P_TEXT, turn_username, ""),
     P("turn-password", P_TEXT, turn_password, ""),
+    P("turn-secret", P_TEXT, turn_secret, ""),
     P("turn-ca-file", P_TEXT, turn_ca_file, ""),
     P("turn-ready", P_UINT, turn_ready, "4"),
     P("apply-proxy-acl", P_LIST, proxy_acl, ""),

@@ -52,7 +52,7 @@ struct profile_conf {
 	unsigned rfc2833_pt, cng_pt, rtp_timeout_s, rtp_hold_timeout_s, media_timeout_ms, media_hold_timeout_ms,
 	    dtmf_duration;
 	char *rtp_source, *jitterbuffer, *vad;
-	char *turn_server, *turn_username, *turn_password, *turn_ca_file;
+	char *turn_server, *turn_username, *turn_password, *turn_secret, *turn_ca_file;
 	unsigned turn_ready;
 	unsigned rtcp_interval_ms;
 	bool is_cng_suppressed, has_rtp_auto_adjust_off, passes_rfc2833, is_nomedia, is_proxy_media, is_secure_required;
