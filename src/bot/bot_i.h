@@ -3,6 +3,7 @@
  *
  *   control   command.c: uuid_audio_stream, uuid_audio_fork
  *             stream.c: what a leg has of these; events; begins again when a connection broke
+ *             way.c: where the program is and how it is spoken to; trust.c: whose certificates count
  *   media     a port (media/rt/port.h): two rings a stream
  *   bots      thread.c: one thread for all connections; every 20 ms it looks into the rings, the rest is poll
  *             link.c: one connection: connect, TLS, WebSocket, sound and words both ways
@@ -104,6 +105,25 @@ ANY int bot_words_read(struct sv text, struct bot_words *out);
 ANY void bot_words_fini(struct bot_words *w);
 /* Appends {"type":"mark",...} */
 ANY void bot_mark_put(struct buf *out, const char *name, bool is_played, uint64_t played_ms);
+
+/* ---- way.c ---- */
+struct bot_way {
+	char *host, *path, *headers; /* headers: whole lines, or NULL */
+	uint16_t port;
+	bool is_tls, skips_verify, goes_on; /* goes_on: connects again when it broke */
+	uint32_t frame_ms, ping_s;
+	const struct codec_ops *codec; /* NULL: L16 */
+};
+/* Out of the address, the leg's variables, the parameters; out: zeroed. ST_INVAL: why (static text). bot_way_fini in
+ * any case. */
+ON_CTL int bot_way_read(struct bot_way *out, struct leg *leg, const struct bot_start *s, const char **why);
+ANY void bot_way_fini(struct bot_way *w);
+
+/* ---- trust.c ---- */
+ON_CTL void bot_trust_start(void (*ready)(void)); /* ready: it was read, well or not */
+ON_CTL void bot_trust_stop(void);
+/* ST_OK: a reference in *out (may be NULL); ST_AGAIN: it is being read; ST_IO: it cannot be. */
+ON_CTL int bot_trust(struct dial_trust **out);
 
 /* ---- stream.c ---- */
 extern struct leg_part bot_part;

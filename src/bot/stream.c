@@ -8,32 +8,20 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "bot/bot_i.h"
-#include "codec/codec.h"
 #include "core/event/event.h"
 #include "core/keys/dtmf.h"
 #include "core/leg/part.h"
 #include "core/sound/media.h"
 #include "loop/loop.h"
-#include "loop/work.h"
 #include "media/rt/port.h"
-#include "net/dial.h"
 #include "net/dns.h"
 #include "text/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-enum {
-	OUT_MS = 1000,
-	IN_MS = 2000,
-	RETRY_FIRST_S = 1,
-	RETRY_MAX_S = 15,
-	DNS_US = 5000000,
-	STREAMS_A_LEG = 4,
-	OPUS_FRAME_MAX_MS = 60
-};
+enum { OUT_MS = 1000, IN_MS = 2000, RETRY_FIRST_S = 1, RETRY_MAX_S = 15, DNS_US = 5000000, STREAMS_A_LEG = 4 };
 #define DEFAULT_NAME "audio"
 
 enum bot_state { BOT_RESOLVING, BOT_CONNECTING, BOT_OPEN, BOT_WAITING, BOT_STOPPING };
@@ -41,14 +29,12 @@ struct bot {
 	struct lnode link; /* in its leg's */
 	struct leg *leg;   /* NULL: it has gone, the connection's end is awaited */
 	uint64_t id;       /* of the connection; the key in `bots` */
-	char *name, *host, *path, *headers, *hello;
+	char *name, *hello;
+	struct bot_way way;
 	const char *events;
 	const struct bot_ear *ear;
 	void *ear_arg;
-	uint16_t port_number;
-	bool is_tls, skips_verify, is_paused, goes_on;
-	uint32_t frame_ms, ping_s;
-	const struct codec_ops *codec; /* NULL: L16 */
+	bool is_paused;
 	struct media_port *port;
 	uint32_t tap_id;
 	enum bot_state state;
@@ -62,13 +48,6 @@ struct bots_of_leg {
 };
 static struct hash *bots; /* by id */
 static uint64_t next_id;
-static struct dial_trust *trust;
-static enum { TRUST_NONE, TRUST_MAKING, TRUST_READY, TRUST_FAILED } trust_state;
-static struct trust_job {
-	char *path;
-	struct dial_trust *made;
-	int status;
-} * trust_job; /* under way; another one's result is nobody's */
 
 static ON_CTL void connect_begin(struct bot *b);
 
@@ -126,9 +105,7 @@ static ON_CTL void bot_free(struct bot *b)
 	if (b->leg)
 		list_remove(&b->link);
 	mem_free(b->name);
-	mem_free(b->host);
-	mem_free(b->path);
-	mem_free(b->headers);
+	bot_way_fini(&b->way);
 	mem_free(b->hello);
 	mem_unref(b->port);
 	mem_free(b);
@@ -181,9 +158,9 @@ static ON_CTL void broke(struct bot *b, const char *why, int code, bool was_up)
 		tell_status(b, "disconnect", "disconnected", code, why), b->tries = 0;
 	else
 		tell_status(b, is_fork ? "connect_failed" : "error", "error", code, why);
-	leg_log(b->leg, LOG_NOTICE, "audio stream %s to %s:%u: %s", b->name, b->host, b->port_number, why);
+	leg_log(b->leg, LOG_NOTICE, "audio stream %s to %s:%u: %s", b->name, b->way.host, b->way.port, why);
 	atomic_store(&b->port->is_paused, true);
-	if (!b->goes_on || (most && b->tries >= most)) {
+	if (!b->way.goes_on || (most && b->tries >= most)) {
 		b->state = BOT_WAITING;
 		leave(b, SV_NONE);
 		return;
@@ -199,13 +176,13 @@ static ON_CTL void broke(struct bot *b, const char *why, int code, bool was_up)
 
 static ON_CTL void connect_to(struct bot *b, const struct dns_answer *a)
 {
-	struct bot_link_conf c = {.frame_ms = b->frame_ms,
-	    .ping_s = b->ping_s,
+	struct bot_link_conf c = {.frame_ms = b->way.frame_ms,
+	    .ping_s = b->way.ping_s,
 	    .connect_s = (uint32_t)atoi(bot_param("connect-timeout")),
-	    .skips_verify = b->skips_verify};
+	    .skips_verify = b->way.skips_verify};
 	char name[160];
 	if (a->status) {
-		snprintf(name, sizeof(name), "%.100s: %s", b->host, status_text(a->status));
+		snprintf(name, sizeof(name), "%.100s: %s", b->way.host, status_text(a->status));
 		broke(b, name, 0, false);
 		return;
 	}
@@ -213,13 +190,16 @@ static ON_CTL void connect_to(struct bot *b, const struct dns_answer *a)
 	b->id = c.id = ++next_id; /* what is under way to the one before is for nobody */
 	for (size_t i = 0; i < a->count && c.addr_count < BOT_ADDRS_MAX; i++) {
 		c.addrs[c.addr_count] = a->records[i].addr;
-		addr_set_port(&c.addrs[c.addr_count++], b->port_number);
+		addr_set_port(&c.addrs[c.addr_count++], b->way.port);
 	}
-	bool is_default = b->port_number == (b->is_tls ? 443 : 80);
-	snprintf(name, sizeof(name), is_default ? "%.120s" : "%.120s:%u", b->host, b->port_number);
-	c.host = mem_strdup(b->host), c.authority = mem_strdup(name), c.path = mem_strdup(b->path);
-	c.headers = b->headers ? mem_strdup(b->headers) : NULL, c.hello = b->hello ? mem_strdup(b->hello) : NULL;
-	c.trust = b->is_tls ? mem_ref(trust) : NULL, c.port = mem_ref(b->port), c.codec = b->codec;
+	bool is_default = b->way.port == (b->way.is_tls ? 443 : 80);
+	snprintf(name, sizeof(name), is_default ? "%.120s" : "%.120s:%u", b->way.host, b->way.port);
+	c.host = mem_strdup(b->way.host), c.authority = mem_strdup(name), c.path = mem_strdup(b->way.path);
+	c.headers = b->way.headers ? mem_strdup(b->way.headers) : NULL,
+	c.hello = b->hello ? mem_strdup(b->hello) : NULL;
+	c.port = mem_ref(b->port), c.codec = b->way.codec;
+	if (b->way.is_tls)
+		(void)bot_trust(&c.trust);
 	b->state = BOT_CONNECTING;
 	if (!c.host || !c.authority || !c.path || hash_set(bots, key_of(&b->id), b) || bot_thread_open(&c)) {
 		bot_link_conf_free(&c);
@@ -239,13 +219,13 @@ static void connect_begin(struct bot *b)
 {
 	struct dns_answer a;
 	b->state = BOT_RESOLVING;
-	if (b->is_tls && trust_state == TRUST_MAKING)
-		return; /* trust_made goes on */
-	if (b->is_tls && trust_state != TRUST_READY) {
+	if (b->way.is_tls && bot_trust(NULL) == ST_AGAIN)
+		return; /* on_trust goes on */
+	if (b->way.is_tls && bot_trust(NULL)) {
 		broke(b, "the authorities (tls-ca-file) cannot be read", 0, false);
 		return;
 	}
-	if (dns_ask(&b->ask, DNS_ADDRESS, sv_of(b->host), NULL, DNS_US, &a, on_address, b) != ST_AGAIN) {
+	if (dns_ask(&b->ask, DNS_ADDRESS, sv_of(b->way.host), NULL, DNS_US, &a, on_address, b) != ST_AGAIN) {
 		b->ask = NULL;
 		connect_to(b, &a);
 	}
@@ -311,141 +291,6 @@ static ON_CTL struct bot *find(struct leg *leg, const char *name)
 	return NULL;
 }
 
-static bool is_path(struct sv t)
-{
-	for (size_t i = 0; i < t.n; i++)
-		if (t.p[i] <= ' ' || t.p[i] >= 0x7f)
-			return false;
-	return true;
-}
-
-static bool is_host(struct sv t)
-{
-	for (size_t i = 0; i < t.n; i++)
-		if (!((t.p[i] >= '0' && t.p[i] <= '9') || ((t.p[i] | 32) >= 'a' && (t.p[i] | 32) <= 'z') ||
-		        strchr(".-:", t.p[i])))
-			return false;
-	return t.n > 0 && t.n <= DNS_NAME_MAX;
-}
-
-/* ws://host[:port][/path] */
-static ON_CTL bool url_read(struct bot *b, const char *url)
-{
-	struct sv rest = sv_of(url), host, port = SV_NONE;
-	b->is_tls = sv_startsi(rest, SV("wss://"));
-	if (!b->is_tls && !sv_startsi(rest, SV("ws://")))
-		return false;
-	rest = sv_sub(rest, b->is_tls ? 6 : 5, rest.n);
-	size_t n = 0;
-	while (n < rest.n && rest.p[n] != '/' && rest.p[n] != '?')
-		n++;
-	host = sv_sub(rest, 0, n), rest = sv_sub(rest, n, rest.n);
-	if (host.n && *host.p == '[') { /* v6 */
-		size_t end = sv_find(host, ']');
-		port = sv_sub(host, end + 1, host.n), host = sv_sub(host, 1, end ? end - 1 : 0);
-		if (port.n && *port.p != ':')
-			return false;
-		port = sv_sub(port, 1, port.n);
-	} else if (sv_find(host, ':') < host.n) {
-		struct sv whole = host;
-		sv_split(whole, ':', &host, &port);
-		if (sv_find(port, ':') < port.n)
-			return false;
-	}
-	uint32_t number = b->is_tls ? 443 : 80;
-	if (!is_host(host) || !is_path(rest) || (port.n && (sv_u32(port, &number) || !number || number > 65535)))
-		return false;
-	b->port_number = (uint16_t)number;
-	b->host = sv_dup(host);
-	b->path = rest.n && *rest.p == '/' ? sv_dup(rest) : NULL;
-	if (!b->path && (b->path = mem_alloc(rest.n + 2)))
-		snprintf(b->path, rest.n + 2, "/%.*s", SVF(rest));
-	return b->host && b->path;
-}
-
-static bool is_header(const char *name, const char *value)
-{
-	for (const char *c = name; *c; c++)
-		if (!((*c >= '0' && *c <= '9') || ((*c | 32) >= 'a' && (*c | 32) <= 'z') || *c == '-' || *c == '_'))
-			return false;
-	for (const char *c = value; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			return false;
-	return *name && strncasecmp(name, "Sec-WebSocket-", 14) != 0 && strcasecmp(name, "Host") &&
-	       strcasecmp(name, "Upgrade") && strcasecmp(name, "Connection") && strcasecmp(name, "Content-Length") &&
-	       strcasecmp(name, "Transfer-Encoding");
-}
-
-/* STREAM_EXTRA_HEADERS: an object of names and values. */
-static ON_CTL void headers_read(struct bot *b, struct leg *leg)
-{
-	const char *text = leg_var(leg, "STREAM_EXTRA_HEADERS"), *name;
-	json_t *o, *v;
-	struct buf out;
-	if (!text || json_parse(&o, sv_of(text), BOT_TEXT_MAX, NULL)) {
-		if (text)
-			leg_log(leg, LOG_WARNING, "STREAM_EXTRA_HEADERS is no JSON object");
-		return;
-	}
-	buf_init(&out);
-	json_object_foreach(o, name, v)
-	{
-		const char *value = json_string_value(v);
-		if (value && out.n < 8192 && is_header(name, value))
-			buf_printf(&out, "%s: %s\r\n", name, value);
-		else
-			leg_log(leg, LOG_WARNING, "STREAM_EXTRA_HEADERS: \"%s\" is not sent", name);
-	}
-	b->headers = out.failed || !out.n ? NULL : mem_strdup(out.p);
-	buf_fini(&out);
-	json_decref(o);
-}
-
-static ON_CTL uint32_t number_of(struct leg *leg, const char *var, const char *param, uint32_t least, uint32_t most)
-{
-	const char *v = leg_var(leg, var);
-	uint32_t n = 0;
-	if (!v || sv_u32(sv_of(v), &n))
-		(void)sv_u32(sv_of(bot_param(param)), &n);
-	return n < least ? least : n > most ? most : n;
-}
-
-static ON_CTL void settings_read(struct bot *b, struct leg *leg)
-{
-	b->frame_ms = number_of(leg, "STREAM_BUFFER_SIZE", "frame-ms", 20, 500) / 20 * 20;
-	b->ping_s = number_of(leg, "STREAM_HEART_BEAT", "heart-beat", 0, 3600);
-	b->skips_verify =
-	    leg_var_is_true(leg, "STREAM_TLS_DISABLE_HOSTNAME_VALIDATION") || !str_is_true(bot_param("tls-verify"));
-	b->goes_on = !leg_var_is_true(leg, "STREAM_NO_RECONNECT") && str_is_true(bot_param("reconnect"));
-}
-
-/* The leg's own (STREAM_EXTRA_HEADERS) are for the streams that the leg asks for. */
-static ON_CTL void headers_set(struct bot *b, struct leg *leg, const struct bot_start *s)
-{
-	struct buf out;
-	if (!s->ear)
-		headers_read(b, leg);
-	if (!s->authorization || !*s->authorization || !is_header("Authorization", s->authorization))
-		return;
-	buf_init(&out);
-	buf_printf(&out, "%sAuthorization: %s\r\n", b->headers ? b->headers : "", s->authorization);
-	mem_free(b->headers);
-	b->headers = out.failed ? NULL : mem_strdup(out.p);
-	buf_fini(&out);
-}
-
-/* STREAM_CODEC: how sound is sent and expected. False: it cannot be. */
-static ON_CTL bool codec_read(struct bot *b, struct leg *leg, const struct bot_start *s)
-{
-	const char *name = s->ear ? NULL : leg_var(leg, "STREAM_CODEC");
-	if (!name || !*name || !strcasecmp(name, "L16"))
-		return true;
-	b->codec = strcasecmp(name, "opus") != 0 ? NULL : codec_find_rate("opus", 48000, 2, s->rate_hz);
-	if (b->frame_ms > OPUS_FRAME_MAX_MS)
-		b->frame_ms = OPUS_FRAME_MAX_MS;
-	return b->codec && b->codec->rate_hz == s->rate_hz && !s->is_stereo;
-}
-
 int bot_start(struct leg *leg, const struct bot_start *s, const char **why)
 {
 	const char *name = s->name ? s->name : DEFAULT_NAME;
@@ -482,13 +327,7 @@ int bot_start(struct leg *leg, const struct bot_start *s, const char **why)
 	part_of(leg)->count++;
 	b->name = mem_strdup(name);
 	b->hello = s->hello && *s->hello ? mem_strdup(s->hello) : NULL;
-	settings_read(b, leg);
-	headers_set(b, leg, s);
-	if (!url_read(b, s->url))
-		*why = "the address is not ws://host[:port]/path or wss://";
-	else if (!codec_read(b, leg, s))
-		*why = "STREAM_CODEC is L16, or opus: of one channel at 8k, 16k, 24k or 48k";
-	else if (b->name && !(st = media_port_new(&b->port, &conf))) {
+	if (!bot_way_read(&b->way, leg, s, why) && b->name && !(st = media_port_new(&b->port, &conf))) {
 		atomic_store(&b->port->is_paused, true); /* until somebody listens */
 		st = mstream_port(stream, b->port, &b->tap_id);
 		*why = "the channel's codec cannot be decoded";
@@ -539,7 +378,7 @@ void bot_list(struct buf *out)
 	while (bots && hash_next(bots, &it)) {
 		const struct bot *b = it.value;
 		buf_printf(out, "%s,%s,%s,%s,%u,%u,%llu\n", b->leg ? b->leg->uuid : "", b->name, states[b->state],
-		    b->host, b->port_number, (unsigned)b->port->conf.rate_hz,
+		    b->way.host, b->way.port, (unsigned)b->port->conf.rate_hz,
 		    (unsigned long long)atomic_load(&b->port->dropped));
 	}
 }
@@ -572,40 +411,18 @@ static void part_close(struct leg *leg)
 struct leg_part bot_part = {
     .name = "bot", .bytes = sizeof(struct bots_of_leg), .on_digit = part_digit, .on_close = part_close};
 
-/* ---- the authorities, the thread ---- */
+/* ---- all of them ---- */
 
-static void trust_run(void *arg)
+/* Those that waited for the authorities go on. */
+static void on_trust(void)
 {
-	struct trust_job *j = arg;
-	role_assert_work();
-	j->status = dial_trust_new(&j->made, *j->path ? j->path : NULL);
-}
-
-static void trust_made(int status, void *arg)
-{
-	struct trust_job *job = arg;
-	struct hash_it it = {0};
 	role_assert_ctl();
-	bool is_good = !status && !job->status, is_mine = job == trust_job;
-	if (!is_good && status != ST_CANCELLED)
-		log_error("audio_stream.conf: tls-ca-file: \"%s\" cannot be read", job->path);
-	if (is_mine) {
-		trust_state = is_good ? TRUST_READY : TRUST_FAILED;
-		trust = job->made;
-		trust_job = NULL;
-	} else {
-		mem_unref(job->made);
-	}
-	mem_free(job->path);
-	mem_free(job);
-	if (!is_mine)
-		return;
 	for (bool is_more = true; is_more;) { /* each may leave the table */
+		struct hash_it it = {0};
 		is_more = false;
-		it = (struct hash_it){0};
 		while (bots && hash_next(bots, &it)) {
 			struct bot *b = it.value;
-			if (b->leg && b->state == BOT_RESOLVING && b->is_tls && !b->ask) {
+			if (b->leg && b->state == BOT_RESOLVING && b->way.is_tls && !b->ask) {
 				connect_begin(b);
 				is_more = true;
 				break;
@@ -619,17 +436,8 @@ int bot_streams_start(void)
 	int st = hash_new(&bots, 0, NULL);
 	if (!st)
 		st = bot_thread_start(on_report);
-	trust_job = mem_zalloc(sizeof(*trust_job));
-	trust_state = TRUST_MAKING;
-	if (trust_job)
-		trust_job->path = mem_strdup(bot_param("tls-ca-file"));
-	if (st || !trust_job || !trust_job->path ||
-	    work_submit(WORK_FILE, "bot.trust", trust_run, trust_made, trust_job)) {
-		mem_free(trust_job ? trust_job->path : NULL);
-		mem_free(trust_job);
-		trust_job = NULL;
-		trust_state = TRUST_FAILED;
-	}
+	if (!st)
+		bot_trust_start(on_trust);
 	return st;
 }
 
@@ -647,7 +455,6 @@ int bot_streams_stop(void)
 	}
 	hash_free(bots);
 	bots = NULL;
-	mem_unref(trust);
-	trust = NULL, trust_job = NULL, trust_state = TRUST_NONE;
+	bot_trust_stop();
 	return ST_OK;
 }
