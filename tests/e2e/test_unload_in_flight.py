@@ -70,6 +70,7 @@ class Mix:
         sw, tmp = self.sw, self.tmp
         for uuid in self.uuids:
             sw.api(f"uuid_kill {uuid}")
+        sw.wait_calls(0)  # their records are promised: a call that is still ending has its record made without the module
         for what in ("speak(flite|kal|hello)", "speak(tts_commandline|any|good day)", f"playback({tmp}/tone.wav)", "playback(no_such.wav)",
                      f"record({tmp}/record.wav)", "playback(local_stream://moh)", "valet_park(lot 1)"):
             self.send(f"originate null/busy &{what}")
