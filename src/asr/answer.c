@@ -86,7 +86,7 @@ void asr_answer_json(struct hearing *h, struct sv json)
 	const char *text = json_string_value(json_object_get(root, "text"));
 	json_t *sure = json_object_get(root, "confidence");
 	double confidence = json_is_number(sure) ? json_number_value(sure) : 1;
-	if (text && json_is_false(json_object_get(root, "final"))) {
+	if (text && h->engine->is_streamed && json_is_false(json_object_get(root, "final"))) {
 		partly(h, text, confidence);
 	} else if (text) {
 		asr_answer(h, text, confidence);

@@ -36,8 +36,11 @@ ON_CTL int asr_start(struct leg *leg, const char *engine, const struct asr_conf 
 ON_CTL int asr_stop(struct leg *leg);                  /* ST_NOTFOUND */
 ON_CTL int asr_pause(struct leg *leg, bool is_paused); /* resumed: as begun anew */
 ON_CTL int asr_timers_start(struct leg *leg);
-ON_CTL bool asr_is_speaking(struct leg *leg); /* or has spoken: the prompt ends */
-ON_CTL bool asr_is_done(struct leg *leg);     /* there is a result, or nothing that could bring one */
+/* Of a leg that is listened to. ST_NOTFOUND: it is not; ST_PARSE: asr_conf_set says no. */
+ON_CTL int asr_param_set(struct leg *leg, const char *name, const char *value);
+ON_CTL int asr_grammar_set(struct leg *leg, const char *name); /* from the next utterance on; "" = none */
+ON_CTL bool asr_is_speaking(struct leg *leg);                  /* or has spoken: the prompt ends */
+ON_CTL bool asr_is_done(struct leg *leg);                      /* there is a result, or nothing that could bring one */
 
 /* ---- within the room ---- */
 struct hearing;
@@ -81,7 +84,8 @@ ON_CTL void asr_begin_speaking(struct hearing *h); /* somebody speaks: told once
 ON_CTL void asr_over(struct hearing *h, const char *cause, struct sv body);
 /* What was said; empty: nothing that it knows. */
 ON_CTL void asr_answer(struct hearing *h, const char *text, double confidence);
-/* {"text": "...", "confidence": 0..1}; with "final": false it is told and the rest awaited. */
+/* {"text": "...", "confidence": 0..1}; with "final": false, of an engine that goes on, it is told and the rest awaited.
+ */
 ON_CTL void asr_answer_json(struct hearing *h, struct sv json);
 ON_CTL void asr_fire(struct leg *leg, const char *type, const char *cause, struct sv body);
 

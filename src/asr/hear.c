@@ -252,6 +252,25 @@ int asr_timers_start(struct leg *leg)
 	return h ? ST_OK : ST_NOTFOUND;
 }
 
+int asr_param_set(struct leg *leg, const char *name, const char *value)
+{
+	struct hearing *h = of(leg)->h;
+	if (!h)
+		return ST_NOTFOUND;
+	return asr_conf_set(&h->conf, name, value) ? ST_OK : ST_PARSE;
+}
+
+int asr_grammar_set(struct leg *leg, const char *name)
+{
+	struct hearing *h = of(leg)->h;
+	char *grammar = h ? grammar_dup(name) : NULL;
+	if (!grammar)
+		return h ? ST_NOMEM : ST_NOTFOUND;
+	mem_free(h->grammar);
+	h->grammar = grammar;
+	return ST_OK;
+}
+
 bool asr_is_speaking(struct leg *leg)
 {
 	const struct hearing *h = of(leg)->h;

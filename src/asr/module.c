@@ -45,26 +45,53 @@ static ON_CTL void told(struct leg *leg, const char *app, const char *engine, in
 		    st == ST_INVAL ? engine : "");
 }
 
-/* engine grammar_name grammar_path | grammar NAME | pause | resume | stop | start_input_timers | param NAME VALUE */
+#define DETECT_USAGE \
+	"<engine> <grammar> [<path>] | grammar <name> | nogrammar | param <name> <value> | pause | resume | stop | " \
+	"start_input_timers"
+
+/* Of FreeSWITCH's words for grammars: there is one at a time, so that which is switched on is the one. */
+static ON_CTL int grammar_word(struct leg *leg, const char *verb, const char *name)
+{
+	bool is_on = !strcasecmp(verb, "grammar") || !strcasecmp(verb, "grammaron");
+	bool is_off =
+	    !strcasecmp(verb, "nogrammar") || !strcasecmp(verb, "grammaroff") || !strcasecmp(verb, "grammarsalloff");
+	return is_on ? asr_grammar_set(leg, name) : is_off ? asr_grammar_set(leg, "") : ST_UNSUPPORTED;
+}
+
+static ON_CTL int detect(struct leg *leg, const struct app_words *w)
+{
+	struct asr_conf conf;
+	const char *verb = w->w[0];
+	int st = grammar_word(leg, verb, w->w[1]);
+	if (st != ST_UNSUPPORTED)
+		return st;
+	if (!strcasecmp(verb, "param"))
+		return asr_param_set(leg, w->w[1], w->w[2]);
+	if (!strcasecmp(verb, "pause") || !strcasecmp(verb, "resume"))
+		return asr_pause(leg, !strcasecmp(verb, "pause"));
+	if (!strcasecmp(verb, "stop"))
+		return asr_stop(leg);
+	if (!strcasecmp(verb, "start_input_timers"))
+		return asr_timers_start(leg);
+	asr_conf_default(&conf);
+	conf.no_input_ms = 0, conf.grammar = w->w[1]; /* silence is counted where param says so */
+	return asr_start(leg, verb, &conf);
+}
+
 int app_detect_speech(struct leg *leg, const char *data)
 {
 	role_assert_co();
 	struct app_words w;
-	struct asr_conf conf;
 	int st = app_words_init(&w, data, 4);
 	if (!st && !w.n) {
-		leg_log(leg, LOG_ERR,
-		    "detect_speech: usage: <engine> <grammar> [<path>] | pause | resume | stop | "
-		    "start_input_timers");
+		leg_log(leg, LOG_ERR, "detect_speech: usage: " DETECT_USAGE);
 	} else if (!st) {
-		asr_conf_default(&conf);
-		conf.no_input_ms = 0, conf.grammar = w.w[1];
-		st = !strcasecmp(w.w[0], "pause")                ? asr_pause(leg, true)
-		     : !strcasecmp(w.w[0], "resume")             ? asr_pause(leg, false)
-		     : !strcasecmp(w.w[0], "stop")               ? asr_stop(leg)
-		     : !strcasecmp(w.w[0], "start_input_timers") ? asr_timers_start(leg)
-		                                                 : asr_start(leg, w.w[0], &conf);
-		told(leg, "detect_speech", w.w[0], st);
+		st = detect(leg, &w);
+		if (st == ST_PARSE)
+			leg_log(leg, LOG_ERR, "detect_speech: %s: no such parameter, or a value that it cannot have",
+			    w.w[1]);
+		else
+			told(leg, "detect_speech", w.w[0], st);
 	}
 	app_words_fini(&w);
 	return st == ST_HANGUP ? st : ST_OK;
@@ -151,8 +178,7 @@ int app_play_and_detect_speech(struct leg *leg, const char *data)
 }
 
 static const struct app_desc apps[] = {
-    {"detect_speech", "Detect speech", "<engine> <grammar> [<path>] | pause | resume | stop | start_input_timers", 0,
-        app_detect_speech},
+    {"detect_speech", "Detect speech", DETECT_USAGE, 0, app_detect_speech},
     {"play_and_detect_speech", "Play and do speech recognition",
         "<file> detect:<engine> {param1=val1,param2=val2}<grammar>", 0, app_play_and_detect_speech},
     {NULL},

@@ -6,7 +6,7 @@
  *             way.c: where the program is and how it is spoken to; trust.c: whose certificates count
  *   media     a port (media/rt/port.h): two rings a stream
  *   bots      thread.c: one thread for all connections; every 20 ms it looks into the rings, the rest is poll
- *             link.c: one connection: connect, TLS, WebSocket, sound and words both ways
+ *             link.c: one connection: connect, TLS, WebSocket, words both ways; link_sound.c: its sound and marks
  *             words.c: the JSON that a program sends
  *
  * The two threads talk by mailboxes; a connection is named by a number, so that what is said to one that has ended is

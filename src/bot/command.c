@@ -142,6 +142,13 @@ int api_audio_stream(struct api_call *c)
 	return ST_OK;
 }
 
+/* Whether the program is heard, as a word; false: it is another word. */
+static bool heard_read(const char *word, bool *is_heard)
+{
+	*is_heard = strcasecmp(word, "false") != 0;
+	return !*is_heard || !strcasecmp(word, "true");
+}
+
 /* start url mix rate [bugname] [metadata] [bidirectional]; other verbs: [bugname] [text]. */
 int api_audio_fork(struct api_call *c)
 {
@@ -156,10 +163,11 @@ int api_audio_fork(struct api_call *c)
 	if (st || w.n < 2) {
 		buf_adds(c->out, usage);
 	} else if (leg && !strcasecmp(w.w[1], "start") && w.n >= 5) {
-		bool has_name = w.n > 5 && *w.w[5] && !strchr("{[", *w.w[5]);
+		bool has_name = w.n > 5 && *w.w[5] && !strchr("{[", *w.w[5]), is_heard = true;
+		int hello = has_name ? 6 : 5, n = w.n > 6 && heard_read(w.w[w.n - 1], &is_heard) ? w.n - 1 : w.n;
 		struct bot_start s = {.name = has_name ? w.w[5] : NULL,
-		    .hello = has_name ? w.w[6] : w.w[5],
-		    .speaks = !*w.w[7] || str_is_true(w.w[7]) || strchr("{[", *w.w[7]),
+		    .hello = hello < n ? w.w[hello] : NULL,
+		    .speaks = is_heard,
 		    .events = "mod_audio_fork"};
 		start(c, leg, &w, &s);
 	} else if (leg) {

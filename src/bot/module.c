@@ -10,7 +10,7 @@ static const struct conf_desc confs[] = {
         "for the connection, TLS and the answer of the server"},
     {"audio_stream.conf", "frame-ms", "number", "ms", "20", "sound in one message: 20 to 500, in steps of 20"},
     {"audio_stream.conf", "heart-beat", "number", "s", "30",
-        "a ping when so long nothing came; a server silent for twice as long is left; 0: none"},
+        "a ping so often; a server silent for twice as long is left; 0: none"},
     {"audio_stream.conf", "reconnect", "boolean", NULL, "true",
         "a connection that broke is made again, after 1, 2, 4, 8, 15 s ..."},
     {"audio_stream.conf", "reconnect-max", "number", NULL, "0",

@@ -250,8 +250,8 @@ static void stage_check(const struct config *cfg, const struct config_known *kno
 static int stage_make(const struct config *cfg, void **out)
 {
 	(void)cfg;
-	(void)out;
-	return ST_NOTFOUND; /* nothing is kept: profiles are read when a room begins */
+	*out = NULL; /* nothing is kept: profiles are read when a room begins */
+	return ST_OK;
 }
 
 static void stage_free(void *obj)

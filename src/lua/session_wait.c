@@ -211,6 +211,19 @@ static CO int watched_end(lua_State *L, struct watched *w, int st)
 	return push_status(L, st);
 }
 
+/* What a script composed of the leg's values and gives to something that reads text as a language (sources of sound,
+ * phrases, data of applications): what is from outside in it is marked, whatever the script did with it. */
+struct composed {
+	char *own;        /* mem_free it */
+	const char *text; /* NULL as it was given */
+};
+
+static ON_CTL struct composed composed_of(struct leg *leg, const char *text)
+{
+	char *traced = text ? leg_text_traced(leg, text) : NULL;
+	return (struct composed){traced, traced ? traced : text};
+}
+
 /* ---- sound ---- */
 
 static int l_stream_file(lua_State *L)
@@ -220,8 +233,11 @@ static int l_stream_file(lua_State *L)
 	int st = ST_HANGUP;
 
 	role_assert_co();
-	if (watched_begin(L, &w))
-		st = leg_play_watched(w.use.leg, file, &w.watch);
+	if (watched_begin(L, &w)) {
+		struct composed source = composed_of(w.use.leg, file);
+		st = leg_play_watched(w.use.leg, source.text, &w.watch);
+		mem_free(source.own);
+	}
 	return watched_end(L, &w, st);
 }
 
@@ -239,7 +255,9 @@ static int l_record_file(lua_State *L)
 	conf.silence_ms = level ? (hits ? (hits > 500000 ? 500000 : hits) : 1) * 20 : 0;
 	if (watched_begin(L, &w)) {
 		conf.is_append = leg_var_is_true(w.use.leg, "record_append");
-		st = leg_record_watched(w.use.leg, file, &conf, &w.watch);
+		struct composed path = composed_of(w.use.leg, file);
+		st = leg_record_watched(w.use.leg, path.text, &conf, &w.watch);
+		mem_free(path.own);
 	}
 	return watched_end(L, &w, st);
 }
@@ -312,8 +330,11 @@ static int l_say_phrase(lua_State *L)
 	int st = ST_HANGUP;
 
 	role_assert_co();
-	if (watched_begin(L, &w))
-		st = leg_phrase(w.use.leg, macro, data, language && *language ? language : NULL, &w.end);
+	if (watched_begin(L, &w)) {
+		struct composed own = composed_of(w.use.leg, data);
+		st = leg_phrase(w.use.leg, macro, own.text, language && *language ? language : NULL, &w.end);
+		mem_free(own.own);
+	}
 	return watched_end(L, &w, st);
 }
 
@@ -367,8 +388,12 @@ static int l_read(lua_State *L)
 
 	role_assert_co();
 	leg_digits_limit(&d, count_arg(L, 2, 0), count_arg(L, 3, 0), count_arg(L, 5, 0), count_arg(L, 7, 0));
-	if (use_begin(L, 1, &u))
+	if (use_begin(L, 1, &u)) {
+		struct composed prompt = composed_of(u.leg, d.prompt);
+		d.prompt = prompt.text;
 		leg_digits_read(u.leg, &d);
+		mem_free(prompt.own);
+	}
 	use_end(L, 1, &u);
 	return push_digits(L, &d);
 }
@@ -401,7 +426,11 @@ static int l_play_and_get_digits(lua_State *L)
 	a.regexp = luaL_optstring(L, 9, NULL);
 	a.var = var && *var ? var : NULL;
 	if (use_begin(L, 1, &u)) {
+		struct composed prompt = composed_of(u.leg, a.digits.prompt), bad = composed_of(u.leg, a.bad_prompt),
+		                pattern = composed_of(u.leg, a.regexp);
+		a.digits.prompt = prompt.text, a.bad_prompt = bad.text, a.regexp = pattern.text;
 		st = leg_digits_ask(u.leg, &a);
+		mem_free(prompt.own), mem_free(bad.own), mem_free(pattern.own);
 		if (st == ST_NOTFOUND && failure && *failure)
 			transfer_on_failure(u.leg, failure);
 	}
@@ -413,13 +442,11 @@ static int l_play_and_get_digits(lua_State *L)
 
 /* ---- applications ---- */
 
-/* The data with what is the leg's from outside in it marked, whatever the script did with it. */
 static CO void exec_traced(struct leg *leg, const char *app, const char *data)
 {
-	char *traced = leg_text_traced(leg, data);
-
-	leg_exec_app(leg, app, traced ? traced : data);
-	mem_free(traced);
+	struct composed own = composed_of(leg, data);
+	leg_exec_app(leg, app, own.text);
+	mem_free(own.own);
 }
 
 /* Runs app with the text on top of the stack. */

@@ -16,6 +16,7 @@
 #include "say/prompt_i.h"
 #include "speech/speech.h"
 #include "text/digest.h"
+#include "text/mark.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -315,36 +316,32 @@ static void child_over(const struct shell_result *r, void *arg)
 	children_go();
 }
 
-static void add_quoted(struct buf *out, const char *value)
-{
-	buf_addc(out, '\'');
-	for (; *value; value++)
-		if (*value == '\'')
-			buf_adds(out, "'\\''");
-		else
-			buf_addc(out, *value);
-	buf_addc(out, '\'');
-}
-
-static void fill_command(const struct job *j, struct buf *out)
+/* The configuration's line with the values in it as data, whatever quotes it has around them. ST_DENIED: one stands
+ * where the shell would read it by other rules (within backquotes, a here-document). */
+static int fill_command(const struct job *j, struct buf *out)
 {
 	const struct {
 		const char *name, *value;
 	} known[] = {{"${text}", j->plan.text}, {"${voice}", j->plan.voice}, {"${rate}", "8000"}, {"${file}", j->temp}};
+	struct buf line;
 
+	buf_init(&line);
 	for (const char *p = j->plan.command; *p;) {
 		bool is_done = false;
 		for (size_t i = 0; i < sizeof(known) / sizeof(known[0]) && !is_done; i++) {
 			size_t n = strlen(known[i].name);
 			if (strncmp(p, known[i].name, n) != 0)
 				continue;
-			add_quoted(out, known[i].value);
+			mark_put(&line, sv_of(known[i].value));
 			p += n;
 			is_done = true;
 		}
 		if (!is_done)
-			buf_addc(out, *p++);
+			buf_addc(&line, *p++);
 	}
+	int st = line.failed ? ST_NOMEM : mark_strip_shell(out, buf_sv(&line));
+	buf_fini(&line);
+	return st;
 }
 
 static ON_CTL int start_child(struct job *j)
@@ -352,16 +349,19 @@ static ON_CTL int start_child(struct job *j)
 	const char *argv[] = {"espeak-ng", "-v", j->plan.voice, "-w", j->temp, "--", j->plan.text, NULL};
 	struct shell_conf conf = {.timeout_s = CHILD_TIMEOUT_S, .is_ours = true};
 	struct buf line;
-	int st;
+	int st = ST_OK;
 
 	buf_init(&line);
 	if (j->plan.engine == PROMPT_ESPEAK) {
 		conf.argv = argv;
 	} else {
-		fill_command(j, &line);
+		st = fill_command(j, &line);
 		conf.command = line.p;
 	}
-	st = shell_start(&conf, child_over, j, NULL);
+	if (st == ST_DENIED)
+		log_error("tts_commandline.conf: command: a value stands where it cannot be put in safely");
+	if (!st)
+		st = shell_start(&conf, child_over, j, NULL);
 	buf_fini(&line);
 	return st;
 }

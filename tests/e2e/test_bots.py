@@ -1,6 +1,7 @@
 """Sound of calls to programs over WebSocket and back: a server of the websockets package, phones that hear and speak."""
 import asyncio
 import json
+import re
 import ssl
 import subprocess
 import threading
@@ -181,6 +182,26 @@ def test_opus(sw, parked, rate, ms):
         program.say(coder.encode(x[i:i + rate // 50]))
     p.talk.hears(900)
     program.close()
+
+
+def memory_kb(sw, what):
+    return int(re.search(rf"{what}:\s+(\d+)", open(f"/proc/{sw.proc.pid}/status").read()).group(1))
+
+
+def test_opus_of_one_byte(sw, parked, program):
+    """A packet of a byte is 60 ms of silence: of a program that sends four hours of them at once some minutes are kept."""
+    p, uuid = parked
+    sw.api(f"uuid_setvar {uuid} STREAM_CODEC opus")
+    c = start(sw, uuid, program, "mono 48k")
+    open(f"/proc/{sw.proc.pid}/clear_refs", "w").write("5")  # VmHWM begins anew
+    before = memory_kb(sw, "VmRSS")
+    mark = json.dumps({"type": "mark", "name": "begun"}).encode()
+    messages = bytes([0x81, len(mark)]) + mark + bytes([0x82, 1, 0x18]) * 240000  # as they are on the wire
+    program.loop.call_soon_threadsafe(c.transport.write, messages)
+    program.wait(lambda: c.words)
+    sw.api(f"uuid_audio_stream {uuid} stop")
+    program.wait(lambda: c.is_over)
+    assert memory_kb(sw, "VmHWM") - before < (80000 if "asan" in t.BUILD.name else 30000)
 
 
 def test_opus_that_is_none(sw, parked, program):

@@ -1,7 +1,7 @@
 """Runs parts side by side and tells what became of them.
 
 The longest begin first. How many run at once depends on the processor time they are known to use, for most of their time is waiting: the
-sum stays under what the machine has, and under half of it while a part marked `quiet` runs. Each part has a cell (cell.py), a log in
+sum stays under what the machine has, and under six tenths of it while a part marked `quiet` runs. Each part has a cell (cell.py), a log in
 BUILD/test-logs and a directory for temporary files, which stays when it failed.
 
 A few end-to-end tests that failed get a second look when all others are through, alone on the machine: was it the program or the crowd?

@@ -1,5 +1,5 @@
 /* One thread of dialling: the groups of a part in turn, again as often as retries say. The legs of a group are
- * attempts; the coroutine sleeps until one of them changes (originate_leg_changed), a deadline passes or somebody
+ * attempts; the coroutine sleeps until one of them changes (leg_changed in originate.c), a deadline passes or somebody
  * cancels, then looks at all of them. The first whose answer (or early media) counts wins; the others are hung up. */
 #include "base/clock.h"
 #include "base/mem.h"

@@ -126,10 +126,14 @@ static void host_leg_hangup(struct tandem_leg *leg, const char *cause)
 	leg_hangup(leg_of(leg), cause && *cause ? cause_parse(cause) : CAUSE_NORMAL_CLEARING);
 }
 
+/* What a module composed of a leg's values is marked as what a script composed is. */
 static int host_leg_transfer(struct tandem_leg *leg, const char *extension, const char *dialplan, const char *context)
 {
 	role_assert_ctl();
-	return leg_transfer(leg_of(leg), extension, dialplan, context);
+	char *traced = extension ? leg_text_traced(leg_of(leg), extension) : NULL;
+	int st = leg_transfer(leg_of(leg), traced ? traced : extension, dialplan, context);
+	mem_free(traced);
+	return st;
 }
 
 static int host_leg_send_digits(struct tandem_leg *leg, const char *digits)
@@ -144,7 +148,10 @@ static int host_leg_play(struct tandem_leg *leg, const char *source, const char 
 	if (!may_wait("leg_play"))
 		return ST_INVAL;
 	role_assert_co();
-	return leg_play(leg_of(leg), source, terminators, digit);
+	char *traced = leg_text_traced(leg_of(leg), source);
+	int st = leg_play(leg_of(leg), traced ? traced : source, terminators, digit);
+	mem_free(traced);
+	return st;
 }
 
 static int host_leg_read(struct tandem_leg *leg, unsigned min, unsigned max, const char *prompt, unsigned timeout_ms,
@@ -158,7 +165,11 @@ static int host_leg_read(struct tandem_leg *leg, unsigned min, unsigned max, con
 		return ST_INVAL;
 	role_assert_co();
 	leg_digits_limit(&d, min, max, timeout_ms, 0);
+	char *traced = prompt ? leg_text_traced(leg_of(leg), prompt) : NULL;
+	if (traced)
+		d.prompt = traced;
 	st = leg_digits_read(leg_of(leg), &d);
+	mem_free(traced);
 	snprintf(digits, cap, "%s", d.digits);
 	return st == ST_TIMEOUT ? ST_OK : st == ST_LIMIT ? ST_TIMEOUT : st;
 }
@@ -171,7 +182,10 @@ static int host_leg_record(struct tandem_leg *leg, const char *path, unsigned li
 	if (!may_wait("leg_record"))
 		return ST_INVAL;
 	role_assert_co();
-	return leg_record(leg_of(leg), path, &conf, terminators);
+	char *traced = leg_text_traced(leg_of(leg), path);
+	int st = leg_record(leg_of(leg), traced ? traced : path, &conf, terminators);
+	mem_free(traced);
+	return st;
 }
 
 static int host_leg_sleep(struct tandem_leg *leg, unsigned ms)
@@ -189,7 +203,10 @@ static int host_leg_execute(struct tandem_leg *leg, const char *app, const char 
 	if (!may_wait("leg_execute"))
 		return ST_INVAL;
 	role_assert_co();
-	return leg_exec_app(leg_of(leg), app, data);
+	char *traced = data ? leg_text_traced(leg_of(leg), data) : NULL;
+	int st = leg_exec_app(leg_of(leg), app, traced ? traced : data);
+	mem_free(traced);
+	return st;
 }
 
 /* ---- commands ---- */

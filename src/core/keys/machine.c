@@ -1,4 +1,4 @@
-/* See digit_machine.h. Realms and bindings are short lists; each key walks the active realm once. */
+/* See machine.h. Realms and bindings are short lists; each key walks the active realm once. */
 #include "core/keys/machine.h"
 #include "base/mem.h"
 #include "base/status.h"

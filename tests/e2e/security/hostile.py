@@ -65,6 +65,7 @@ CASES = {
     "run_extension": [f"execute_extension {X}", f"execute_extension {X} XML public", f"execute_extension {X} inline", "answer"],
     "lua": [f"lua echo.lua {X}", f"lua {X}", f"set r=${{lua(echo.lua {X})}}", "eval ${r}", "answer"],
     "lua_composes": ["lua compose.lua", "eval ${y}${z}"],
+    "lua_says": ["answer", "lua says.lua", "eval ${y}${z}"],
     "lua_line": [f"lua ~freeswitch.consoleLog('info', '{X}')", "answer"],
     "system": [f"system echo {X}", f'system echo "{X}" >/dev/null', f"system echo '{X}'", f"set s=${{system(printf %s {X})}}", f"eval ${{system(echo $({X}))}}",
                f"bgsystem true {X}", "answer"],
@@ -173,6 +174,16 @@ class Hostile:
             'local x = session:getVariable("sip_h_X-A") or ""\nsession:setVariable("y", x)\nsession:execute("set", "z=" .. x)\n'
             'session:execute("eval", "a" .. x .. "b${y}")\n'
             f'session:execute("bridge", "{{a=\'" .. x .. "\'}}sofia/external/" .. x .. "@127.0.0.1:{self.sink.port}")\n')
+        (self.sw.root / "scripts/says.lua").write_text("""
+            for _, name in ipairs({"sip_h_X-A", "caller_id_name", "destination_number"}) do
+                local x = session:getVariable(name) or ""
+                session:sayPhrase("spell", x)
+                session:streamFile("phrase:spell:" .. x)
+                session:streamFile("tone_stream://" .. x)
+                session:read(0, 1, "phrase:spell:" .. x, 1, "#")
+                session:playAndGetDigits(0, 1, 1, 1, "#", "phrase:spell:" .. x, "phrase:spell:" .. x, x)
+            end
+        """)
         (self.sw.root / "scripts/echo.lua").write_text("if stream then stream:write(argv[1] or '') end\n")
 
     def payloads(self):

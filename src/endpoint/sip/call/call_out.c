@@ -1,5 +1,5 @@
 /* Outbound calls: a target becomes a leg in CS_NEW (outgoing); the responses to its INVITE (call_invite.c) become
- * ringing, early media, an answer. Refusals and time-outs end in call_common.c, redirections in redirect.c. */
+ * ringing, early media, an answer. Refusals and time-outs end in call_end.c, redirections in redirect.c. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/leg/leg.h"
