@@ -110,8 +110,11 @@ bool rtcp_block_get(const struct rtcp_item *it, unsigned i, struct rtcp_block *o
 	return true;
 }
 
-void rtcp_block_make(struct rtp_source *s, uint32_t last_sr_ntp_mid, uint32_t since_sr_us, struct rtcp_block *out)
+#define SR_OLD_US UINT64_C(3600000000)
+
+void rtcp_block_make(struct rtp_source *s, uint32_t last_sr_ntp_mid, uint64_t since_sr_us, struct rtcp_block *out)
 {
+	bool has_sr = last_sr_ntp_mid && since_sr_us < SR_OLD_US;
 	uint64_t expected = s->is_started ? (uint64_t)rtp_source_seq_ext(s) - s->seq_base + 1 : 0;
 	int64_t lost = (int64_t)(expected - s->received);
 	int64_t exp_now = (int64_t)(expected - s->expected_prior), got_now = (int64_t)(s->received - s->received_prior);
@@ -129,8 +132,8 @@ void rtcp_block_make(struct rtp_source *s, uint32_t last_sr_ntp_mid, uint32_t si
 	                                         : lost),
 	    .seq_ext = rtp_source_seq_ext(s),
 	    .jitter = s->jitter_q4 >> 4,
-	    .lsr = last_sr_ntp_mid,
-	    .dlsr = last_sr_ntp_mid ? (uint32_t)((uint64_t)since_sr_us * 65536 / 1000000) : 0,
+	    .lsr = has_sr ? last_sr_ntp_mid : 0,
+	    .dlsr = has_sr ? (uint32_t)(since_sr_us * 65536 / 1000000) : 0,
 	};
 }
 

@@ -47,8 +47,9 @@ ANY int rtcp_check(const uint8_t *p, size_t n);
 ANY int rtcp_next(const uint8_t *p, size_t n, size_t *off, struct rtcp_item *out);
 ANY bool rtcp_block_get(const struct rtcp_item *it, unsigned i, struct rtcp_block *out);
 
-/* A report block for s, and the interval's prior counts moved on (A.3). last_sr_ntp_mid 0 = no SR received. */
-ANY void rtcp_block_make(struct rtp_source *s, uint32_t last_sr_ntp_mid, uint32_t since_sr_us, struct rtcp_block *out);
+/* A report block for s, and the interval's prior counts moved on (A.3). last_sr_ntp_mid 0 = no SR received; one of over
+ * an hour ago is told as none. */
+ANY void rtcp_block_make(struct rtp_source *s, uint32_t last_sr_ntp_mid, uint64_t since_sr_us, struct rtcp_block *out);
 /* A compound report: SR when sr is given, else RR from ssrc; blocks; SDES with cname; BYE when is_bye. Bytes written,
  * ST_FULL when cap is too small, ST_INVAL over the bounds. */
 struct rtcp_report {

@@ -111,8 +111,15 @@ enum rtp_kind rtp_classify(const uint8_t *p, size_t n)
 
 enum { DROPOUT_MAX = 3000, MISORDER_MAX = 100 };
 
+static uint64_t lost_now(const struct rtp_source *s)
+{
+	uint64_t expected = s->is_started ? (uint64_t)rtp_source_seq_ext(s) - s->seq_base + 1 : 0;
+	return expected > s->received ? expected - s->received : 0;
+}
+
 static void restart(struct rtp_source *s, uint16_t seq)
 {
+	s->lost_before += lost_now(s);
 	s->seq_base = seq;
 	s->seq_max = seq;
 	s->seq_bad = 65537; /* no sequence number equals it */
@@ -126,6 +133,15 @@ void rtp_source_init(struct rtp_source *s, uint32_t ssrc, uint32_t clock_hz)
 	memset(s, 0, sizeof(*s));
 	s->ssrc = ssrc;
 	s->clock_hz = clock_hz ? clock_hz : 8000;
+}
+void rtp_source_clock(struct rtp_source *s, uint32_t clock_hz)
+{
+	if (!clock_hz || clock_hz == s->clock_hz)
+		return;
+	s->jitter_q4 = (uint32_t)((uint64_t)s->jitter_q4 * clock_hz / s->clock_hz);
+	s->jitter_max_q4 = (uint32_t)((uint64_t)s->jitter_max_q4 * clock_hz / s->clock_hz);
+	s->clock_hz = clock_hz;
+	s->has_transit = false;
 }
 static void jitter(struct rtp_source *s, uint32_t ts, int64_t arrival_us)
 {
@@ -197,8 +213,7 @@ uint32_t rtp_source_seq_ext(const struct rtp_source *s)
 }
 uint64_t rtp_source_lost(const struct rtp_source *s)
 {
-	uint64_t expected = s->is_started ? (uint64_t)rtp_source_seq_ext(s) - s->seq_base + 1 : 0;
-	return expected > s->received ? expected - s->received : 0;
+	return s->lost_before + lost_now(s);
 }
 static uint32_t jitter_us(const struct rtp_source *s, uint32_t q4)
 {

@@ -58,7 +58,7 @@ struct rtp_source {
 	bool is_started;
 	uint16_t seq_max, probation;
 	uint32_t cycles, seq_base, seq_bad;
-	uint64_t received;
+	uint64_t received, lost_before;          /* lost_before: the numbers began anew */
 	uint64_t expected_prior, received_prior; /* at the last report block */
 	uint32_t transit;
 	bool has_transit;
@@ -73,6 +73,7 @@ enum rtp_seq_result {
 	RTP_SEQ_BAD /* a jump: wait for its successor */
 };
 ANY void rtp_source_init(struct rtp_source *s, uint32_t ssrc, uint32_t clock_hz);
+ANY void rtp_source_clock(struct rtp_source *s, uint32_t clock_hz); /* its timestamps count another clock from now on */
 /* Accounts one packet. arrival_us: monotonic. The first packet is accepted at once (telephony has no probation). */
 ANY enum rtp_seq_result rtp_source_update(struct rtp_source *s, uint16_t seq, uint32_t ts, int64_t arrival_us);
 /* The same of a packet whose time tells nothing of the network's (comfort noise): no jitter is made of it. */

@@ -51,6 +51,9 @@ bool telev_rx_packet(
 	/* What belongs to a reported event or to one before it is a duplicate or came late. */
 	if (rx->has_last && (int32_t)(ts - rx->last_ts) <= 0 && (int32_t)(rx->last_ts - ts) < 8000 * 60)
 		return false;
+	/* A key held for longer than a duration can say goes on in another segment (RFC 4733 section 2.5.1.3). */
+	if (rx->is_active && e.event == rx->event && ts - rx->ts == UINT16_MAX)
+		rx->ts = ts, rx->duration = UINT16_MAX;
 	if (rx->is_active && ts != rx->ts) {
 		if ((int32_t)(ts - rx->ts) < 0)
 			return false;
@@ -74,7 +77,7 @@ bool telev_rx_packet(
 }
 bool telev_rx_tick(struct telev_rx *rx, int64_t now_us, int64_t timeout_us, struct telev_report *report)
 {
-	if (!rx->is_active || now_us - rx->last_us < (timeout_us ? timeout_us : 200000))
+	if (!rx->is_active || (timeout_us >= 0 && now_us - rx->last_us < (timeout_us ? timeout_us : 200000)))
 		return false;
 	close_event(rx, true, report);
 	return true;

@@ -39,7 +39,7 @@ struct telev_rx {
 ANY bool telev_rx_packet(
     struct telev_rx *rx, const uint8_t *payload, size_t n, uint32_t ts, int64_t now_us, struct telev_report *report);
 /* To be called on the tick, or when audio comes again: true when an open event has been silent for timeout_us (0 = 200
- * ms). */
+ * ms; negative: it ends now). */
 ANY bool telev_rx_tick(struct telev_rx *rx, int64_t now_us, int64_t timeout_us, struct telev_report *report);
 
 struct telev_tx {

@@ -108,13 +108,13 @@ def rtp(seq, payload=b"\xd5" * 160, pt=0, ssrc=7, ts=None):
     return struct.pack("!BBHII", 0x80, pt, seq, (ts if ts is not None else seq * 160) & 0xffffffff, ssrc) + payload
 
 
-def press(p, digits, start=1000):
-    """Telephone-events of 100 ms each (RFC 4733)."""
+def press(p, digits, start=1000, **source):
+    """Telephone-events of 100 ms each (RFC 4733). source: ssrc=..."""
     seq = start
     for n, d in enumerate(digits):
         event, ts = "0123456789*#".index(d), (start + n * 20) * 160
         for duration, end in ((160, 0), (480, 0), (800, 0x80), (800, 0x80), (800, 0x80)):
-            p.media.sendto(rtp(seq, struct.pack("!BBH", event, end | 10, duration), 101, ts=ts), ("127.0.0.1", p.remote_rtp))
+            p.media.sendto(rtp(seq, struct.pack("!BBH", event, end | 10, duration), 101, ts=ts, **source), ("127.0.0.1", p.remote_rtp))
             seq += 1
 
 

@@ -5,7 +5,7 @@ import re
 import socket
 
 import pytest
-from calls import bridged, ended, extension, write_extensions
+from calls import bridged, call, ended, extension, press, uuid_of, write_extensions
 from talk import Talker
 from wire import sdp
 
@@ -19,7 +19,8 @@ def sw(tmp_path_factory):
     (s.root / "conf/dialplan/public/out.xml").write_text(
         '<include><extension name="out"><condition field="destination_number" expression="^7901$">'
         '<action application="bridge" data="user/1001@$${domain}"/></condition></extension></include>')
-    write_extensions(s, [extension("7901", "bridge user/1001@$${domain}")])
+    write_extensions(s, [extension("7901", "bridge user/1001@$${domain}"),
+                         extension("7902", "answer", "read 3 3 silence_stream://100 keys 5000 #", "park")])
     s.start()
     yield s
     s.stop()
@@ -180,3 +181,19 @@ def test_early_media_for_a_caller_who_is_not_known(sw, phone):
     b.enter(invite)
     ended(b)
     s.close()
+
+
+def test_keys_of_another_source(sw, phone):
+    """Behind a border element another one speaks, from the same address: its clock begins low, and its keys are new ones."""
+    a = phone("1000")
+    e = sw.esl()
+    e.subscribe("CHANNEL_EXECUTE_COMPLETE")
+    call(a, "7902")
+    uuid = uuid_of(sw, "1000")
+    press(a, "5", start=2000, ssrc=1)
+    press(a, "6", start=10, ssrc=2)
+    press(a, "7", start=2020, ssrc=1)
+    e.wait_event("CHANNEL_EXECUTE_COMPLETE", Unique_ID=uuid, Application="read")
+    assert sw.api(f"uuid_getvar {uuid} keys") == "567"
+    e.close()
+    a.bye()

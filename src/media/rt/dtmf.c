@@ -37,6 +37,18 @@ ON_MEDIA static void digit_done(struct rt_stream *s, const struct telev_report *
 	    s->t->flows[s->f->to].s, (char[]){d.digit, 0}, d.duration / 8u, s->digit_flags & RT_DIGITS_READ_TONES);
 }
 
+/* Events of another source have times of their own: what the one before had not ended is over. */
+ON_MEDIA static void source_look(struct rt_stream *s, uint32_t ssrc)
+{
+	struct telev_report done;
+	if (s->dtmf_in_ssrc == ssrc)
+		return;
+	if (telev_rx_tick(&s->dtmf_in, s->t->now_us, -1, &done))
+		digit_done(s, &done);
+	memset(&s->dtmf_in, 0, sizeof(s->dtmf_in));
+	s->dtmf_in_ssrc = ssrc;
+}
+
 /* An event of which the peer has seen the beginning goes on to its end, whatever was asked for meanwhile. */
 bool dtmf_in(struct rt_stream *s, const struct pkt *k)
 {
@@ -44,6 +56,7 @@ bool dtmf_in(struct rt_stream *s, const struct pkt *k)
 	bool is_begun = s->has_relayed_event && k->ts == s->relayed_event_ts;
 	bool is_relayed =
 	    has_listener(s) && can_pass_through(s) && (!(s->digit_flags & RT_DIGITS_CAPTURED) || is_begun);
+	source_look(s, k->ssrc);
 	bool is_done = telev_rx_packet(&s->dtmf_in, k->payload, k->n, k->ts, s->t->now_us, &done);
 	if (is_done && s->dtmf_in.last_ts != k->ts) /* the one before, whose end was lost */
 		digit_done(s, &done), is_done = false;

@@ -7,11 +7,18 @@
 
 #include <string.h>
 
-enum { PIPE_FRAMES = 6 };
+enum { LEAST_MS = 120, FRAMES = 3 /* one in stock, one taken, one put */ };
 
-int rt_pipe_new(struct rt_pipe **out, uint32_t from_hz, uint32_t to_hz)
+static unsigned frame_ms_of(const struct media_params *p)
 {
-	size_t cap = (size_t)to_hz / 50 * PIPE_FRAMES;
+	return p->recv.ptime_ms > p->send.ptime_ms ? p->recv.ptime_ms : p->send.ptime_ms;
+}
+
+int rt_pipe_new(
+    struct rt_pipe **out, uint32_t from_hz, uint32_t to_hz, const struct media_params *a, const struct media_params *b)
+{
+	unsigned frame_ms = frame_ms_of(a) > frame_ms_of(b) ? frame_ms_of(a) : frame_ms_of(b);
+	size_t ms = FRAMES * frame_ms > LEAST_MS ? FRAMES * frame_ms : LEAST_MS, cap = to_hz / 1000 * ms;
 	struct rt_pipe *p = mem_zalloc(sizeof(*p) + cap * sizeof(p->pcm[0]));
 	if (!p)
 		return ST_NOMEM;

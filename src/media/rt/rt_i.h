@@ -170,7 +170,7 @@ struct rt_red_in {
 
 struct rt_rtcp {
 	int64_t next_us;
-	uint32_t sr_mid; /* of the peer's last SR, and when it came */
+	uint32_t sr_mid, sr_ssrc; /* of the peer's last SR, of whom, and when it came */
 	int64_t sr_at_us;
 	uint64_t out_packets_told;
 	uint32_t peer_packets, peer_octets;
@@ -197,6 +197,7 @@ struct rt_stream {
 	bool is_drain_due;     /* just connected: the socket's buffer may hold strangers' packets */
 	struct rtp_source seq; /* RFC 3550 appendix A; of the current SSRC */
 	struct telev_rx dtmf_in;
+	uint32_t dtmf_in_ssrc; /* whose */
 
 	struct rt_flow parked;
 	void *owner;
@@ -304,9 +305,13 @@ ON_MEDIA void thread_sockets_watch(struct rt_stream *s); /* those it has */
 ON_MEDIA void thread_sockets_unwatch(struct rt_stream *s);
 ON_MEDIA void thread_turn_watch(struct rt_stream *s);
 ON_MEDIA void thread_turn_unwatch(struct rt_stream *s);
+
+/* wheel.c */
+ON_MEDIA void wheel_init(struct rt_thread *t);
 ON_MEDIA void tick_need(struct rt_stream *s, unsigned need);
 ON_MEDIA void tick_done(struct rt_stream *s, unsigned need);
-
+ON_MEDIA void wheel_run(struct rt_thread *t);             /* what is due by t->now_us */
+ON_MEDIA int64_t wheel_due_us(const struct rt_thread *t); /* the next slot's time; INT64_MAX: it is empty */
 ON_MEDIA void thread_late_count(struct rt_thread *t, int64_t late_us);
 
 /* room.c, member.c */
@@ -425,7 +430,9 @@ struct rt_pipe {
 	size_t cap;
 	int16_t pcm[];
 };
-ANY int rt_pipe_new(struct rt_pipe **out, uint32_t from_hz, uint32_t to_hz);
+/* For takers of frames of the longest packet time of the two streams. */
+ANY int rt_pipe_new(
+    struct rt_pipe **out, uint32_t from_hz, uint32_t to_hz, const struct media_params *a, const struct media_params *b);
 ANY void rt_pipe_free(struct rt_pipe *p);
 ANY void pipe_put(struct rt_pipe *p, const int16_t *pcm, size_t n);
 ANY bool pipe_get(struct rt_pipe *p, int16_t *out, size_t n); /* all or nothing */

@@ -48,6 +48,7 @@ void rtcp_in(struct rt_stream *s, const uint8_t *p, size_t n)
 		if (it.type != RTCP_SR || ((s->carrier || s->rider) && it.ssrc != s->seq.ssrc))
 			continue;
 		s->rtcp.sr_mid = rtcp_ntp_mid(it.sr.ntp);
+		s->rtcp.sr_ssrc = it.ssrc;
 		s->rtcp.sr_at_us = s->t->now_us;
 		s->rtcp.peer_packets = it.sr.packets;
 		s->rtcp.peer_octets = it.sr.octets;
@@ -148,8 +149,8 @@ ON_MEDIA static void report_send(struct rt_stream *s, bool is_bye)
 		s->rtcp.out_packets_told = f->out.packets;
 	}
 	if (s->seq.is_started) {
-		rtcp_block_make(
-		    &s->seq, s->rtcp.sr_mid, s->rtcp.sr_mid ? (uint32_t)(now_us - s->rtcp.sr_at_us) : 0, &block);
+		bool is_his = s->rtcp.sr_ssrc == s->seq.ssrc;
+		rtcp_block_make(&s->seq, is_his ? s->rtcp.sr_mid : 0, (uint64_t)(now_us - s->rtcp.sr_at_us), &block);
 		r.blocks = &block, r.block_count = 1;
 	}
 	if (s->params.is_raw)

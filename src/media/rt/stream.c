@@ -213,6 +213,8 @@ ON_MEDIA static void stream_params_set(struct rt_stream *s, struct media_params 
 	s->params = *p;
 	mem_free(p);
 	s->has_params = true;
+	if (s->seq.is_started)
+		rtp_source_clock(&s->seq, s->params.recv.clock_hz);
 	stream_coders_set(s, c);
 	stream_plan(s); /* before the source: packets read while connecting meet the new row */
 	s->finder->ops->follow(s->finder, s);

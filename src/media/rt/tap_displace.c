@@ -93,7 +93,7 @@ int rt_displace_new(struct rt_displace **out, const struct media_params *p, stru
 	for (unsigned i = 0; i < 2; i++)
 		d->tap.changes[i] = i == d->side || d->is_both || !d->is_mixed;
 	if (d->is_both)
-		st = rt_pipe_new(&d->pipe, d->tap.pcm->recv_hz, d->tap.pcm->send_hz);
+		st = rt_pipe_new(&d->pipe, d->tap.pcm->recv_hz, d->tap.pcm->send_hz, p, p);
 	if (st) {
 		rt_tap_free(&d->tap);
 		return st;

@@ -161,11 +161,11 @@ int rt_spy_new(struct rt_spy **out, const struct media_params *target, const str
 		if (!st && !(y->heard = mem_zalloc(sizeof(*y->heard))))
 			st = ST_NOMEM;
 		if (!st)
-			st = rt_pipe_new(&y->whisper[RT_READ], l->recv_hz, t->recv_hz);
+			st = rt_pipe_new(&y->whisper[RT_READ], l->recv_hz, t->recv_hz, listener, target);
 		if (!st)
-			st = rt_pipe_new(&y->whisper[RT_WRITE], l->recv_hz, t->send_hz);
+			st = rt_pipe_new(&y->whisper[RT_WRITE], l->recv_hz, t->send_hz, listener, target);
 		if (!st)
-			st = rt_pipe_new(&y->said, l->recv_hz, t->recv_hz);
+			st = rt_pipe_new(&y->said, l->recv_hz, t->recv_hz, listener, target);
 		if (!st && !(y->said_now = mem_alloc(RT_FRAME_MAX_SAMPLES * sizeof(int16_t))))
 			st = ST_NOMEM;
 	}

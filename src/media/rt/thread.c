@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "loop/mailbox.h"
+#include "media/rt/fetch_i.h"
 #include "media/rt/ice.h"
 #include "media/rt/rt_i.h"
 #include "media/rt/turn_wire.h"
@@ -26,7 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EVENT_MAX = 256, REPORT_RETRY_US = 4000, TICK_LATE_US = 10000 };
+enum { EVENT_MAX = 256, REPORT_RETRY_US = 4000 };
 enum { HOUSE_ROUND_US = 1000000, HOUSE_TURNS_MIN = 4, HOUSE_TURNS_MAX = 500, HOUSE_ROWS = 32 };
 enum { STALL_US = 20000, STALL_PACKET_US = 5000 }; /* a packet in so many us of a stall, at most, for each stream */
 enum { NICE = -10 }; /* a packet does not wait behind the control thread's or another program's work */
@@ -35,14 +36,6 @@ enum event_tag { TAG_RTP, TAG_RTCP, TAG_BOX, TAG_TURN };
 static uint64_t tag_of(uint32_t slot, enum event_tag tag)
 {
 	return (uint64_t)slot << 2 | tag;
-}
-
-/* (Always inline: gcc takes a function that only fetches for one that does nothing, and leaves its calls out.) */
-static inline __attribute__((always_inline)) void lines_fetch(const void *p, size_t n)
-{
-	for (size_t at = 0; at < n; at += 64)
-		__builtin_prefetch((const char *)p + at, 1);
-	__builtin_prefetch((const char *)p + n - 1, 1);
 }
 
 void thread_sockets_watch(struct rt_stream *s)
@@ -116,135 +109,6 @@ void thread_flow_release(struct rt_thread *t, struct rt_stream *s)
 	t->stream_count--;
 }
 
-ON_MEDIA static void wheel_insert(struct rt_thread *t, struct rt_stream *s, int64_t slot)
-{
-	if (slot < t->wheel_slot)
-		slot = t->wheel_slot;
-	if (slot >= t->wheel_slot + WHEEL_SLOTS)
-		slot = t->wheel_slot + WHEEL_SLOTS - 1;
-	if (s->tick_exact_us / WHEEL_SLOT_US != slot)
-		s->tick_exact_us = slot * WHEEL_SLOT_US;
-	unsigned i = (unsigned)(slot % WHEEL_SLOTS);
-	s->tick_due_us = slot * WHEEL_SLOT_US;
-	list_push(&t->wheel[i], &s->tick);
-	t->wheel_counts[i]++;
-	t->wheel_bits |= UINT64_C(1) << i;
-}
-
-ON_MEDIA static void wheel_remove(struct rt_thread *t, struct rt_stream *s)
-{
-	unsigned i = (unsigned)(s->tick_due_us / WHEEL_SLOT_US % WHEEL_SLOTS);
-	list_remove(&s->tick);
-	if (--t->wheel_counts[i] == 0)
-		t->wheel_bits &= ~(UINT64_C(1) << i);
-}
-
-/* The emptiest of the next 20 ms' slots, so that ticks spread. */
-static int64_t wheel_choose(const struct rt_thread *t)
-{
-	int64_t first = t->wheel_slot, best = first;
-	for (int64_t i = first; i < first + 20000 / WHEEL_SLOT_US; i++)
-		if (t->wheel_counts[i % WHEEL_SLOTS] < t->wheel_counts[best % WHEEL_SLOTS])
-			best = i;
-	return best;
-}
-
-void tick_need(struct rt_stream *s, unsigned need)
-{
-	struct rt_thread *t = s->t;
-	bool was_idle = !s->tick_needs;
-	s->tick_needs |= need;
-	if (!was_idle || !t)
-		return;
-	if (!t->wheel_bits)
-		t->wheel_slot = t->now_us / WHEEL_SLOT_US + 1;
-	wheel_insert(t, s, wheel_choose(t));
-}
-
-void tick_done(struct rt_stream *s, unsigned need)
-{
-	if (!(s->tick_needs & need))
-		return;
-	s->tick_needs &= ~need;
-	if (!s->tick_needs && s->t && lnode_is_linked(&s->tick))
-		wheel_remove(s->t, s);
-}
-
-/* A tick of many streams waits for memory more than it works: what they have was driven out by the kernel's packets
- * since the last one. So the stream after the next is asked for, and of the next, which is here by now, what it points
- * to. */
-static inline __attribute__((always_inline)) void next_fetch(const struct list *due, const struct lnode *n)
-{
-	const struct lnode *next = n->next;
-	if (next == &due->head)
-		return;
-	const struct rt_stream *s = list_entry(next, struct rt_stream, tick);
-	lines_fetch(s->f, sizeof(*s->f));
-	if (s->play)
-		lines_fetch(s->play, sizeof(*s->play) + sizeof(s->play->parts[0]));
-	if (next->next == &due->head)
-		return;
-	s = list_entry(next->next, struct rt_stream, tick);
-	__builtin_prefetch(&s->f);
-	__builtin_prefetch(&s->params.send.ptime_ms);
-	__builtin_prefetch(&s->coders);
-	lines_fetch(&s->tick, offsetof(struct rt_stream, dtmf_out) - offsetof(struct rt_stream, tick));
-}
-
-ON_MEDIA static void wheel_run_slot(struct rt_thread *t, unsigned i)
-{
-	struct list due;
-	list_init(&due);
-	struct lnode *n;
-	list_take(&due, &t->wheel[i]);
-	t->wheel_counts[i] = 0;
-	t->wheel_bits &= ~(UINT64_C(1) << i);
-	while ((n = list_first(&due))) {
-		struct rt_stream *s = list_entry(n, struct rt_stream, tick);
-		next_fetch(&due, n);
-		list_remove(n);
-		unsigned frame_us = stream_frame_us(s);
-		stream_tick(s);
-		if (!s->tick_needs || lnode_is_linked(&s->tick))
-			continue;
-		s->tick_exact_us += frame_us;
-		wheel_insert(t, s, s->tick_exact_us / WHEEL_SLOT_US);
-	}
-}
-
-static void lateness_count(struct rt_counts *c, int64_t late_us)
-{
-	c->ticks++;
-	if (late_us <= 0)
-		return;
-	c->ticks_late += late_us > TICK_LATE_US;
-	c->tick_late_us += (uint64_t)late_us;
-	if ((uint64_t)late_us > c->tick_late_max_us)
-		c->tick_late_max_us = (uint64_t)late_us;
-}
-
-void thread_late_count(struct rt_thread *t, int64_t late_us)
-{
-	lateness_count(&t->counts, late_us);
-}
-
-ON_MEDIA static void wheel_run(struct rt_thread *t)
-{
-	int64_t now_slot = t->now_us / WHEEL_SLOT_US;
-	if (now_slot - t->wheel_slot >= WHEEL_SLOTS) /* the machine stood still: what was missed stays missed */
-		t->wheel_slot = now_slot - WHEEL_SLOTS + 1;
-	while (t->wheel_bits && t->wheel_slot <= now_slot) {
-		unsigned i = (unsigned)(t->wheel_slot % WHEEL_SLOTS);
-		t->wheel_slot++;
-		if (!(t->wheel_bits & UINT64_C(1) << i))
-			continue;
-		/* its own time: the slot may be another round's */
-		lateness_count(
-		    &t->counts, t->now_us - list_entry(list_first(&t->wheel[i]), struct rt_stream, tick)->tick_due_us);
-		wheel_run_slot(t, i);
-	}
-}
-
 static void count_store(_Atomic uint64_t *to, uint64_t value)
 {
 	atomic_store_explicit(to, value, memory_order_relaxed);
@@ -286,12 +150,7 @@ ON_MEDIA static void house_run(struct rt_thread *t)
 /* INT64_MAX: there is nothing to be done. */
 static int64_t wake_us(const struct rt_thread *t)
 {
-	int64_t due_us = INT64_MAX;
-	if (t->wheel_bits) {
-		unsigned at = (unsigned)(t->wheel_slot % WHEEL_SLOTS);
-		uint64_t bits = at ? t->wheel_bits >> at | t->wheel_bits << (WHEEL_SLOTS - at) : t->wheel_bits;
-		due_us = (t->wheel_slot + __builtin_ctzll(bits)) * WHEEL_SLOT_US;
-	}
+	int64_t due_us = wheel_due_us(t);
 	if (!list_empty(&t->rooms) && t->room_due_us < due_us)
 		due_us = t->room_due_us;
 	if (t->stream_count && t->house_us < due_us)
@@ -455,8 +314,7 @@ int rt_thread_start(struct rt_thread **out, unsigned index, struct mailbox *repo
 		return ST_NOMEM;
 	int st = ST_IO;
 	t->index = index, t->reports = reports, t->flow_free = FLOW_NONE;
-	for (unsigned i = 0; i < WHEEL_SLOTS; i++)
-		list_init(&t->wheel[i]);
+	wheel_init(t);
 	list_init(&t->reporting);
 	list_init(&t->leaving);
 	list_init(&t->rooms);

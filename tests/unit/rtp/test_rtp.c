@@ -117,6 +117,27 @@ static int test_source(void)
 	EXPECT_INT(rtp_source_update(&s, 30001, 161, 20020000), RTP_SEQ_RESTART);
 	EXPECT_INT(rtp_source_seq_ext(&s), 30001);
 	EXPECT_INT(s.restarts, 1);
+	EXPECT_INT(rtp_source_lost(&s), 99); /* what was lost before it began anew, less the late one */
+	EXPECT_INT(rtp_source_update(&s, 30003, 481, 20060000), RTP_SEQ_OK);
+	EXPECT_INT(rtp_source_lost(&s), 100);
+	return 0;
+}
+/* The same source by another codec: what was measured stays what it was in time, and nothing is made of the change. */
+static int test_another_clock(void)
+{
+	struct rtp_source s;
+
+	rtp_source_init(&s, 5, 8000);
+	for (int i = 0; i < 200; i++)
+		(void)rtp_source_update(&s, (uint16_t)i, (uint32_t)i * 160, i * 20000 + i % 2 * 10000);
+	uint32_t was_us = rtp_source_jitter_us(&s);
+	EXPECT(was_us > 9000);
+	rtp_source_clock(&s, 48000);
+	EXPECT(rtp_source_jitter_us(&s) <= was_us && rtp_source_jitter_us(&s) + 100 > was_us);
+	for (int i = 200; i < 400; i++)
+		(void)rtp_source_update(&s, (uint16_t)i, 7000 + (uint32_t)i * 960, i * 20000);
+	EXPECT(rtp_source_jitter_us(&s) < 100);
+	EXPECT(rtp_source_jitter_max_us(&s) < was_us + 1000);
 	return 0;
 }
 /* Arrivals that alternate 0 and 10 ms late: every difference is 10 ms, to which the estimate converges. */
@@ -165,6 +186,12 @@ static int test_rtcp_report(void)
 	EXPECT_INT(b.lost, 24); /* of 1..99, the 24 multiples of 4 */
 	EXPECT_INT(b.fraction_lost, 24 * 256 / 99);
 	EXPECT_INT(b.dlsr, 32768);
+	rtcp_block_make(&s, 0x12345678, UINT64_C(4300000000), &got);
+	EXPECT(!got.lsr && !got.dlsr); /* so long ago that nothing can be measured by it */
+	rtcp_block_make(&s, 0, 500000, &got);
+	EXPECT(!got.lsr && !got.dlsr);
+	rtcp_block_make(&s, 0x12345678, UINT64_C(3000000000), &got);
+	EXPECT(got.lsr == 0x12345678 && got.dlsr == UINT32_C(3000) * 65536);
 	n = rtcp_write(p, sizeof(p), &r);
 	EXPECT(n > 0 && n % 4 == 0);
 	EXPECT_INT(rtcp_write(p, (size_t)n - 1, &r), ST_FULL);
@@ -271,6 +298,25 @@ static bool feed(
 	telev_write(p, &e);
 	return telev_rx_packet(rx, p, sizeof(p), ts, ms * 1000, r);
 }
+/* A key held for longer than a duration can say: segments of 0xffff, each with a time of its own, no end between. */
+static int test_held_key(void)
+{
+	struct telev_rx rx = {0};
+	struct telev_report r;
+
+	for (uint32_t ms = 0; ms < 8180; ms += 20)
+		EXPECT(!feed(&rx, '5', 1000, (uint16_t)(160 + ms * 8), false, ms, &r));
+	EXPECT(!feed(&rx, '5', 1000, 65535, false, 8200, &r));
+	for (uint32_t ms = 8220; ms < 9000; ms += 20)
+		EXPECT(!feed(&rx, '5', 1000 + 65535, (uint16_t)((ms - 8200) * 8), false, ms, &r));
+	EXPECT(feed(&rx, '5', 1000 + 65535, 6560, true, 9020, &r));
+	EXPECT(r.digit == '5' && r.duration == 65535);
+	EXPECT(!feed(&rx, '5', 1000 + 65535, 6560, true, 9020, &r)); /* the end again */
+	EXPECT(!feed(&rx, '5', 200000, 160, false, 20000, &r));
+	EXPECT(feed(&rx, '5', 200000, 800, true, 20100, &r)); /* pressed again */
+	return 0;
+}
+
 static int test_digits(void)
 {
 	static const char all[] = "0123456789*#ABCD";
@@ -375,6 +421,7 @@ static int test_tx(void)
 }
 
 TEST_MAIN({"parse", test_parse}, {"write", test_write}, {"classify", test_classify}, {"source", test_source},
-    {"jitter", test_jitter}, {"extend", test_extend}, {"rtcp report", test_rtcp_report}, {"rtcp bad", test_rtcp_bad},
+    {"another-clock", test_another_clock}, {"held-key", test_held_key}, {"jitter", test_jitter},
+    {"extend", test_extend}, {"rtcp report", test_rtcp_report}, {"rtcp bad", test_rtcp_bad},
     {"rtcp time", test_rtcp_time}, {"digits", test_digits}, {"rx ordinary", test_rx_ordinary},
     {"rx losses", test_rx_losses}, {"rx odd", test_rx_odd}, {"tx", test_tx})
