@@ -187,7 +187,8 @@ struct tandem_host {
 	const char *(*event_name)(const struct tandem_event *event);
 	const char *(*event_get)(const struct tandem_event *event, const char *name); /* NULL when absent */
 	const char *(*event_body)(const struct tandem_event *event);                  /* "" when there is none */
-	/* function is called for each, and must not wait; it may unsubscribe. name "ALL": every event. NULL: no such.
+	/* function is called for each, on the stack of whoever fired it (a few kB are left), and must not wait; it may
+	 * unsubscribe. name "ALL": every event. NULL: no such.
 	 */
 	struct tandem_subscription *(*subscribe)(struct tandem_self *self, const char *name, const char *subclass,
 	    void (*function)(const struct tandem_event *event, void *argument), void *argument);
@@ -216,10 +217,12 @@ struct tandem_module {
 	uint32_t abi, bytes; /* TANDEM_MODULE_ABI, sizeof: TANDEM_MODULE_HEAD */
 	const char *name;    /* "mod_x", the file's name without .so */
 	const char *version; /* the module's own, for people */
-	/* Called once, before its tables are registered. Keeps host and self. A failure: it is not loaded. */
+	/* Called once, before its tables are registered. Keeps host and self. Must not wait; a stack of 1 MiB. A
+	 * failure: it is not loaded. */
 	int (*load)(const struct tandem_host *host, struct tandem_self *self);
-	/* May be NULL. Called when nothing of the module runs; TANDEM_BUSY keeps it loaded. Afterwards the program
-	 * drops the subscriptions and timers that are left. At the end of the program the result counts for nothing. */
+	/* May be NULL. Called when nothing of the module runs, as load is; TANDEM_BUSY keeps it loaded. Afterwards the
+	 * program drops the subscriptions and timers that are left. At the end of the program the result counts for
+	 * nothing. */
 	int (*unload)(void);
 	const struct tandem_app *apps; /* NULL: none */
 	const struct tandem_api *apis;

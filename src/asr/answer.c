@@ -33,6 +33,7 @@ void asr_over(struct hearing *h, const char *cause, struct sv body)
 	h->since_us = 0;
 	if (h->engine->rest)
 		h->engine->rest(h);
+	leg_var_set(h->leg, "detect_speech_result", NULL); /* it may be refused: the one before is not it */
 	leg_var_set(h->leg, "detect_speech_result", text);
 	leg_var_set(h->leg, "detect_speech_cause", cause);
 	asr_fire(h->leg, "detected-speech", cause, body);

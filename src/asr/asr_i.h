@@ -71,6 +71,7 @@ struct hearing {
 	struct fetch *fetch; /* engine_http.c's */
 	struct asr_job *job; /* engine_worker.c's */
 	bool is_connected;   /* engine_ws.c's */
+	int64_t utterance;   /* engine_ws.c's: the number of the one that is listened to */
 	int64_t since_us;    /* of no input; 0: not counted */
 	int64_t asked_us;
 	bool is_speaking, is_asked, is_paused, is_done;

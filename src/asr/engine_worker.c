@@ -6,10 +6,12 @@
 #include "core/leg/leg.h"
 #include "core/registry/recogniser.h"
 #include "loop/work.h"
+#include <stdatomic.h>
 
 enum { JOBS_MAX = 64 };
 struct asr_job {
-	struct hearing *h; /* NULL: nobody waits */
+	struct hearing *h;       /* NULL: nobody waits */
+	atomic_bool is_given_up; /* the same, for the worker: what waits behind it is not held up */
 	const struct recogniser *r;
 	char *grammar;
 	struct buf speech;
@@ -30,6 +32,8 @@ static void run(void *arg)
 {
 	struct asr_job *j = arg;
 	role_assert_work();
+	if (atomic_load_explicit(&j->is_given_up, memory_order_relaxed))
+		return;
 	j->status = j->r->recognise(j->grammar, (const int16_t *)(const void *)j->speech.p,
 	    j->speech.n / sizeof(int16_t), j->text, sizeof(j->text), &j->confidence);
 	j->text[sizeof(j->text) - 1] = 0;
@@ -80,8 +84,10 @@ static int worker_ask(struct hearing *h)
 static void worker_cancel(struct hearing *h)
 {
 	role_assert_ctl();
-	if (h->job)
+	if (h->job) {
 		h->job->h = NULL;
+		atomic_store_explicit(&h->job->is_given_up, true, memory_order_relaxed);
+	}
 	h->job = NULL;
 }
 

@@ -24,13 +24,14 @@ static ON_CTL void say(struct hearing *h, const char *text)
 	(void)bot_say(h->leg, STREAM_NAME, text);
 }
 
-/* {"type":"start","uuid":...,"grammar":...,"rate":8000}: what comes from now on is one utterance. */
-static ON_CTL void start_put(const struct hearing *h, struct buf *out)
+/* {"type":"start","utterance":1,"uuid":...,"grammar":...,"rate":8000}: what comes from now on is one utterance. */
+static ON_CTL void start_put(struct hearing *h, struct buf *out)
 {
 	struct json_writer w;
 	jw_init(&w, out, false);
 	jw_begin_object(&w);
 	jw_kv_str(&w, "type", "start");
+	jw_kv_int(&w, "utterance", ++h->utterance);
 	jw_kv_str(&w, "uuid", h->leg->uuid);
 	jw_kv_str(&w, "grammar", h->grammar);
 	jw_kv_int(&w, "rate", h->rate_hz);
@@ -49,6 +50,11 @@ static void on_words(void *arg, struct sv text)
 	const char *type = json_string_value(json_object_get(root, "type")),
 	           *error = json_string_value(json_object_get(root, "error"));
 	bool has_text = json_object_get(root, "text");
+	json_t *about = json_object_get(root, "utterance");
+	if (json_is_integer(about) && json_integer_value(about) != h->utterance) {
+		json_decref(root);
+		return; /* the answer to an earlier one, that was not waited for */
+	}
 	if (error) {
 		leg_log(h->leg, LOG_ERR, "speech engine: %.200s", error);
 		asr_over(h, "006", SV_NONE);

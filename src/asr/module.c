@@ -86,7 +86,7 @@ int app_detect_speech(struct leg *leg, const char *data)
 	if (!st && !w.n) {
 		leg_log(leg, LOG_ERR, "detect_speech: usage: " DETECT_USAGE);
 	} else if (!st) {
-		st = detect(leg, &w);
+		st = mark_has(sv_of(w.m[0])) ? ST_DENIED : detect(leg, &w);
 		if (st == ST_PARSE)
 			leg_log(leg, LOG_ERR, "detect_speech: %s: no such parameter, or a value that it cannot have",
 			    w.w[1]);
@@ -117,13 +117,15 @@ static CO int play_and_wait(struct leg *leg, const char *file)
 	return st;
 }
 
-/* "{a=b,c=d}grammar"; false: a parameter is wrong, told. */
+/* "{a=b,c=d}grammar", with marks: what is from outside is a value, or the grammar. False: a parameter is wrong, told.
+ */
 static ON_CTL bool params_read(struct leg *leg, char *text, struct asr_conf *conf)
 {
 	struct app_words w;
-	char *end = *text == '{' ? strchr(text, '}') : NULL;
+	char *end = *text == '{' ? strchr(text, '}') : NULL, *grammar = end ? end + 1 : text;
 	bool is_ok = true;
-	conf->grammar = end ? end + 1 : text;
+	(void)mark_strip_in_place(grammar);
+	conf->grammar = grammar;
 	if (!end)
 		return true;
 	*end = 0;
@@ -146,7 +148,7 @@ int app_play_and_detect_speech(struct leg *leg, const char *data)
 {
 	static const char word[] = " detect:";
 	role_assert_co();
-	char *file = mem_strdup(leg_exec_text(leg, data)), *at = file ? strstr(file, word) : NULL, *rest = NULL;
+	char *file = mem_strdup(leg_exec_text(leg, data)), *at = file ? strstr(file, word) : NULL, *rest;
 	struct asr_conf conf;
 	int st = ST_OK;
 	if (!at) {
@@ -156,13 +158,15 @@ int app_play_and_detect_speech(struct leg *leg, const char *data)
 		return ST_OK;
 	}
 	*at = 0;
-	rest = mark_strip_dup(sv_of(at + sizeof(word) - 1));
-	char *grammar = rest ? strchr(rest, ' ') : NULL, none[] = "";
+	rest = at + sizeof(word) - 1;
+	char *grammar = strchr(rest, ' '), none[] = "";
 	if (grammar)
 		*grammar++ = 0;
 	asr_conf_default(&conf);
 	conf.waits_for_timers = true;
-	if (rest && params_read(leg, grammar ? grammar : none, &conf)) {
+	if (mark_has(sv_of(rest))) {
+		leg_log(leg, LOG_ERR, "play_and_detect_speech: an engine that is named from outside is not used");
+	} else if (params_read(leg, grammar ? grammar : none, &conf)) {
 		st = leg->is_answered || leg->is_early ? ST_OK : leg_pre_answer(leg);
 		if (!st)
 			st = asr_start(leg, rest, &conf);
@@ -172,7 +176,6 @@ int app_play_and_detect_speech(struct leg *leg, const char *data)
 			(void)asr_stop(leg);
 		}
 	}
-	mem_free(rest);
 	mem_free(file);
 	return st == ST_HANGUP ? st : ST_OK;
 }

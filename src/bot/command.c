@@ -71,6 +71,12 @@ static ON_CTL void done(struct api_call *c, int st, const char *why)
 		buf_printf(c->out, "-ERR Operation failed: %s\n", why ? why : status_text(st));
 }
 
+/* The connection of detect_speech stands among a leg's streams under its name (src/asr/engine_ws.c): no command's. */
+static bool is_reserved(const char *name)
+{
+	return name && !strcmp(name, "detect_speech");
+}
+
 static ON_CTL void begin(struct api_call *c, struct leg *leg, const struct bot_start *s)
 {
 	const char *why = NULL;
@@ -84,7 +90,9 @@ static ON_CTL void start(struct api_call *c, struct leg *leg, const struct words
 	s->rate_hz = *w->w[4] ? rate_of(w->w[4]) : 8000;
 	const char *playback = leg_var(leg, "STREAM_PLAYBACK");
 	s->speaks = s->speaks && (!playback || str_is_true(playback));
-	if (!is_ours(w->m[2]))
+	if (is_reserved(s->name))
+		done(c, ST_EXISTS, "detect_speech is no name for a stream");
+	else if (!is_ours(w->m[2]))
 		done(c, ST_DENIED, "a server named from outside is not called");
 	else if (!mix_read(w->w[3], s))
 		done(c, ST_INVAL, "the mix is mono, mixed or stereo");
@@ -107,6 +115,10 @@ static ON_CTL bool others(struct api_call *c, struct leg *leg, const char *verb,
 {
 	static const char none[] = "there is no such stream";
 	int st;
+	if (is_reserved(name)) {
+		done(c, ST_NOTFOUND, none);
+		return true;
+	}
 	if (!strcasecmp(verb, "stop") || !strcasecmp(verb, "graceful-shutdown"))
 		st = bot_stop(leg, name, text);
 	else if (!strcasecmp(verb, "pause") || !strcasecmp(verb, "resume"))

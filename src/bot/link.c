@@ -23,6 +23,7 @@
 
 enum {
 	READ_BYTES = 32 << 10,
+	READ_CODED_BYTES = 1 << 10, /* three of them may be an eighth of a second of sound */
 	READS_PER_TURN = 4,
 	SEND_BYTES = 64 << 10,
 	CLOSE_US = 2000000, /* for its goodbye */
@@ -171,9 +172,10 @@ static void flush(struct bot_link *k)
 static void fill(struct bot_link *k, int64_t now_us)
 {
 	char bytes[READ_BYTES];
+	size_t most = k->conf.codec ? READ_CODED_BYTES : sizeof(bytes);
 	unsigned want = 0;
 	for (int i = 0; i < READS_PER_TURN && link_may_read(k) && !k->is_over; i++) {
-		int n = dial_read(k->conn, bytes, sizeof(bytes), &want);
+		int n = dial_read(k->conn, bytes, most, &want);
 		if (is_turn_over(k, n, want))
 			return;
 		k->heard_us = now_us;
@@ -185,7 +187,7 @@ static void fill(struct bot_link *k, int64_t now_us)
 			else
 				answered(k, now_us);
 		}
-		if ((size_t)n < sizeof(bytes) && !k->is_over && !dial_has_more(k->conn))
+		if ((size_t)n < most && !k->is_over && !dial_has_more(k->conn))
 			break; /* that was all: one call more would only say so */
 	}
 	k->wants = (k->wants & ~(unsigned)DIAL_READ) | (link_may_read(k) ? DIAL_READ : 0);

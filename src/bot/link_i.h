@@ -23,6 +23,7 @@ struct bot_link {
 	struct buf in, out; /* in: until WebSocket begins */
 	struct buf pending; /* sound from the program, not yet in the ring, from pending_at on */
 	size_t pending_at;
+	size_t decoded;        /* bytes of sound made of packets, less what each tick allows */
 	struct resample *rate; /* of sound in words at another rate */
 	struct codec_enc enc;  /* of a connection whose sound is coded */
 	struct codec_dec dec;
@@ -40,9 +41,9 @@ struct bot_link {
 ANY void link_note(struct bot_link *k, enum bot_report_kind kind, struct sv text);
 
 /* ---- link_sound.c ---- */
-ANY bool link_codec_open(struct bot_link *k);                                   /* each connection's begins anew */
-ANY bool link_may_read(const struct bot_link *k);                               /* the program is not too far ahead */
-ANY void link_sound_in(struct bot_link *k, struct sv message);                  /* a binary message */
+ANY bool link_codec_open(struct bot_link *k);                  /* each connection's begins anew */
+ANY bool link_may_read(const struct bot_link *k);              /* the program is not too far ahead, nor too fast */
+ANY void link_sound_in(struct bot_link *k, struct sv message); /* a binary message */
 ANY void link_sound_in_at(struct bot_link *k, struct sv pcm, uint32_t rate_hz); /* 0: the stream's */
 ANY void link_mark_put(struct bot_link *k, const char *name);
 ANY void link_clear(struct bot_link *k);      /* what was sent and not yet said is forgotten */

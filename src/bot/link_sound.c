@@ -12,6 +12,7 @@
 
 enum {
 	PENDING_MAX_S = 60, /* sound that a program may be ahead */
+	DECODED_S = 2,      /* and how much of it is decoded in a tick: others wait meanwhile */
 	PACKET_MAX = 1500   /* of coded sound */
 };
 
@@ -61,13 +62,19 @@ static void pending_move(struct bot_link *k)
 
 bool link_may_read(const struct bot_link *k)
 {
-	return pending_bytes(k) < PENDING_MAX_S * second_bytes(k);
+	return pending_bytes(k) < PENDING_MAX_S * second_bytes(k) && k->decoded < DECODED_S * second_bytes(k);
+}
+
+/* Nobody hears it, or it is far too much: it is not even decoded. */
+static bool is_for_nobody(const struct bot_link *k)
+{
+	return !k->conf.port->in || pending_bytes(k) >= 2 * PENDING_MAX_S * second_bytes(k);
 }
 
 /* A few bytes of a codec can be much sound: what one read holds is bounded, too. */
 static void sound_in(struct bot_link *k, struct sv pcm)
 {
-	if (!k->conf.port->in || pending_bytes(k) >= 2 * PENDING_MAX_S * second_bytes(k))
+	if (is_for_nobody(k))
 		return;
 	buf_add(&k->pending, pcm.p, pcm.n & ~(size_t)1);
 	pending_move(k);
@@ -150,7 +157,10 @@ void link_clear(struct bot_link *k)
 static void packet_in(struct bot_link *k, struct sv packet)
 {
 	int16_t pcm[CODEC_FRAME_SAMPLES_MAX];
+	if (is_for_nobody(k))
+		return;
 	int n = codec_decode(&k->dec, (const uint8_t *)packet.p, packet.n, pcm, CODEC_FRAME_SAMPLES_MAX);
+	k->decoded += (n > 0 ? (size_t)n : 1) * sizeof(*pcm);
 	if (n > 0)
 		sound_in(k, (struct sv){(const char *)pcm, (size_t)n * sizeof(*pcm)});
 }
@@ -217,6 +227,8 @@ static void frames_out(struct bot_link *k)
 
 void link_sound_tick(struct bot_link *k)
 {
+	size_t paid = DECODED_S * second_bytes(k);
+	k->decoded -= k->decoded < paid ? k->decoded : paid;
 	frames_out(k);
 	pending_move(k);
 	marks_look(k, false);

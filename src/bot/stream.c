@@ -335,6 +335,8 @@ int bot_start(struct leg *leg, const struct bot_start *s, const char **why)
 	if (!st)
 		st = hash_set(bots, key_of(&b->id), b);
 	if (st) {
+		if (b->tap_id)
+			(void)mstream_tap_stop(stream, b->tap_id);
 		part_of(leg)->count--;
 		bot_free(b);
 		return st;

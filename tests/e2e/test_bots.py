@@ -204,6 +204,53 @@ def test_opus_of_one_byte(sw, parked, program):
     assert memory_kb(sw, "VmHWM") - before < (80000 if "asan" in t.BUILD.name else 30000)
 
 
+@pytest.mark.parametrize("is_heard", [True, False], ids=["with-clears", "heard-by-nobody"])
+def test_a_program_that_is_too_fast_costs_only_itself(sw, phone, parked, is_heard):
+    """Hours of sound in little, heard by nobody or cleared again and again: the others' streams lose nothing."""
+    p, uuid = parked
+    fast, honest, q = Program(), Program(), phone("1001", hz=500)
+    try:
+        call(q, "7900")
+        q.talk = Talker(q, q.hz)
+        other = [r.split(",")[0] for r in sw.api("show channels").splitlines() if ",1001," in r][0]
+        c = start(sw, other, honest)
+        sw.api(f"uuid_setvar {uuid} STREAM_CODEC opus")
+        sw.api(f"uuid_setvar {uuid} STREAM_PLAYBACK {str(is_heard).lower()}")
+        f = start(sw, uuid, fast, "mono 48k")
+        honest.wait(lambda: heard(c.sound, 500) > 3000)
+        packets = bytes([0x82, 3, 0x1b, 0x02, 0x00]) * 500  # each of 120 ms
+        clear = json.dumps({"type": "clear"}).encode()
+        fast.loop.call_soon_threadsafe(f.transport.write, (packets + bytes([0x81, len(clear)]) + clear) * 200)
+        before = len(c.sound)
+        honest.wait(lambda: len(c.sound) > before + 4 * 16000)  # four seconds of its own
+        row = next(r for r in sw.api("audio_streams").splitlines() if other in r)
+        assert row.split(",")[-1] == "0", row
+        assert sw.api(f"uuid_audio_stream {uuid} stop") == "+OK Success\n"
+    finally:
+        fast.close()
+        honest.close()
+
+
+def test_names_that_are_taken(sw, parked, program):
+    p, uuid = parked
+    assert "no name for a stream" in sw.api(f"uuid_audio_fork {uuid} start ws://127.0.0.1:{program.port}/ mono 8k detect_speech")
+    assert "there is no such stream" in sw.api(f"uuid_audio_fork {uuid} stop detect_speech")
+
+
+@pytest.mark.parametrize("words, name, said", [("one false", "one", None), ('one {"a":1} false', "one", '{"a":1}'),
+                                               ('{"a":1} false', "audio", '{"a":1}')])
+def test_a_fork_that_is_not_heard(sw, parked, program, words, name, said):
+    """The last word says so, whatever stands before it."""
+    p, uuid = parked
+    c = start(sw, uuid, program, f"mono 8k {words}", cmd="uuid_audio_fork")
+    program.wait(lambda: len(c.sound) > 8000)
+    assert c.words == ([said] if said else [])
+    program.say(tone(1100, 1))
+    program.say({"type": "mark", "name": "m"})
+    assert json.loads(program.wait(lambda: [w for w in c.words if "mark" in w])[0])["played_ms"] == 0
+    assert sw.api(f"uuid_audio_fork {uuid} stop {name if name != 'audio' else ''}") == "+OK Success\n"
+
+
 def test_opus_that_is_none(sw, parked, program):
     p, uuid = parked
     for codec, rest in (("opus", "mono 32k"), ("opus", "stereo 16k"), ("speex", "mono 8k")):

@@ -239,6 +239,25 @@ def test_chinese_is_not_silent(sw, phone, events):
     assert sw.log_text.count("install the package espeak-ng") == 1
 
 
+@pytest.mark.parametrize("line", ["cp {tone} ${{file}}; echo ${{text}} > {seen}", "cp {tone} '${{file}}'; echo \"said ${{text}}.\" > '{seen}'"])
+def test_what_is_spoken_is_data_to_the_shell(fresh, phone, tmp_path, line):
+    """Whatever quotes the configuration's line has around it."""
+    from xml.sax.saxutils import quoteattr
+    said, seen = "it's $(touch {0}/a) `touch {0}/b` \" ; touch {0}/c".format(tmp_path), tmp_path / "seen"
+    write_tone(tmp_path / "tone.wav", 700, 1)
+    (fresh.root / "conf/dialplan/default/say.xml").write_text(
+        "<include>\n" + extension("7301", "answer", "speak SAID", "hangup").replace('"SAID"', quoteattr("tts_commandline|any|" + said))
+        + "\n</include>")
+    (fresh.root / "conf/autoload_configs/tts_commandline.conf.xml").write_text(
+        '<include>\n<configuration name="tts_commandline.conf"><settings><param name="command" value='
+        f'{quoteattr(line.format(tone=tmp_path / "tone.wav", seen=seen))}/></settings></configuration>\n</include>')
+    fresh.start()
+    x = hear(call(phone("1000", switch=fresh), "7301"))
+    assert heard_ms(x, 700, 3000) > 400, fresh.log_text
+    assert said in seen.read_text()
+    assert not [n for n in "abc" if (tmp_path / n).exists()]
+
+
 @pytest.mark.skipif(not shutil.which("espeak-ng"), reason="espeak-ng is not installed")
 def test_chinese_by_espeak(fresh, phone):
     actions = ["answer", "say zh:zh NUMBER pronounced 15", "speak espeak-ng|cmn|\u4f60\u597d", "speak tts_commandline|cmn|it\'s $(x)", "hangup"]

@@ -9,6 +9,7 @@ import judge
 import numpy as np
 import pytest
 from calls import call, ended, extension, uuid_of, write_extensions
+from wire import sdp
 
 pytestmark = pytest.mark.leaks
 
@@ -62,6 +63,10 @@ def sw(tmp_path_factory, engine):
         extension("7910", "answer", f"play_and_detect_speech {tone} detect:http {{no-input-timeout=3000}}numbers", "hangup"),
         extension("7911", "answer", "play_and_detect_speech tone_stream://%(200,0,400) detect:http {no-input-timeout=600}numbers", "hangup"),
         extension("7912", "answer", "detect_speech http menu", "park"),
+        extension("7914", "answer", "detect_speech http menu", "detect_speech param no-input-timeout 400", "detect_speech grammar other",
+                  "detect_speech start_input_timers", "detect_speech param volume 3", "park"),
+        extension("7915", "answer", "play_and_detect_speech tone_stream://%(200,0,400) detect:${sip_h_X-E} x",
+                  "play_and_detect_speech tone_stream://%(200,0,400) detect:http {no-input-timeout=600}${sip_h_X-G}", "hangup"),
         extension("7913", "answer", "detect_speech nobody menu", f"play_and_detect_speech {tone} detect:http {{x=1}}g", "sleep 100", "hangup"),
     ])
     s.start()
@@ -168,6 +173,64 @@ def test_paused_and_resumed(sw, engine, phone, events):
     assert "two" in sw.api(f"uuid_getvar {uuid} detect_speech_result")
     p.bye()
     events.wait_event("DETECTED_SPEECH", Unique_ID=uuid, Speech_Type="closed")
+
+
+def test_a_part_is_the_whole(sw, engine, phone, events):
+    """There is one answer to an utterance by POST: "final" means nothing."""
+    engine.answer = {"text": "six", "final": False}
+    p = phone("1000")
+    call(p, "7910")
+    uuid = uuid_of(sw, "1000")
+    s = says(p, 0.3, judge.speech(0.5), 0.8)
+    cause, xml = result_of(events, uuid)
+    assert cause == "000" and "six</input>" in xml
+    engine.answer = {"text": "yes"}
+    ended(p)
+    s.join()
+
+
+def test_what_was_heard_before_is_not_the_result(sw, engine, phone, events):
+    """A text that no variable takes leaves none: not the one before."""
+    engine.answer = {"text": "one"}
+    p = phone("1000")
+    call(p, "7912")
+    uuid = uuid_of(sw, "1000")
+    for text, kept in (("one", True), ("${two}", False)):
+        engine.answer = {"text": text}
+        says(p, 0.3, judge.speech(0.5), 0.8).join()
+        e = events.wait_event("DETECTED_SPEECH", Unique_ID=uuid, Speech_Type="detected-speech")
+        assert e["Completion-Cause"] == "000"
+        assert ("one" in sw.api(f"uuid_getvar {uuid} detect_speech_result")) == kept
+        events.command(f"sendmsg {uuid}\ncall-command: execute\nexecute-app-name: detect_speech\nexecute-app-arg: resume\nevent-lock: true")
+        events.wait_event("CHANNEL_EXECUTE_COMPLETE", Unique_ID=uuid, Application="detect_speech", Application_Data="resume")
+    engine.answer = {"text": "yes"}
+    p.bye()
+
+
+def test_parameters_and_grammars_while_it_listens(sw, engine, phone, events):
+    p = phone("1000")
+    call(p, "7914")
+    uuid = uuid_of(sw, "1000")
+    assert events.wait_event("DETECTED_SPEECH", Unique_ID=uuid, Speech_Type="detected-speech")["Completion-Cause"] == "002"
+    sw.wait_log("detect_speech: volume: no such parameter, or a value that it cannot have")
+    events.command(f"sendmsg {uuid}\ncall-command: execute\nexecute-app-name: detect_speech\nexecute-app-arg: resume\nevent-lock: true")
+    events.command(f"sendmsg {uuid}\ncall-command: execute\nexecute-app-name: detect_speech\nexecute-app-arg: param no-input-timeout 0\nevent-lock: true")
+    events.wait_event("CHANNEL_EXECUTE_COMPLETE", Unique_ID=uuid, Application_Data="param no-input-timeout 0")
+    says(p, 0.3, judge.speech(0.5), 0.8).join()
+    events.wait_event("DETECTED_SPEECH", Unique_ID=uuid, Speech_Type="detected-speech", Completion_Cause="000")
+    assert engine.asked[-1][0] == "other"
+    p.bye()
+
+
+def test_words_from_outside(sw, engine, phone, events):
+    """They may be the grammar's name; not the engine, nor parameters."""
+    p = phone("1000")
+    p.invite("7915", sdp(p.rtp_port), extra="X-E: http\nX-G: {no-input-timeout=0}g\n")
+    p.answered()
+    uuid = uuid_of(sw, "1000")
+    sw.wait_log("an engine that is named from outside is not used")
+    assert result_of(events, uuid)[0] == "002"
+    ended(p)
 
 
 def test_wrong_words(sw, phone):

@@ -91,7 +91,7 @@ def test_heard_as_it_is_said(sw, engine, phone, events):  # noqa: F811
     cause, xml = result_of(events, uuid)
     assert cause == "000" and "two &amp; two</input>" in xml and 'grammar="numbers" confidence="87"' in xml
     ws, = engine.connections
-    assert json.loads(ws.words[0]) == {"type": "start", "uuid": uuid, "grammar": "numbers", "rate": 8000}
+    assert json.loads(ws.words[0]) == {"type": "start", "utterance": 1, "uuid": uuid, "grammar": "numbers", "rate": 8000}
     assert engine.types(ws)[:2] == ["start", "end"]
     assert len(ws.sound) > 1.2 * 16000 and ws.headers["Authorization"] == "Bearer abc" and ws.asked == "/hear?x=1"
     ended(p)

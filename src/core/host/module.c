@@ -123,9 +123,7 @@ static ON_CTL int unload_file(struct module_slot *l, bool is_forced)
 		if (!is_forced)
 			return ST_BUSY;
 	}
-	m->use_count++;
-	st = m->desc->unload ? m->desc->unload() : ST_OK;
-	m->use_count--;
+	st = m->desc->unload ? module_file_unload(m) : ST_OK;
 	if (st && !is_forced) {
 		snprintf(why_text, sizeof(why_text), "the module refuses: %s", status_text(st));
 		return st;

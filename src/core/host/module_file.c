@@ -198,6 +198,44 @@ static ON_CTL struct tandem_self *self_new(const char *name)
 	return m;
 }
 
+struct edge {
+	struct tandem_self *m;
+	bool is_load;
+	int status;
+};
+
+static void edge_main(void *arg)
+{
+	struct edge *e = arg;
+	e->status = e->is_load ? e->m->desc->load(&module_host, e->m) : e->m->desc->unload();
+}
+
+static ON_CTL int edge_call(struct edge *e)
+{
+	int st = ST_OK;
+	e->m->use_count++;
+	module_host_at_once(true);
+	if (co_self()) {
+		role_assert_co();
+		st = co_call_deep(edge_main, e);
+	} else {
+		edge_main(e);
+	}
+	module_host_at_once(false);
+	e->m->use_count--;
+	return st ? st : e->status;
+}
+
+int module_file_load(struct tandem_self *m)
+{
+	return edge_call(&(struct edge){.m = m, .is_load = true});
+}
+
+int module_file_unload(struct tandem_self *m)
+{
+	return edge_call(&(struct edge){.m = m});
+}
+
 int module_file_open(const char *name, struct tandem_self **out, char why[MODULE_WHY_CHARS])
 {
 	struct job j = {0};
@@ -226,9 +264,7 @@ int module_file_open(const char *name, struct tandem_self **out, char why[MODULE
 	if (!st)
 		st = copy_apis(m);
 	if (!st) {
-		m->use_count++;
-		st = m->desc->load(&module_host, m);
-		m->use_count--;
+		st = module_file_load(m);
 		if (st) {
 			snprintf(why, MODULE_WHY_CHARS, "its load function failed: %s", status_text(st));
 			st = ST_INVAL;

@@ -30,9 +30,18 @@ static struct event *event_of(const struct tandem_event *event)
 	return (struct event *)(uintptr_t)event;
 }
 
+/* load, unload, and callbacks of events and timers run within whatever caused them, which may be a coroutine; nothing
+ * else runs before they return. */
+static unsigned at_once;
+
+void module_host_at_once(bool has_begun)
+{
+	at_once += has_begun ? 1 : -1u;
+}
+
 static ON_CTL bool may_wait(const char *function)
 {
-	if (co_self())
+	if (co_self() && !at_once)
 		return true;
 	log_error("a module called %s where nothing may wait", function);
 	return false;
@@ -350,7 +359,9 @@ static void on_event(struct event *e, void *arg)
 	role_assert_ctl();
 	s->is_running = true;
 	self->use_count++;
+	module_host_at_once(true);
 	s->function((const struct tandem_event *)(const void *)e, s->argument);
+	module_host_at_once(false);
 	self->use_count--;
 	s->is_running = was_running;
 	if (s->is_dropped && !was_running)
@@ -417,7 +428,9 @@ static void on_timer(void *arg)
 	else
 		timer_end(t);
 	self->use_count++;
+	module_host_at_once(true);
 	function(argument);
+	module_host_at_once(false);
 	self->use_count--;
 }
 

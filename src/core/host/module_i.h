@@ -29,10 +29,15 @@ ON_CTL int module_file_open(const char *name, struct tandem_self **out, char why
 /* Takes what the module left behind and the file out of memory; nothing of it may run. */
 ON_CTL void module_file_close(struct tandem_self *m);
 
+/* Calls its load or unload: at once, nothing in it waits; on a stack of 1 MiB where a coroutine asks for it. */
+ON_CTL int module_file_load(struct tandem_self *m);
+ON_CTL int module_file_unload(struct tandem_self *m);
+
 extern const struct registry_outside module_outside;
 
 /* ---- module_host.c ---- */
 extern const struct tandem_host module_host;
+ON_CTL void module_host_at_once(bool has_begun);     /* nothing of a module's waits until it has ended */
 ON_CTL void module_host_drop(struct tandem_self *m); /* its subscriptions and timers */
 
 /* ---- module_codec.c ---- */

@@ -56,7 +56,7 @@ CASES = {
              f"displace_session {X}", f"play_and_get_digits 1 1 1 20 # {X} {X} v {X}", f"read 1 1 {X} v 20 #"],
     "record": ["answer", "set RECORD_MIN_SEC=0", f"record_session ${{recordings_dir}}/{X}.wav", f"record_session {X}",
                f"record ${{recordings_dir}}/{X}.wav 1", f"mkdir ${{recordings_dir}}/{X}", f"rename ${{recordings_dir}}/{X} ${{recordings_dir}}/{X}x"],
-    "say": ["answer", f"phrase {X},{X}", f"phrase spell,{X}", f"say en {X} pronounced {X}", f"speak flite|kal|{X}", f"speak {X}"],
+    "say": ["answer", f"phrase {X},{X}", f"phrase queue_position,{X}", f"say en {X} pronounced {X}", f"speak flite|kal|{X}", f"speak {X}"],
     "transfer": [f"transfer {X}"],
     "transfer_place": [f"transfer {X} XML public"],
     "transfer_inline": [f"transfer {X} inline"],
@@ -65,7 +65,7 @@ CASES = {
     "run_extension": [f"execute_extension {X}", f"execute_extension {X} XML public", f"execute_extension {X} inline", "answer"],
     "lua": [f"lua echo.lua {X}", f"lua {X}", f"set r=${{lua(echo.lua {X})}}", "eval ${r}", "answer"],
     "lua_composes": ["lua compose.lua", "eval ${y}${z}"],
-    "lua_says": ["answer", "lua says.lua", "eval ${y}${z}"],
+    "lua_says": ["lua says.lua", "answer"],
     "lua_line": [f"lua ~freeswitch.consoleLog('info', '{X}')", "answer"],
     "system": [f"system echo {X}", f'system echo "{X}" >/dev/null', f"system echo '{X}'", f"set s=${{system(printf %s {X})}}", f"eval ${{system(echo $({X}))}}",
                f"bgsystem true {X}", "answer"],
@@ -177,12 +177,11 @@ class Hostile:
         (self.sw.root / "scripts/says.lua").write_text("""
             for _, name in ipairs({"sip_h_X-A", "caller_id_name", "destination_number"}) do
                 local x = session:getVariable(name) or ""
-                session:sayPhrase("spell", x)
-                session:streamFile("phrase:spell:" .. x)
-                session:streamFile("tone_stream://" .. x)
-                session:read(0, 1, "phrase:spell:" .. x, 1, "#")
-                session:playAndGetDigits(0, 1, 1, 1, "#", "phrase:spell:" .. x, "phrase:spell:" .. x, x)
+                session:sayPhrase("queue_position", x)
+                session:streamFile("phrase:queue_position:" .. x)
             end
+            local name = session:getVariable("caller_id_name") or ""
+            session:playAndGetDigits(0, 1, 1, 1, "#", "phrase:queue_position:" .. name, "phrase:queue_position:" .. name, name)
         """)
         (self.sw.root / "scripts/echo.lua").write_text("if stream then stream:write(argv[1] or '') end\n")
 
@@ -199,7 +198,7 @@ class Hostile:
                 f"@127.0.0.1:{bad}", f";fs_path=sip:127.0.0.1:{bad}", "user/1000", "1000", "error/USER_BUSY", "null/x", "bridge:user/1000",
                 f"{out}/secret.wav", f"{out}/secret.lua", f"{out}/secret", f"../../../../../../../../..{out}/secret.wav", "..", "../", "tone_stream://%(1,2,3)",
                 f"path={out}/secret.wav", f"!{out}/secret.wav", f"a!{out}/secret.wav", "!", "path=", f"}}{out}/secret.wav",
-                "file_string://", f"file_string://{out}/secret.wav", "say:", "phrase:x:y", f"phrase:spell:{out}", "http://127.0.0.1/", "silence_stream://1",
+                "file_string://", f"file_string://{out}/secret.wav", "say:", "phrase:x:y", f"phrase:queue_position:{out}", "http://127.0.0.1/", "silence_stream://1",
                 f"; touch {self.sw.root}/hit; ", f"$(touch {self.sw.root}/hit)", f"`touch {self.sw.root}/hit`", f"' ; touch {self.sw.root}/hit ; '",
                 f'" ; touch {self.sw.root}/hit ; "', "\n", "\x1a\xa4\x1a\xfb", "\x1c\xa4", "\x1a", "中", "\xff", "\t", "%24%7B", "%0d%0a", "&amp;",
                 '{"command":"fsapi","data":{"cmd":"global_setvar","arg":"hit=1"}}', "~os.exit()", "#!/lua os.exit()", "os.execute('true')", "hangup:",
