@@ -232,3 +232,53 @@ def test_recogniser_stays(sw, tmp):
     assert "asr,ears,mod_ears," in sw.api("show modules mod_ears")
     assert "it brought a recogniser of speech, which stays until the program ends" in sw.api("unload mod_ears")
     assert "exists" in recogniser(sw, tmp, "mod_ears2", name="EARS")
+
+
+COMPOSES = r"""#include <stdio.h>
+#include <string.h>
+#include <tandem/module.h>
+static const struct tandem_host *host;
+static int waited = 1;
+static int compose(struct tandem_leg *leg, const char *data) {
+  char text[400];
+  (void)data;
+  snprintf(text, sizeof text, "y=%s", host->leg_get(leg, "destination_number"));
+  host->leg_execute(leg, "set", text);
+  snprintf(text, sizeof text, "phrase:queue_position:%s", host->leg_get(leg, "destination_number"));
+  host->leg_play(leg, text, "none", 0);
+  return host->leg_transfer(leg, host->leg_get(leg, "destination_number"), "XML", "composed");
+}
+static const struct tandem_app apps[] = {{"composes", "Composes", "", 0, compose}, {0, 0, 0, 0, 0}};
+static void on_event(const struct tandem_event *e, void *arg) { (void)e; (void)arg; waited = host->sleep(1); }
+static int state(struct tandem_command *c, const char *args) { (void)args; host->reply(c, "%d", waited); return 0; }
+static const struct tandem_api apis[] = {{"composed", "Composed", "", state}, {0, 0, 0, 0}};
+static int load(const struct tandem_host *h, struct tandem_self *s) {
+  char deep[200000];
+  host = h;
+  memset(deep, 7, sizeof deep);
+  h->subscribe(s, "CUSTOM", "composes::now", on_event, 0);
+  return deep[sizeof deep - 1] == 7 ? h->sleep(1) == TANDEM_INVAL ? TANDEM_OK : TANDEM_BUSY : TANDEM_PARSE;
+}
+TANDEM_MODULE_EXPORT = {TANDEM_MODULE_HEAD, "mod_composes", "1", load, 0, apps, apis};
+"""
+
+
+def test_what_a_module_composes(sw, tmp, phone):
+    """A caller's words in it stay data; nothing waits in load, nor in a callback of an event that a coroutine fired."""
+    (sw.root / "conf/dialplan/default/composes.xml").write_text(
+        '<include><extension name="c"><condition field="destination_number" expression="^7402"><action application="composes" data=""/>'
+        '<action application="answer" data=""/></condition></extension></include>')
+    (sw.root / "conf/dialplan/composed.xml").write_text(
+        '<include><context name="composed"><extension name="c"><condition field="destination_number" expression="^7402">'
+        '<action application="event" data="Event-Subclass=composes::now"/><action application="answer" data=""/>'
+        '<action application="park" data=""/></condition></extension></context></include>')
+    compile_text(sw, tmp, "mod_composes", COMPOSES)
+    assert sw.api("load mod_composes") == LOADED
+    a = phone("1000")
+    a.invite("7402$%7Bglobal_setvar(composed_hit=1)%7D")
+    a.answered()
+    assert sw.api("global_getvar composed_hit").startswith("-ERR")
+    assert sw.api("composed") == "-2"
+    a.bye()
+    sw.wait_calls(0)
+    assert sw.api("unload mod_composes") == "+OK\n"
