@@ -123,8 +123,11 @@ static CO int run_command(lua_State *L, const char *command, const char *args)
 	struct buf reply;
 	int st;
 
+	/* what it was told of its call stays data to the command */
+	char *traced = s->session ? leg_text_traced(s->session, args) : NULL;
 	buf_init(&reply);
-	st = api_run(command, args, NULL, &reply);
+	st = api_run(command, traced ? traced : args, NULL, &reply);
+	mem_free(traced);
 	if (st == ST_NOTFOUND && !reply.n)
 		buf_adds(&reply, "INVALID COMMAND!\n");
 	script_waited(s);

@@ -218,9 +218,9 @@ struct composed {
 	const char *text; /* NULL as it was given */
 };
 
-static ON_CTL struct composed composed_of(struct leg *leg, const char *text)
+static ON_CTL struct composed composed_of(struct leg *leg /* NULL: nobody's words are in it */, const char *text)
 {
-	char *traced = text ? leg_text_traced(leg, text) : NULL;
+	char *traced = leg && text ? leg_text_traced(leg, text) : NULL;
 	return (struct composed){traced, traced ? traced : text};
 }
 
@@ -494,9 +494,8 @@ static struct lua_session *session_or_null(lua_State *L, int index)
 static CO int dial(
     lua_State *L, struct lua_session *s, const char *destination, struct lua_session *a, unsigned timeout_s)
 {
-	struct originate_conf conf = {.originator = a && a->leg && leg_is_up(a->leg) ? a->leg : NULL,
-	    .dialstring = destination,
-	    .timeout_s = timeout_s};
+	struct originate_conf conf = {
+	    .originator = a && a->leg && leg_is_up(a->leg) ? a->leg : NULL, .timeout_s = timeout_s};
 	struct leg *leg = NULL;
 	int st;
 
@@ -504,7 +503,10 @@ static CO int dial(
 		s->cause = CAUSE_ORIGINATOR_CANCEL;
 		return ST_HANGUP;
 	}
+	struct composed own = composed_of(conf.originator ? conf.originator : s->script->session, destination);
+	conf.dialstring = own.text;
 	st = originate_run(&conf, &leg, &s->cause);
+	mem_free(own.own);
 	script_waited(s->script);
 	if (st)
 		return st;

@@ -66,6 +66,7 @@ CASES = {
     "lua": [f"lua echo.lua {X}", f"lua {X}", f"set r=${{lua(echo.lua {X})}}", "eval ${r}", "answer"],
     "lua_composes": ["lua compose.lua", "eval ${y}${z}"],
     "lua_says": ["lua says.lua", "answer"],
+    "lua_calls": ["lua calls.lua", "answer"],
     "lua_line": [f"lua ~freeswitch.consoleLog('info', '{X}')", "answer"],
     "system": [f"system echo {X}", f'system echo "{X}" >/dev/null', f"system echo '{X}'", f"set s=${{system(printf %s {X})}}", f"eval ${{system(echo $({X}))}}",
                f"bgsystem true {X}", "answer"],
@@ -174,6 +175,16 @@ class Hostile:
             'local x = session:getVariable("sip_h_X-A") or ""\nsession:setVariable("y", x)\nsession:execute("set", "z=" .. x)\n'
             'session:execute("eval", "a" .. x .. "b${y}")\n'
             f'session:execute("bridge", "{{a=\'" .. x .. "\'}}sofia/external/" .. x .. "@127.0.0.1:{self.sink.port}")\n')
+        (self.sw.root / "scripts/calls.lua").write_text(f"""
+            local api, sink = freeswitch.API(), "sofia/external/svc@127.0.0.1:{self.sink.port}"
+            for _, name in ipairs({{"sip_h_X-A", "caller_id_name", "destination_number"}}) do
+                local x = session:getVariable(name) or ""
+                api:executeString("eval " .. x)
+                api:execute("uuid_broadcast", session:get_uuid() .. " phrase:queue_position:" .. x)
+                api:executeString("originate {{a='" .. x .. "',b=" .. x .. ",originate_timeout=1}}" .. sink .. " &set(b=" .. x .. ")")
+                freeswitch.Session("{{a='" .. x .. "',b=" .. x .. ",originate_timeout=1}}" .. sink):hangup()
+            end
+        """)
         (self.sw.root / "scripts/says.lua").write_text("""
             for _, name in ipairs({"sip_h_X-A", "caller_id_name", "destination_number"}) do
                 local x = session:getVariable(name) or ""
