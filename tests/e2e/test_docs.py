@@ -51,3 +51,20 @@ def test_reference_is_what_the_program_says(tmp_path):
     """docs/reference.md is made: build/tandem -reference > docs/reference.md"""
     made = subprocess.run([BUILD / "tandem", "-reference", "-base", tmp_path], capture_output=True, text=True, check=True).stdout
     assert made == (TOP / "docs/reference.md").read_text(), "make it anew: build/tandem -reference > docs/reference.md"
+
+
+def test_the_application_of_the_tour_compiles(tmp_path):
+    """The file, the prototype and the row, put where the tour says."""
+    text = (TOP / "docs/tour.md").read_text()
+    code, prototype, row = re.findall(r"```c\n(.*?)```", text[text.index("## Adding an application"):], re.S)
+    apps = tmp_path / "apps"
+    apps.mkdir()
+    (apps / "app_hello.c").write_text(code)
+    (apps / "apps_i.h").write_text((TOP / "src/apps/apps_i.h").read_text() + prototype)
+    module = (TOP / "src/apps/module.c").read_text()
+    (apps / "module.c").write_text(module.replace('    {"echo",', row + '    {"echo",', 1))
+    assert row in (apps / "module.c").read_text()
+    flags = ["-fsyntax-only", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", f"-I{tmp_path}", f"-I{TOP / 'src'}", f"-I{TOP / 'include'}"]
+    for source in "app_hello.c", "module.c":
+        subprocess.run(["gcc", *flags, apps / source], check=True)
+    assert "'app_call.c'," in (TOP / "src/apps/meson.build").read_text()  # a list of names, to which one is added
