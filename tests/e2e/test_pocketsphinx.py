@@ -33,7 +33,7 @@ def sw(tmp_path_factory):
     (s.root / "mod").mkdir(exist_ok=True)
     shutil.copy(MODULE, s.root / "mod")
     write_extensions(s, [
-        *(extension(f"795{i}", "answer", f"play_and_detect_speech {TONE} detect:pocketsphinx {{no-input-timeout=5000}}{grammar}", "hangup")
+        *(extension(f"795{i}", "set jitterbuffer_msec=200:400", "answer", f"play_and_detect_speech {TONE} detect:pocketsphinx {{no-input-timeout=5000}}{grammar}", "hangup")
           for i, grammar in enumerate(("numbers", "default", "nowhere", "broken", "../grammar/numbers", "changing"))),
         extension("7960", "answer", "detect_speech pocketsphinx numbers", "park")])
     s.start()
@@ -72,14 +72,17 @@ def says(p, sound):
 
 
 def heard(sw, phone, events, number, sound):
-    """Calls, says it: the cause and the result at the end."""
+    """Calls, says it: the cause and the result at the end. Words that came torn apart (a busy machine) are said again."""
     p = phone("1000")
-    call(p, number)
-    uuid = uuid_of(sw, "1000")
-    s = says(p, sound)
-    done = events.wait_event("CHANNEL_HANGUP_COMPLETE", Unique_ID=uuid)
-    ended(p)
-    s.join()
+    for _ in range(3):
+        call(p, number)
+        uuid = uuid_of(sw, "1000")
+        s = says(p, sound)
+        done = events.wait_event("CHANNEL_HANGUP_COMPLETE", Unique_ID=uuid)
+        ended(p)
+        s.join()
+        if s.late_max < 0.15:
+            break
     return done["variable_detect_speech_cause"], done.get("variable_detect_speech_result")
 
 
