@@ -15,7 +15,6 @@
 #include "media/rt/turn_wire.h"
 #include "net/dns.h"
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -46,7 +45,7 @@ struct mturn {
 static void wipe(char *secret)
 {
 	if (secret)
-		OPENSSL_cleanse(secret, strlen(secret));
+		explicit_bzero(secret, strlen(secret));
 	mem_free(secret);
 }
 
