@@ -14,6 +14,7 @@ from talk import Talker
 from wire import sdp
 
 pytestmark = pytest.mark.leaks
+FRAGMENT = re.compile(r"a=ice-ufrag:(\S+)")
 
 
 def make(tmp_path_factory, name, acl, host="127.0.0.1", *more):
@@ -208,8 +209,7 @@ def test_restart(sw, phone, peers):
     new = peers(a, True)
     a.request("INVITE", body=offer(a, new, version=2))
     ok = a.answered()
-    frag = re.compile(r"a=ice-ufrag:(\S+)")
-    assert frag.search(ok.body).group(1) != frag.search(first.body).group(1)
+    assert FRAGMENT.search(ok.body).group(1) != FRAGMENT.search(first.body).group(1)
     before = new.heard
     new.connect(ok.body)
     a.remote_rtp = new.port
@@ -218,14 +218,46 @@ def test_restart(sw, phone, peers):
     assert sw.api(f"uuid_getvar {only_uuid(sw)} remote_media_port").strip() == str(new.pair()[0].port)
     # the same fragment again is no restart
     a.request("INVITE", body=offer(a, new, version=3))
-    assert frag.search(a.answered().body).group(1) == frag.search(ok.body).group(1)
+    assert FRAGMENT.search(a.answered().body).group(1) == FRAGMENT.search(ok.body).group(1)
     a.remote_rtp = new.port
     a.talk.hears(700, since=a.talk.mark())
     a.bye()
 
 
+def test_a_restart_that_is_refused(sw, phone, peers):
+    """Theirs, in an offer that we cannot answer: nothing happened. The next one, which we can, is a restart as any other."""
+    a = phone("1000")
+    old = peers(a, True)
+    a.invite("7800", offer(a, old))
+    first = a.answered()
+    old.connect(first.body)
+    talk(a, old, 700)
+    a.talk.hears(700)
+    uuid = only_uuid(sw)
+    wait_var(sw, uuid, "rtp_ice_state", ["completed"])
+    new = peers(a, True)
+    for version in (2, 3):
+        a.request("INVITE", body=sdp(a.rtp_port, formats=(18,), version=version) + peers(a, True).attributes())
+        a.expect(488)
+    time.sleep(1)  # that nothing changes has no event
+    assert sw.api(f"uuid_getvar {uuid} rtp_ice_state").strip() == "completed"
+    a.talk.hears(700, since=a.talk.mark())
+    a.request("INVITE", body=offer(a, old, version=4))  # nor do we say anything new
+    assert FRAGMENT.search(a.answered().body).group(1) == FRAGMENT.search(first.body).group(1)
+    a.request("INVITE", body=offer(a, new, version=5))
+    ok = a.answered()
+    assert FRAGMENT.search(ok.body).group(1) != FRAGMENT.search(first.body).group(1)
+    before = new.heard
+    new.connect(ok.body)
+    a.remote_rtp = new.port
+    a.talk.hears(700, since=a.talk.mark())
+    assert new.heard > before
+    a.bye()
+
+
 def test_consent_is_lost(sw, phone, peers):
-    """The phone's network is gone: when it has answered no check for half a minute a restart is offered, and by its new one the call goes on."""
+    """The phone's network is gone: when it has answered no check for half a minute a restart is offered, after a refusal another, and by its
+    new network the call goes on."""
     a = phone("1000")
     old = peers(a, True)
     a.invite("7800", offer(a, old))
@@ -235,8 +267,13 @@ def test_consent_is_lost(sw, phone, peers):
     a.talk.hears(700)
     uuid = only_uuid(sw)
     old.leave()
-    again = a.expect(method="INVITE", timeout=50)
-    assert re.search(r"a=ice-ufrag:(\S+)", again.body).group(1) not in first.body
+    refused = a.expect(method="INVITE", timeout=50)
+    a.reply(refused, 488, "No")
+    a.expect(method="ACK")
+    assert FRAGMENT.search(first.body).group(0) in sw.api(f"uuid_getvar {uuid} rtp_local_sdp_str")  # what a refresh would say
+    again = a.expect(method="INVITE", timeout=15)
+    said = [FRAGMENT.search(m.body).group(1) for m in (first, refused, again)]
+    assert len(set(said)) == 3
     assert sw.api(f"uuid_getvar {uuid} rtp_ice_state").strip() == "lost"
     new = peers(a, False)
     a.reply(again, 200, "OK", offer(a, new, version=2))

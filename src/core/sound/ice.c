@@ -21,6 +21,7 @@ void media_ice_fini(struct leg_media *m)
 {
 	if (m->ice) {
 		loop_timer_cancel(&m->ice->again);
+		ice_restart_drop(m->ice);
 		mice_free(m->ice->mice);
 	}
 	mem_free(m->ice);
@@ -68,10 +69,10 @@ void sound_turn_close(struct mturn *m)
 	mturn_close(m);
 }
 
-void ice_credentials_make(struct leg_ice *i)
+void ice_credentials_make(struct media_ice_conf *c)
 {
-	rand_token(i->conf.ufrag, ICE_UFRAG_CHARS);
-	rand_token(i->conf.pwd, ICE_PWD_CHARS);
+	rand_token(c->ufrag, ICE_UFRAG_CHARS);
+	rand_token(c->pwd, ICE_PWD_CHARS);
 }
 
 static void candidate_add(struct sdp_ice_local *l, const char *host, uint16_t port, enum ice_kind kind)
@@ -85,41 +86,40 @@ static void candidate_add(struct sdp_ice_local *l, const char *host, uint16_t po
 }
 
 /* What is said of it: the address it is bound to, and the one that a translator shows for it. */
-static ON_CTL void local_fill(struct leg_media *m)
+static ON_CTL void local_fill(struct leg_media *m, const struct ice_said *said)
 {
 	struct leg_ice *i = m->ice;
 	struct sdp_ice_local *l = &i->local;
 
-	*l = (struct sdp_ice_local){.ufrag = sv_of(i->conf.ufrag),
-	    .pwd = sv_of(i->conf.pwd),
+	*l = (struct sdp_ice_local){.ufrag = sv_of(said->conf.ufrag),
+	    .pwd = sv_of(said->conf.pwd),
 	    .mid = sv_of(i->mid),
 	    .msid = sv_of(i->msid),
 	    .track = media_kind_name(m->kind)[0],
-	    .is_lite = i->conf.is_lite,
+	    .is_lite = said->conf.is_lite,
 	    .is_trickle = true,
 	    .is_bundled = l->is_bundled};
 	candidate_add(l, m->first->texts->rtp_host, addr_port(&m->local), ICE_HOST);
 	if (strcmp(m->first->texts->advertise_host, m->first->texts->rtp_host) != 0)
 		candidate_add(l, m->first->texts->advertise_host, addr_port(&m->local), ICE_SRFLX);
-	if (i->relay_host[0])
-		candidate_add(l, i->relay_host, i->relay_port, ICE_RELAY);
+	if (said->relay_host[0])
+		candidate_add(l, said->relay_host, said->relay_port, ICE_RELAY);
 }
 
-/* One that is ready, for a leg that may have it. */
-struct rt_turn *ice_relay_take(struct leg_media *m)
+struct rt_turn *ice_relay_take(struct leg_media *m, struct ice_said *said)
 {
 	const char *wish = vars_get(m->leg->vars, "ice_relay");
 	struct rt_turn *w;
 
-	if (!m->first->turn || m->ice->conf.is_lite || (wish && *wish && !str_is_true(wish)))
+	if (!m->first->turn || said->conf.is_lite || (wish && *wish && !str_is_true(wish)))
 		return NULL;
 	w = mturn_take(m->first->turn);
 	if (!w) {
 		leg_log(m->leg, LOG_INFO, "ICE: no relayed address is ready");
 		return NULL;
 	}
-	addr_host(&w->client.relayed, m->ice->relay_host);
-	m->ice->relay_port = addr_port(&w->client.relayed);
+	addr_host(&w->client.relayed, said->relay_host);
+	said->relay_port = addr_port(&w->client.relayed);
 	return w;
 }
 
@@ -132,14 +132,16 @@ static ON_CTL int begin(struct leg_media *m, bool is_controlling)
 		return ST_NOMEM;
 	if (m->ice->mice)
 		return ST_OK;
-	ice_credentials_make(m->ice);
+	struct ice_said *said = &m->ice->said;
+	ice_credentials_make(&said->conf);
 	if (m != m->first && m->first->ice) /* one stream, so that they are heard and seen together */
 		memcpy(m->ice->msid, m->first->ice->msid, sizeof(m->ice->msid));
 	else
 		rand_token(m->ice->msid, ICE_UFRAG_CHARS);
-	m->ice->conf.is_lite = leg_var_is_true(leg, "ice_lite");
-	m->ice->conf.is_controlling = is_controlling && !m->ice->conf.is_lite;
-	st = mstream_ice_start(m->stream, &m->ice->conf, ice_relay_take(m), &m->ice->mice);
+	said->conf.is_lite = leg_var_is_true(leg, "ice_lite");
+	said->conf.is_controlling = is_controlling && !said->conf.is_lite;
+	struct rt_turn *turn = ice_relay_take(m, said);
+	st = mstream_ice_start(m->stream, &said->conf, turn, &m->ice->mice);
 	if (st)
 		media_ice_fini(m);
 	return st;
@@ -171,7 +173,7 @@ int media_ice_offer(struct leg_media *m, struct media_policy *q)
 		return st;
 	if (!m->ice->mid[0] && media_is_webrtc(leg))
 		snprintf(m->ice->mid, sizeof(m->ice->mid), "%u", m->kind), m->ice->local.is_bundled = m == m->first;
-	local_fill(m);
+	local_fill(m, ice_said_in_offer(m->ice));
 	q->p.ice = &m->ice->local;
 	return ST_OK;
 }
@@ -217,13 +219,11 @@ int media_ice_answer(struct leg_media *m, struct media_policy *q, struct sv offe
 	if (!theirs || !read_offer(offer, media_kind_name(m->kind), theirs, &s))
 		goto out;
 	st = begin(m, theirs->is_lite);
-	if (!st)
-		st = ice_restart_if_asked(m, theirs);
 	if (st)
 		goto out;
 	snprintf(m->ice->mid, sizeof(m->ice->mid), "%.*s", SVF(theirs->mid));
 	m->ice->local.is_bundled = theirs->is_bundled && m == m->first;
-	local_fill(m);
+	local_fill(m, ice_said_to(m->ice, theirs));
 	q->p.ice = &m->ice->local;
 out:
 	mem_free(theirs);
@@ -278,7 +278,7 @@ static ON_CTL int theirs_tell(struct leg_media *m, const struct sdp_ice *theirs)
 	return st;
 }
 
-int media_ice_apply(struct leg_media *m, struct sv sdp, unsigned line)
+int media_ice_apply(struct leg_media *m, struct sv sdp, unsigned line, bool is_answer)
 {
 	struct sdp_ice *theirs;
 	struct sdp *s = NULL;
@@ -291,7 +291,9 @@ int media_ice_apply(struct leg_media *m, struct sv sdp, unsigned line)
 		return ST_NOMEM;
 	if (!sdp_parse_new(sdp, &s) && sdp_ice_read(s, (int)line, theirs)) {
 		m->ice->is_agreed = true;
-		st = theirs_tell(m, theirs);
+		st = ice_restart_stands(m, is_answer);
+		if (!st)
+			st = theirs_tell(m, theirs);
 	} else {
 		drop(m);
 	}
