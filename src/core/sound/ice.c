@@ -223,7 +223,7 @@ int media_ice_answer(struct leg_media *m, struct media_policy *q, struct sv offe
 		goto out;
 	snprintf(m->ice->mid, sizeof(m->ice->mid), "%.*s", SVF(theirs->mid));
 	m->ice->local.is_bundled = theirs->is_bundled && m == m->first;
-	local_fill(m, ice_said_to(m->ice, theirs));
+	local_fill(m, ice_said_to(m, theirs));
 	q->p.ice = &m->ice->local;
 out:
 	mem_free(theirs);

@@ -35,7 +35,7 @@ ON_CTL struct rt_turn *ice_relay_take(struct leg_media *m, struct ice_said *said
 
 /* ---- ice_restart.c ---- */
 /* What our answer to an offer of theirs says; what our offer says. */
-ON_CTL const struct ice_said *ice_said_to(struct leg_ice *i, const struct sdp_ice *theirs);
+ON_CTL const struct ice_said *ice_said_to(struct leg_media *m, const struct sdp_ice *theirs);
 ON_CTL const struct ice_said *ice_said_in_offer(struct leg_ice *i);
 /* What was said is agreed on: a restart in it goes to the agent, before it hears of the far side's. */
 ON_CTL int ice_restart_stands(struct leg_media *m, bool is_answer);

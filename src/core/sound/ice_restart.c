@@ -27,17 +27,6 @@ static ON_CTL void anew(struct leg_ice *i, enum ice_anew whose)
 	i->anew = whose;
 }
 
-/* Another fragment than before is a restart (RFC 8839 section 4.4.1.1.1). One of ours that waits to be offered again
- * (491) has nothing to do with an answer to theirs, or is done with it. */
-const struct ice_said *ice_said_to(struct leg_ice *i, const struct sdp_ice *theirs)
-{
-	if (i->remote_ufrag[0] && !sv_is(theirs->ufrag, i->remote_ufrag))
-		anew(i, ICE_ANEW_THEIRS);
-	else if (i->anew == ICE_ANEW_THEIRS)
-		ice_restart_drop(i);
-	return i->anew == ICE_ANEW_THEIRS ? &i->next : &i->said;
-}
-
 const struct ice_said *ice_said_in_offer(struct leg_ice *i)
 {
 	if (i->anew == ICE_ANEW_THEIRS)
@@ -52,10 +41,11 @@ int ice_restart_stands(struct leg_media *m, bool is_answer)
 
 	if (i->anew != (is_answer ? ICE_ANEW_OURS : ICE_ANEW_THEIRS))
 		return ST_OK;
-	i->said = i->next;
 	i->anew = ICE_ANEW_NONE, i->next_turn = NULL;
-	i->remote_ufrag[0] = 0;
-	return mstream_ice_restart(m->stream, &i->said.conf, turn);
+	int st = mstream_ice_restart(m->stream, &i->next.conf, turn);
+	if (!st)
+		i->said = i->next, i->remote_ufrag[0] = 0;
+	return st;
 }
 
 /* ---- ours: no pair is left that works ---- */
@@ -67,6 +57,23 @@ static ON_CTL void again_later(struct leg_media *first)
 	struct leg_ice *i = first->ice;
 	if (i->restarts_left && !loop_timer_is_set(&i->again))
 		loop_timer_set(&i->again, RESTART_AGAIN_US, "ice.again", on_again, first);
+}
+
+/* Another fragment than before is a restart (RFC 8839 section 4.4.1.1.1). One of ours that waits to be offered again
+ * (491) has nothing to do with an answer to what is none; one of theirs takes its place, and if that comes to nothing
+ * ours is tried later. */
+const struct ice_said *ice_said_to(struct leg_media *m, const struct sdp_ice *theirs)
+{
+	struct leg_ice *i = m->ice;
+	bool is_anew = i->remote_ufrag[0] && !sv_is(theirs->ufrag, i->remote_ufrag);
+
+	if (is_anew && i->anew == ICE_ANEW_OURS && m->first->ice)
+		again_later(m->first);
+	if (is_anew)
+		anew(i, ICE_ANEW_THEIRS);
+	else if (i->anew == ICE_ANEW_THEIRS)
+		ice_restart_drop(i);
+	return i->anew == ICE_ANEW_THEIRS ? &i->next : &i->said;
 }
 
 static ON_CTL void lines_anew(struct leg_media *m)
