@@ -25,7 +25,8 @@ def make(tmp_path_factory, name, acl, host="127.0.0.1", *more):
     p.write_text(p.read_text().replace("<settings>", f'<settings>\n<param name="apply-candidate-acl" value="{acl}"/>', 1))
     write_extensions(s, [extension("7800", "answer", "echo"), extension("7801", "set ice_lite=true", "answer", "echo"),
                          extension("7802", "set ignore_sdp_ice=true", "answer", "echo"), extension("7803", "bridge user/1001"),
-                         extension("7804", "set fire_rtcp_events=true", "answer", "echo"), *more])
+                         extension("7804", "set fire_rtcp_events=true", "answer", "echo"),
+                         extension("7805", "set codec_string=PCMU,VP8", "answer", "echo"), *more])
     return s.start()
 
 
@@ -282,6 +283,31 @@ def test_consent_is_lost(sw, phone, peers):
     a.remote_rtp = new.port
     a.talk.hears(700, since=a.talk.mark())
     wait_var(sw, uuid, "rtp_ice_state", ["connected", "completed"])
+    a.bye()
+
+
+def test_one_line_is_lost(sw, phone, peers):
+    """The video's way is gone: a restart of both lines is offered, and when it is refused the audio goes on by the way it has."""
+    a, b = phone("1000"), phone("1002")  # the other one's socket is where the video comes
+    sound, picture = peers(a, True), peers(b, True)
+    video = f"m=video {b.rtp_port} RTP/AVP 97\r\na=rtpmap:97 VP8/90000\r\n"
+    a.invite("7805", offer(a, sound, video + picture.attributes()))
+    ok = a.answered().body
+    assert "m=video 0" not in ok
+    sound.connect(ok[:ok.index("m=video")])
+    picture.connect(ok[ok.index("m=video"):])
+    talk(a, sound, 700)
+    a.talk.hears(700)
+    uuid = only_uuid(sw)
+    wait_var(sw, uuid, "rtp_ice_state", ["completed"])
+    picture.leave()
+    again = a.expect(method="INVITE", timeout=50)
+    assert set(FRAGMENT.findall(again.body)).isdisjoint(FRAGMENT.findall(ok)) and len(FRAGMENT.findall(again.body)) == 2
+    a.reply(again, 488, "No")
+    a.expect(method="ACK")
+    time.sleep(0.5)  # that nothing changes has no event
+    assert sw.api(f"uuid_getvar {uuid} rtp_ice_state").strip() == "completed"
+    a.talk.hears(700, since=a.talk.mark())
     a.bye()
 
 
