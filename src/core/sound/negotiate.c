@@ -505,12 +505,16 @@ int leg_media_remote_answer(struct leg *leg, struct sv sdp)
 int leg_media_late_answer(struct leg *leg, struct sv sdp)
 {
 	struct leg_media *m = sound_of(leg)->media;
-	bool is_hold = leg->is_held, is_bypassed = m && m->bypass == BYPASS_ON;
-	int st = is_bypassed ? bypass_late_answer(leg, sdp) : sdp.n ? remote_answer(leg, sdp, &is_hold) : ST_NOTFOUND;
+	bool is_hold = leg->is_held, is_bypassed;
+	int st;
 
+	if (!m)
+		return sdp.n ? ST_INVAL : ST_NOTFOUND;
+	is_bypassed = m->bypass == BYPASS_ON;
+	st = is_bypassed ? bypass_late_answer(leg, sdp) : sdp.n ? remote_answer(leg, sdp, &is_hold) : ST_NOTFOUND;
 	if (!st)
 		leg_mark_held(leg, is_hold || m->is_held_by_us);
-	else if (m && m->is_negotiated && !is_bypassed)
+	else if (m->is_negotiated && !is_bypassed)
 		media_offer_refused(m);
 	return st;
 }
