@@ -142,18 +142,26 @@ int ice_agent_candidate_add(
 
 /* ---- credentials ---- */
 
+/* What was used goes on for as long as the far side consented to it, which nobody asks any more; of an older one that
+ * never renews its consent to a lite agent, as long from now. What is held already has its time. */
+static void hold(struct ice_agent *a)
+{
+	const struct ice_pair *s = a->selected;
+
+	if (!s)
+		return;
+	a->held = s->remote;
+	a->is_held_relayed = s->is_relayed;
+	a->held_until_us = (a->is_lite && !a->is_renewing ? a->now_us : s->consent_us) + ICE_CONSENT_LOST_US;
+}
+
 static void begin_anew(struct ice_agent *a)
 {
-	const struct addr *at = ice_agent_target(a);
-	struct addr held = {0};
-
-	if (at)
-		held = *at, a->is_held_relayed = ice_agent_target_is_relayed(a);
-	a->held = held;
+	hold(a);
 	memset(a->pairs, 0, sizeof(a->pairs));
 	a->selected = NULL;
 	a->first_valid_us = 0;
-	a->is_relay_lost = false;
+	a->is_relay_lost = a->is_renewing = false;
 	a->state = a->has_remote ? ICE_CHECKING : ICE_NEW;
 	a->patience_us = a->now_us + ICE_PATIENCE_US;
 }
@@ -186,7 +194,7 @@ int ice_agent_remote_set(struct ice_agent *a, struct sv ufrag, struct sv pwd, bo
 	else if (a->is_lite && !is_lite)
 		a->is_controlling = false;
 	a->has_remote = true;
-	if (a->state == ICE_NEW)
+	if (a->state == ICE_NEW || a->state == ICE_FAILED)
 		a->state = ICE_CHECKING;
 	a->patience_us = now_us + ICE_PATIENCE_US;
 	ice_select(a);
@@ -199,10 +207,22 @@ static bool is_working(const struct ice_agent *a, const struct ice_pair *p)
 {
 	return p->state == ICE_PAIR_VALID || (a->is_lite && p->was_heard && p->state);
 }
+static bool is_consented(const struct ice_agent *a, const struct ice_pair *p)
+{
+	return a->now_us - p->consent_us < ICE_CONSENT_LOST_US;
+}
 /* RFC 7675: nothing is sent where nobody consented for so long. */
 static bool may_be_used(const struct ice_agent *a, const struct ice_pair *p)
 {
-	return is_working(a, p) && (a->is_lite || a->now_us - p->consent_us < ICE_CONSENT_LOST_US);
+	return is_working(a, p) && (is_consented(a, p) || (a->is_lite && !a->is_renewing));
+}
+static bool is_better(const struct ice_agent *a, const struct ice_pair *p, const struct ice_pair *than)
+{
+	if (is_consented(a, p) != is_consented(a, than)) /* only a lite agent uses any that is not */
+		return is_consented(a, p);
+	if (p->is_nominated != than->is_nominated)
+		return p->is_nominated;
+	return p->priority > than->priority;
 }
 
 void ice_select(struct ice_agent *a)
@@ -213,10 +233,7 @@ void ice_select(struct ice_agent *a)
 		return;
 	for (size_t i = 0; i < ICE_PAIRS_MAX; i++) {
 		struct ice_pair *p = &a->pairs[i];
-		if (!may_be_used(a, p))
-			continue;
-		if (!best || p->is_nominated > best->is_nominated ||
-		    (p->is_nominated == best->is_nominated && p->priority > best->priority))
+		if (may_be_used(a, p) && (!best || is_better(a, p, best)))
 			best = p;
 	}
 	if (best && a->is_controlling && a->selected && a->selected->is_nominated && may_be_used(a, a->selected))
@@ -370,20 +387,30 @@ static bool run_nominate(struct ice_agent *a)
 	return true;
 }
 
+/* Where nobody consented since the restart, however many there were (RFC 7675). Checks go on. */
+static void run_held(struct ice_agent *a)
+{
+	if (!addr_is_set(&a->held) || a->now_us < a->held_until_us)
+		return;
+	memset(&a->held, 0, sizeof(a->held));
+	if (a->state == ICE_NEW || a->state == ICE_CHECKING)
+		a->state = ICE_FAILED;
+}
+
 static void run_consent(struct ice_agent *a)
 {
 	struct ice_pair *s = a->selected;
 	uint32_t r;
 
-	if (!s || a->is_lite || !s->ask_us)
+	if (!s)
 		return;
-	if (a->now_us - s->consent_us >= ICE_CONSENT_LOST_US) {
-		ice_select(a); /* another may have answered meanwhile */
-		if (!a->selected)
+	if (!is_consented(a, s)) {
+		ice_select(a);                   /* another may have answered, or been heard, meanwhile */
+		if (!a->selected && !a->is_lite) /* who is not asked by us may ask again, and is used again */
 			a->state = ICE_LOST;
 		return;
 	}
-	if (a->now_us < s->ask_us || s->is_nominating)
+	if (a->is_lite || !s->ask_us || a->now_us < s->ask_us || s->is_nominating)
 		return;
 	a->random(&r, sizeof(r));
 	s->ask_us = a->now_us + ICE_CONSENT_US * 8 / 10 + (int64_t)(r % (ICE_CONSENT_US * 4 / 10));
@@ -415,8 +442,12 @@ static int64_t sooner(int64_t a, int64_t b)
 static int64_t next_due(const struct ice_agent *a)
 {
 	int64_t due = INT64_MAX;
-	if (a->state == ICE_CHECKING)
+	if (a->state == ICE_CHECKING || (a->state == ICE_NEW && a->patience_us))
 		due = a->patience_us;
+	if (addr_is_set(&a->held))
+		due = sooner(due, a->held_until_us);
+	if (!a->has_remote || a->state == ICE_LOST)
+		return due;
 	for (size_t i = 0; i < ICE_PAIRS_MAX && !a->is_lite; i++) { /* a lite one asks nothing */
 		const struct ice_pair *p = &a->pairs[i];
 		if (p->state == ICE_PAIR_WAITING || (p->state == ICE_PAIR_VALID && p->is_triggered))
@@ -424,23 +455,26 @@ static int64_t next_due(const struct ice_agent *a)
 		else if (p->state == ICE_PAIR_ASKED || (p->state == ICE_PAIR_VALID && p->is_nominating))
 			due = sooner(due, p->due_us);
 	}
-	if (a->selected && !a->is_lite && a->state != ICE_LOST) {
+	if (a->selected && !a->is_lite) {
 		due = sooner(due, a->selected->ask_us);
 		if (a->is_controlling && !a->selected->is_nominated && !a->selected->is_nominating)
 			due = sooner(due, a->now_us + ICE_PACE_US);
 	}
 	if (a->is_lite && a->selected)
 		due = sooner(due, a->alive_us);
+	if (a->is_lite && a->selected && is_consented(a, a->selected))
+		due = sooner(due, a->selected->consent_us + ICE_CONSENT_LOST_US);
 	return due;
 }
 
 int64_t ice_agent_run(struct ice_agent *a, int64_t now_us)
 {
 	a->now_us = now_us;
-	if (addr_is_set(&a->held) && now_us >= a->patience_us)
-		memset(&a->held, 0, sizeof(a->held)); /* RFC 7675: nobody consented there since the restart */
+	run_held(a);
+	if (a->state == ICE_NEW && a->patience_us && now_us >= a->patience_us)
+		a->state = ICE_FAILED; /* a restart that nothing was said to */
 	if (!a->has_remote || a->state == ICE_LOST)
-		return addr_is_set(&a->held) ? a->patience_us : INT64_MAX;
+		return next_due(a);
 	if (!a->is_lite && now_us >= a->pace_us) {
 		struct ice_pair *p = next_waiting(a);
 		bool was_sent = true;

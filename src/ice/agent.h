@@ -29,7 +29,7 @@ enum ice_state {
 	ICE_CHECKING,  /* no pair works yet */
 	ICE_CONNECTED, /* one does: media goes there */
 	ICE_COMPLETED, /* and it was nominated */
-	ICE_FAILED,    /* none did in 40 s; one may yet (RFC 8863) */
+	ICE_FAILED,    /* none did in 40 s, or while the consent of before a restart lasted; one may yet (RFC 8863) */
 	ICE_LOST       /* the far side consents no more: nothing is sent */
 };
 ANY const char *ice_state_name(enum ice_state s);
@@ -51,7 +51,7 @@ struct ice_pair {
 	uint8_t txid[STUN_TXID_BYTES];
 	int64_t due_us;     /* it is sent again, or given up */
 	int64_t valid_us;   /* when it became valid; of a reflexive one, when it came */
-	int64_t consent_us; /* last answer */
+	int64_t consent_us; /* last answer; we are lite: last check of theirs */
 	int64_t ask_us;     /* consent is asked for next; 0 = not */
 };
 
@@ -80,8 +80,11 @@ struct ice_agent {
 	char remote_ufrag[ICE_UFRAG_MAX + 1];
 	struct ice_pair pairs[ICE_PAIRS_MAX];
 	struct ice_pair *selected;
-	struct addr held; /* after a restart: where media went, until a pair works */
+	struct addr held;      /* after a restart: where media went, until a pair works */
+	int64_t held_until_us; /* or the consent that was given there is over, however many restarts follow */
 	bool is_held_relayed, is_relay_lost;
+	bool is_renewing; /* we are lite: the far side goes on checking what it uses (RFC 7675), which older ones do not
+	                   */
 	int64_t now_us, pace_us, first_valid_us, patience_us, alive_us;
 	int64_t rate_since_us;
 	unsigned rate_count;

@@ -11,7 +11,8 @@ enum {
 	ICE_PATIENCE_US = 39500000, /* RFC 8863: without any pair that works, it has failed */
 	ICE_CONSENT_US = 5000000,   /* RFC 7675: asked for so often, 20 % off */
 	ICE_CONSENT_LOST_US = 30000000,
-	ICE_ALIVE_US = 15000000 /* a lite agent's keep-alive */
+	ICE_RENEWED_US = 20000000, /* a check that comes so long after the first is one for consent */
+	ICE_ALIVE_US = 15000000    /* a lite agent's keep-alive */
 };
 ANY uint64_t ice_pair_priority(const struct ice_agent *a, uint32_t remote, bool is_relayed);
 ANY struct ice_pair *ice_pair_find(struct ice_agent *a, const struct addr *remote, bool is_relayed);

@@ -98,6 +98,10 @@ static void pair_heard(struct ice_agent *a, const struct addr *from, const struc
 	if (!p)
 		return;
 	p->was_heard = true;
+	if (a->is_lite)
+		p->consent_us = a->now_us;
+	if (a->is_lite && a->first_valid_us && a->now_us - a->first_valid_us >= ICE_RENEWED_US)
+		a->is_renewing = true;
 	if (m->has_use_candidate && !a->is_controlling)
 		p->is_nominated = true;
 	if (!a->is_lite && p->state != ICE_PAIR_VALID && p->state != ICE_PAIR_ASKED)

@@ -1,6 +1,7 @@
 /* One request is out at a time; when it is answered the next that is due follows: the allocation first and its refresh,
  * then permissions, then channels. Every answer may say that the nonce is old (438): asked again with the new one. A
- * permission that is refused is the end of that peer only; an allocation that is lost is the end of all. */
+ * permission that is refused is the end of that peer only; an allocation that is lost is the end of all. A peer's row
+ * is its channel's number, which the server keeps for it for a quarter of an hour: so a row with one is left last. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "ice/turn.h"
 #include <openssl/crypto.h>
@@ -17,6 +18,7 @@ enum {
 	LIFETIME_MAX_S = 3600,
 	PERMIT_US = 240000000,  /* of the 300 s that a permission lasts */
 	CHANNEL_US = 540000000, /* of 600 s */
+	SLACK_US = 60000000,    /* so much sooner than it ends, both */
 	CHANNEL_FIRST = 0x4000,
 	UDP = 17
 };
@@ -89,6 +91,11 @@ static void ask_begin(struct turn_client *c, enum turn_ask ask, size_t peer)
 	ask_send(c);
 }
 
+static bool is_wanted(const struct turn_peer *p)
+{
+	return addr_is_set(&p->addr) && !p->is_left;
+}
+
 static void ask_next(struct turn_client *c)
 {
 	c->nonces = 0;
@@ -102,7 +109,7 @@ static void ask_next(struct turn_client *c)
 	}
 	for (size_t i = 0; i < TURN_PEERS_MAX; i++) {
 		struct turn_peer *p = &c->peers[i];
-		if (!addr_is_set(&p->addr) || p->is_refused)
+		if (!is_wanted(p) || p->is_refused)
 			continue;
 		if (c->now_us >= p->permit_us) {
 			ask_begin(c, TURN_ASK_PERMISSION, i);
@@ -152,7 +159,7 @@ int64_t turn_run(struct turn_client *c, int64_t now_us)
 	due_us = c->refresh_us;
 	for (size_t i = 0; i < TURN_PEERS_MAX; i++) {
 		const struct turn_peer *p = &c->peers[i];
-		if (!addr_is_set(&p->addr) || p->is_refused)
+		if (!is_wanted(p) || p->is_refused)
 			continue;
 		if (p->permit_us < due_us)
 			due_us = p->permit_us;
@@ -315,23 +322,83 @@ static bool channel_in(struct turn_client *c, const uint8_t *p, size_t n, struct
 	return true;
 }
 
-/* A permission is of a host: another port of one that has it is a peer as well, found behind a translator. */
-static void learn(struct turn_client *c, const struct addr *from)
+/* ---- rows of peers ---- */
+
+/* What is asked for it is not asked any more. */
+static void row_free(struct turn_client *c, struct turn_peer *p)
 {
-	const struct turn_peer *known = NULL;
-	struct turn_peer *free_row = NULL;
+	if ((c->ask == TURN_ASK_PERMISSION || c->ask == TURN_ASK_CHANNEL) && &c->peers[c->ask_peer] == p)
+		c->ask = TURN_ASK_NONE;
+	memset(p, 0, sizeof(*p));
+}
+
+/* A free one, else the one left whose channel is the oldest: the server may refuse its number to another peer, which is
+ * then spoken to by indications. NULL: all are wanted. */
+static struct turn_peer *row_take(struct turn_client *c)
+{
+	struct turn_peer *oldest = NULL;
 
 	for (size_t i = 0; i < TURN_PEERS_MAX; i++) {
 		struct turn_peer *p = &c->peers[i];
 		if (!addr_is_set(&p->addr))
-			free_row = free_row ? free_row : p;
-		else if (addr_eq(&p->addr, from))
-			return;
-		else if (p->is_permitted && addr_eq_host(&p->addr, from))
-			known = p;
+			return p;
+		if (p->is_left && (!oldest || p->channel_us < oldest->channel_us))
+			oldest = p;
 	}
-	if (known && free_row)
-		*free_row = (struct turn_peer){.addr = *from, .is_permitted = true, .permit_us = known->permit_us};
+	if (oldest)
+		row_free(c, oldest);
+	return oldest;
+}
+
+/* Of those learned the oldest gives way, but not the one in use: whoever has the host has all its ports. */
+static struct turn_peer *row_take_learned(struct turn_client *c)
+{
+	struct turn_peer *oldest = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < TURN_PEERS_MAX; i++) {
+		struct turn_peer *p = &c->peers[i];
+		if (!is_wanted(p) || !p->learned_us)
+			continue;
+		count++;
+		if (!p->wants_channel && (!oldest || p->learned_us < oldest->learned_us))
+			oldest = p;
+	}
+	if (count < TURN_LEARNED_MAX)
+		return row_take(c);
+	if (oldest)
+		row_free(c, oldest);
+	return oldest;
+}
+
+/* It is wanted again: what it has of the server holds for a while, and is asked for anew. */
+static void row_revive(struct turn_client *c, struct turn_peer *p)
+{
+	p->is_permitted = p->is_permitted && c->now_us < p->permit_us + SLACK_US;
+	p->has_channel = p->wants_channel = p->has_channel && c->now_us < p->channel_us + SLACK_US;
+	p->permit_us = p->channel_us = 0;
+	p->is_left = false;
+}
+
+/* A permission is of a host: another port of one that has it is a peer as well, found behind a translator. */
+static void learn(struct turn_client *c, const struct addr *from)
+{
+	const struct turn_peer *host = NULL;
+	struct turn_peer *p = peer_of(c, from);
+
+	if (p && !p->is_left)
+		return;
+	for (size_t i = 0; i < TURN_PEERS_MAX && !host; i++)
+		if (is_wanted(&c->peers[i]) && c->peers[i].is_permitted && addr_eq_host(&c->peers[i].addr, from))
+			host = &c->peers[i];
+	if (!host)
+		return;
+	struct turn_peer learned = {
+	    .addr = *from, .is_permitted = true, .permit_us = host->permit_us, .learned_us = c->now_us};
+	if (p)
+		row_revive(c, p), p->learned_us = c->now_us;
+	else if ((p = row_take_learned(c)))
+		*p = learned;
 }
 
 bool turn_packet(struct turn_client *c, const uint8_t *p, size_t n, int64_t now_us, struct addr *from, struct sv *data)
@@ -361,17 +428,31 @@ bool turn_packet(struct turn_client *c, const uint8_t *p, size_t n, int64_t now_
 
 int turn_peer_add(struct turn_client *c, const struct addr *peer)
 {
-	if (peer_of(c, peer))
-		return ST_OK;
-	if (peer->sa.sa_family != c->relayed.sa.sa_family)
+	struct turn_peer *p = peer_of(c, peer);
+
+	if (!p && peer->sa.sa_family != c->relayed.sa.sa_family)
 		return ST_INVAL;
+	if (p && p->is_left)
+		row_revive(c, p);
+	else if (!p && (p = row_take(c)))
+		p->addr = *peer;
+	if (!p)
+		return ST_FULL;
+	p->learned_us = 0;
+	return ST_OK;
+}
+
+void turn_peers_leave(struct turn_client *c, const struct addr *keep)
+{
 	for (size_t i = 0; i < TURN_PEERS_MAX; i++) {
-		if (addr_is_set(&c->peers[i].addr))
+		struct turn_peer *p = &c->peers[i];
+		if (!addr_is_set(&p->addr) || (keep && addr_eq(&p->addr, keep)))
 			continue;
-		c->peers[i] = (struct turn_peer){.addr = *peer};
-		return ST_OK;
+		if (p->has_channel)
+			p->is_left = true;
+		else
+			row_free(c, p);
 	}
-	return ST_FULL;
 }
 
 void turn_channel_want(struct turn_client *c, const struct addr *peer)

@@ -11,8 +11,9 @@ enum {
 	TURN_PASSWORD_MAX = 128,
 	TURN_REALM_MAX = 128,
 	TURN_NONCE_MAX = 256,
-	TURN_PEERS_MAX = 24,
-	TURN_HEAD_BYTES = 48 /* what is put before bytes to a peer, at most */
+	TURN_PEERS_MAX = 32,  /* those that are wanted now, and some that were, whose channels the server still knows */
+	TURN_LEARNED_MAX = 8, /* of them: other ports of a host that has a permission */
+	TURN_HEAD_BYTES = 48  /* what is put before bytes to a peer, at most */
 };
 enum turn_state {
 	TURN_ASKING, /* for the allocation */
@@ -32,7 +33,9 @@ struct turn_conf {
 struct turn_peer {
 	struct addr addr;
 	bool is_permitted, is_refused, wants_channel, has_channel;
+	bool is_left;                  /* not wanted any more: nothing is asked for it again, and it gives way */
 	int64_t permit_us, channel_us; /* asked for (again) then */
+	int64_t learned_us;            /* 0: it was added */
 };
 struct turn_client {
 	turn_send_fn send;
@@ -67,8 +70,10 @@ ANY bool turn_packet(
     struct turn_client *c, const uint8_t *p, size_t n, int64_t now_us, struct addr *from, struct sv *data);
 /* What is due. The time of the next call, at the latest; INT64_MAX: none. */
 ANY int64_t turn_run(struct turn_client *c, int64_t now_us);
-/* It may send to us from now on, and we to it. ST_FULL. */
+/* It may send to us from now on, and we to it. ST_FULL; ST_INVAL: of another family than the relayed address. */
 ANY int turn_peer_add(struct turn_client *c, const struct addr *peer);
+/* None of those that were added or learned is wanted any more, but keep (NULL: not even one). */
+ANY void turn_peers_leave(struct turn_client *c, const struct addr *keep);
 ANY void turn_channel_want(struct turn_client *c, const struct addr *peer); /* one that was added */
 /* What is put before n bytes for the peer (TURN_HEAD_BYTES at most); *pad bytes of zeros go behind them. 0: it has no
  * permission (yet). */

@@ -14,6 +14,7 @@ from talk import Talker
 from wire import sdp
 
 pytestmark = pytest.mark.leaks
+FRAGMENT = re.compile(r"a=ice-ufrag:(\S+)")
 
 
 def make(tmp_path_factory, name, acl, host="127.0.0.1", *more):
@@ -24,7 +25,8 @@ def make(tmp_path_factory, name, acl, host="127.0.0.1", *more):
     p.write_text(p.read_text().replace("<settings>", f'<settings>\n<param name="apply-candidate-acl" value="{acl}"/>', 1))
     write_extensions(s, [extension("7800", "answer", "echo"), extension("7801", "set ice_lite=true", "answer", "echo"),
                          extension("7802", "set ignore_sdp_ice=true", "answer", "echo"), extension("7803", "bridge user/1001"),
-                         extension("7804", "set fire_rtcp_events=true", "answer", "echo"), *more])
+                         extension("7804", "set fire_rtcp_events=true", "answer", "echo"),
+                         extension("7805", "set codec_string=PCMU,VP8", "answer", "echo"), *more])
     return s.start()
 
 
@@ -208,8 +210,7 @@ def test_restart(sw, phone, peers):
     new = peers(a, True)
     a.request("INVITE", body=offer(a, new, version=2))
     ok = a.answered()
-    frag = re.compile(r"a=ice-ufrag:(\S+)")
-    assert frag.search(ok.body).group(1) != frag.search(first.body).group(1)
+    assert FRAGMENT.search(ok.body).group(1) != FRAGMENT.search(first.body).group(1)
     before = new.heard
     new.connect(ok.body)
     a.remote_rtp = new.port
@@ -218,14 +219,46 @@ def test_restart(sw, phone, peers):
     assert sw.api(f"uuid_getvar {only_uuid(sw)} remote_media_port").strip() == str(new.pair()[0].port)
     # the same fragment again is no restart
     a.request("INVITE", body=offer(a, new, version=3))
-    assert frag.search(a.answered().body).group(1) == frag.search(ok.body).group(1)
+    assert FRAGMENT.search(a.answered().body).group(1) == FRAGMENT.search(ok.body).group(1)
     a.remote_rtp = new.port
     a.talk.hears(700, since=a.talk.mark())
     a.bye()
 
 
+def test_a_restart_that_is_refused(sw, phone, peers):
+    """Theirs, in an offer that we cannot answer: nothing happened. The next one, which we can, is a restart as any other."""
+    a = phone("1000")
+    old = peers(a, True)
+    a.invite("7800", offer(a, old))
+    first = a.answered()
+    old.connect(first.body)
+    talk(a, old, 700)
+    a.talk.hears(700)
+    uuid = only_uuid(sw)
+    wait_var(sw, uuid, "rtp_ice_state", ["completed"])
+    new = peers(a, True)
+    for version in (2, 3):
+        a.request("INVITE", body=sdp(a.rtp_port, formats=(18,), version=version) + peers(a, True).attributes())
+        a.expect(488)
+    time.sleep(1)  # that nothing changes has no event
+    assert sw.api(f"uuid_getvar {uuid} rtp_ice_state").strip() == "completed"
+    a.talk.hears(700, since=a.talk.mark())
+    a.request("INVITE", body=offer(a, old, version=4))  # nor do we say anything new
+    assert FRAGMENT.search(a.answered().body).group(1) == FRAGMENT.search(first.body).group(1)
+    a.request("INVITE", body=offer(a, new, version=5))
+    ok = a.answered()
+    assert FRAGMENT.search(ok.body).group(1) != FRAGMENT.search(first.body).group(1)
+    before = new.heard
+    new.connect(ok.body)
+    a.remote_rtp = new.port
+    a.talk.hears(700, since=a.talk.mark())
+    assert new.heard > before
+    a.bye()
+
+
 def test_consent_is_lost(sw, phone, peers):
-    """The phone's network is gone: when it has answered no check for half a minute a restart is offered, and by its new one the call goes on."""
+    """The phone's network is gone: when it has answered no check for half a minute a restart is offered, after a refusal another, and by its
+    new network the call goes on."""
     a = phone("1000")
     old = peers(a, True)
     a.invite("7800", offer(a, old))
@@ -235,8 +268,13 @@ def test_consent_is_lost(sw, phone, peers):
     a.talk.hears(700)
     uuid = only_uuid(sw)
     old.leave()
-    again = a.expect(method="INVITE", timeout=50)
-    assert re.search(r"a=ice-ufrag:(\S+)", again.body).group(1) not in first.body
+    refused = a.expect(method="INVITE", timeout=50)
+    a.reply(refused, 488, "No")
+    a.expect(method="ACK")
+    assert FRAGMENT.search(first.body).group(0) in sw.api(f"uuid_getvar {uuid} rtp_local_sdp_str")  # what a refresh would say
+    again = a.expect(method="INVITE", timeout=15)
+    said = [FRAGMENT.search(m.body).group(1) for m in (first, refused, again)]
+    assert len(set(said)) == 3
     assert sw.api(f"uuid_getvar {uuid} rtp_ice_state").strip() == "lost"
     new = peers(a, False)
     a.reply(again, 200, "OK", offer(a, new, version=2))
@@ -245,6 +283,31 @@ def test_consent_is_lost(sw, phone, peers):
     a.remote_rtp = new.port
     a.talk.hears(700, since=a.talk.mark())
     wait_var(sw, uuid, "rtp_ice_state", ["connected", "completed"])
+    a.bye()
+
+
+def test_one_line_is_lost(sw, phone, peers):
+    """The video's way is gone: a restart of both lines is offered, and when it is refused the audio goes on by the way it has."""
+    a, b = phone("1000"), phone("1002")  # the other one's socket is where the video comes
+    sound, picture = peers(a, True), peers(b, True)
+    video = f"m=video {b.rtp_port} RTP/AVP 97\r\na=rtpmap:97 VP8/90000\r\n"
+    a.invite("7805", offer(a, sound, video + picture.attributes()))
+    ok = a.answered().body
+    assert "m=video 0" not in ok
+    sound.connect(ok[:ok.index("m=video")])
+    picture.connect(ok[ok.index("m=video"):])
+    talk(a, sound, 700)
+    a.talk.hears(700)
+    uuid = only_uuid(sw)
+    wait_var(sw, uuid, "rtp_ice_state", ["completed"])
+    picture.leave()
+    again = a.expect(method="INVITE", timeout=50)
+    assert set(FRAGMENT.findall(again.body)).isdisjoint(FRAGMENT.findall(ok)) and len(FRAGMENT.findall(again.body)) == 2
+    a.reply(again, 488, "No")
+    a.expect(method="ACK")
+    time.sleep(0.5)  # that nothing changes has no event
+    assert sw.api(f"uuid_getvar {uuid} rtp_ice_state").strip() == "completed"
+    a.talk.hears(700, since=a.talk.mark())
     a.bye()
 
 

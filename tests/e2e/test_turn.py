@@ -9,6 +9,7 @@ from ice_peer import IcePeer
 from talk import Talker
 from test_ice import offer, talk, wait_var
 from trunk import Trunk, add_profile
+from wire import sdp
 
 pytestmark = pytest.mark.leaks
 
@@ -131,6 +132,29 @@ def test_called_through_the_relay(sw, phone, turn, far_peer):
     a.talk = Talker(a, 440)
     b.talk.hears(440, timeout=15)
     a.talk.hears(900)
+    a.bye()
+
+
+def test_many_restarts(sw, phone, far_peer):
+    """Each names addresses of its own, and each of them is let through by the server, the last restart's too."""
+    a = phone("ext", register=False, kind=Trunk, at=sw.turned)
+    peer = far_peer(a, True)
+    a.invite("7800", offer(a, peer))
+    peer.connect(a.answered().body)
+    talk(a, peer, 440)
+    a.talk.hears(440, timeout=15)
+    for n in range(2, 14):
+        lines = [f"a=ice-ufrag:frag{n:02}", f"a=ice-pwd:{'p' * 24}", "a=rtcp-mux"]
+        lines += [f"a=candidate:{i} 1 udp {2130706431 - i} {peer.host} {1000 * n + i} typ host" for i in range(4)]
+        a.request("INVITE", body=sdp(a.rtp_port, version=n) + "\r\n".join(lines) + "\r\n")
+        a.answered()
+    new = far_peer(a, True)
+    a.request("INVITE", body=offer(a, new, version=20))
+    new.connect(a.answered().body)
+    a.remote_rtp = new.port
+    a.talk.hears(440, since=a.talk.mark(), timeout=15)
+    assert new.heard and new.pair()[1].type == "relay"
+    assert "no row for" not in sw.log_text
     a.bye()
 
 

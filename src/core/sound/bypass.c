@@ -516,8 +516,11 @@ bool leg_media_reinvite_done(struct leg *leg, int code, struct sv sdp)
 		come_step(leg, code, sdp);
 	} else if (code >= 300) {
 		leg_log(leg, LOG_NOTICE, "re-INVITE refused: %d", code);
-	} else if (sdp.n && leg_media_remote_answer(leg, sdp) < 0) {
-		leg_log(leg, LOG_WARNING, "the answer to our re-INVITE does not fit; media stays as it was");
+		media_offer_refused(m);
+	} else if (!sdp.n || leg_media_remote_answer(leg, sdp) < 0) {
+		leg_log(leg, LOG_WARNING, "the answer to our re-INVITE %s; media stays as it was",
+		    sdp.n ? "does not fit" : "is missing");
+		media_offer_refused(m);
 	}
 	return false;
 }

@@ -3,41 +3,25 @@
  * the stream's finder, and what the far side says goes to it as candidates. Those that our configuration does not let
  * us send to (apply-candidate-acl) are left out here: a list of candidates is a stranger asking us to knock at
  * addresses of his choice. What the agent finds comes back as reports: variables, the log. */
-#include "media/ctl/ice.h"
 #include "base/mem.h"
 #include "base/rand.h"
 #include "core/conf/acl.h"
 #include "core/leg/leg.h"
+#include "core/sound/ice_i.h"
 #include "core/sound/media.h"
-#include "core/sound/media_i.h"
 #include "core/sound/sound_i.h"
 #include "core/value/vars.h"
 #include "media/ctl/turn.h"
-#include "sdp/ice.h"
 #include <stdio.h>
 #include <string.h>
 
 #define ACL_DEFAULT "wan.auto"
-enum { RESTART_TRIES = 3, RESTART_AGAIN_US = 10000000 };
-
-struct leg_ice {
-	struct media_ice_conf conf;
-	struct mice *mice; /* NULL: not started */
-	char remote_ufrag[ICE_UFRAG_MAX + 1];
-	char mid[SDP_HOST_MAX + 1], msid[ICE_UFRAG_CHARS + 1];
-	struct sdp_ice_local local;
-	enum ice_state state;
-	char relay_host[ADDR_TEXT_MAX]; /* a TURN server's, empty: none */
-	uint16_t relay_port;
-	bool is_agreed;         /* the far side speaks it too */
-	unsigned restarts_left; /* of ours, since it last worked (those of the leg's first line count) */
-	struct ltimer again;
-};
 
 void media_ice_fini(struct leg_media *m)
 {
 	if (m->ice) {
 		loop_timer_cancel(&m->ice->again);
+		ice_restart_drop(m->ice);
 		mice_free(m->ice->mice);
 	}
 	mem_free(m->ice);
@@ -85,10 +69,10 @@ void sound_turn_close(struct mturn *m)
 	mturn_close(m);
 }
 
-static void credentials_make(struct leg_ice *i)
+void ice_credentials_make(struct media_ice_conf *c)
 {
-	rand_token(i->conf.ufrag, ICE_UFRAG_CHARS);
-	rand_token(i->conf.pwd, ICE_PWD_CHARS);
+	rand_token(c->ufrag, ICE_UFRAG_CHARS);
+	rand_token(c->pwd, ICE_PWD_CHARS);
 }
 
 static void candidate_add(struct sdp_ice_local *l, const char *host, uint16_t port, enum ice_kind kind)
@@ -102,41 +86,40 @@ static void candidate_add(struct sdp_ice_local *l, const char *host, uint16_t po
 }
 
 /* What is said of it: the address it is bound to, and the one that a translator shows for it. */
-static ON_CTL void local_fill(struct leg_media *m)
+static ON_CTL void local_fill(struct leg_media *m, const struct ice_said *said)
 {
 	struct leg_ice *i = m->ice;
 	struct sdp_ice_local *l = &i->local;
 
-	*l = (struct sdp_ice_local){.ufrag = sv_of(i->conf.ufrag),
-	    .pwd = sv_of(i->conf.pwd),
+	*l = (struct sdp_ice_local){.ufrag = sv_of(said->conf.ufrag),
+	    .pwd = sv_of(said->conf.pwd),
 	    .mid = sv_of(i->mid),
 	    .msid = sv_of(i->msid),
 	    .track = media_kind_name(m->kind)[0],
-	    .is_lite = i->conf.is_lite,
+	    .is_lite = said->conf.is_lite,
 	    .is_trickle = true,
 	    .is_bundled = l->is_bundled};
 	candidate_add(l, m->first->texts->rtp_host, addr_port(&m->local), ICE_HOST);
 	if (strcmp(m->first->texts->advertise_host, m->first->texts->rtp_host) != 0)
 		candidate_add(l, m->first->texts->advertise_host, addr_port(&m->local), ICE_SRFLX);
-	if (i->relay_host[0])
-		candidate_add(l, i->relay_host, i->relay_port, ICE_RELAY);
+	if (said->relay_host[0])
+		candidate_add(l, said->relay_host, said->relay_port, ICE_RELAY);
 }
 
-/* One that is ready, for a leg that may have it. */
-static ON_CTL struct rt_turn *relay_take(struct leg_media *m)
+struct rt_turn *ice_relay_take(struct leg_media *m, struct ice_said *said)
 {
 	const char *wish = vars_get(m->leg->vars, "ice_relay");
 	struct rt_turn *w;
 
-	if (!m->first->turn || m->ice->conf.is_lite || (wish && *wish && !str_is_true(wish)))
+	if (!m->first->turn || said->conf.is_lite || (wish && *wish && !str_is_true(wish)))
 		return NULL;
 	w = mturn_take(m->first->turn);
 	if (!w) {
 		leg_log(m->leg, LOG_INFO, "ICE: no relayed address is ready");
 		return NULL;
 	}
-	addr_host(&w->client.relayed, m->ice->relay_host);
-	m->ice->relay_port = addr_port(&w->client.relayed);
+	addr_host(&w->client.relayed, said->relay_host);
+	said->relay_port = addr_port(&w->client.relayed);
 	return w;
 }
 
@@ -149,14 +132,16 @@ static ON_CTL int begin(struct leg_media *m, bool is_controlling)
 		return ST_NOMEM;
 	if (m->ice->mice)
 		return ST_OK;
-	credentials_make(m->ice);
+	struct ice_said *said = &m->ice->said;
+	ice_credentials_make(&said->conf);
 	if (m != m->first && m->first->ice) /* one stream, so that they are heard and seen together */
 		memcpy(m->ice->msid, m->first->ice->msid, sizeof(m->ice->msid));
 	else
 		rand_token(m->ice->msid, ICE_UFRAG_CHARS);
-	m->ice->conf.is_lite = leg_var_is_true(leg, "ice_lite");
-	m->ice->conf.is_controlling = is_controlling && !m->ice->conf.is_lite;
-	st = mstream_ice_start(m->stream, &m->ice->conf, relay_take(m), &m->ice->mice);
+	said->conf.is_lite = leg_var_is_true(leg, "ice_lite");
+	said->conf.is_controlling = is_controlling && !said->conf.is_lite;
+	struct rt_turn *turn = ice_relay_take(m, said);
+	st = mstream_ice_start(m->stream, &said->conf, turn, &m->ice->mice);
 	if (st)
 		media_ice_fini(m);
 	return st;
@@ -188,7 +173,7 @@ int media_ice_offer(struct leg_media *m, struct media_policy *q)
 		return st;
 	if (!m->ice->mid[0] && media_is_webrtc(leg))
 		snprintf(m->ice->mid, sizeof(m->ice->mid), "%u", m->kind), m->ice->local.is_bundled = m == m->first;
-	local_fill(m);
+	local_fill(m, ice_said_in_offer(m->ice));
 	q->p.ice = &m->ice->local;
 	return ST_OK;
 }
@@ -220,17 +205,6 @@ static ON_CTL bool read_offer(struct sv sdp, const char *kind, struct sdp_ice *i
 	return false;
 }
 
-/* Another fragment than before is a restart (RFC 8839 section 4.4.1.1.1). */
-static ON_CTL int restart_if_asked(struct leg_media *m, const struct sdp_ice *theirs)
-{
-	struct leg_ice *i = m->ice;
-	if (!i->remote_ufrag[0] || sv_is(theirs->ufrag, i->remote_ufrag))
-		return ST_OK;
-	i->remote_ufrag[0] = 0;
-	credentials_make(i);
-	return mstream_ice_restart(m->stream, &i->conf, NULL);
-}
-
 int media_ice_answer(struct leg_media *m, struct media_policy *q, struct sv offer)
 {
 	struct leg *leg = m->leg;
@@ -245,13 +219,11 @@ int media_ice_answer(struct leg_media *m, struct media_policy *q, struct sv offe
 	if (!theirs || !read_offer(offer, media_kind_name(m->kind), theirs, &s))
 		goto out;
 	st = begin(m, theirs->is_lite);
-	if (!st)
-		st = restart_if_asked(m, theirs);
 	if (st)
 		goto out;
 	snprintf(m->ice->mid, sizeof(m->ice->mid), "%.*s", SVF(theirs->mid));
 	m->ice->local.is_bundled = theirs->is_bundled && m == m->first;
-	local_fill(m);
+	local_fill(m, ice_said_to(m, theirs));
 	q->p.ice = &m->ice->local;
 out:
 	mem_free(theirs);
@@ -306,7 +278,7 @@ static ON_CTL int theirs_tell(struct leg_media *m, const struct sdp_ice *theirs)
 	return st;
 }
 
-int media_ice_apply(struct leg_media *m, struct sv sdp, unsigned line)
+int media_ice_apply(struct leg_media *m, struct sv sdp, unsigned line, bool is_answer)
 {
 	struct sdp_ice *theirs;
 	struct sdp *s = NULL;
@@ -319,7 +291,9 @@ int media_ice_apply(struct leg_media *m, struct sv sdp, unsigned line)
 		return ST_NOMEM;
 	if (!sdp_parse_new(sdp, &s) && sdp_ice_read(s, (int)line, theirs)) {
 		m->ice->is_agreed = true;
-		st = theirs_tell(m, theirs);
+		st = ice_restart_stands(m, is_answer);
+		if (!st)
+			st = theirs_tell(m, theirs);
 	} else {
 		drop(m);
 	}
@@ -355,72 +329,6 @@ int leg_media_trickle(struct leg *leg, struct sv body)
 	return st;
 }
 
-/* ---- a restart of ours: no pair is left that works ---- */
-
-static void on_again(void *arg);
-
-static ON_CTL int lines_restart(struct leg_media *m)
-{
-	int st = ST_OK;
-	for (; m && !st; m = m->next) {
-		if (!m->ice || !m->ice->mice)
-			continue;
-		m->ice->remote_ufrag[0] = 0;
-		credentials_make(m->ice);
-		st = mstream_ice_restart(m->stream, &m->ice->conf, relay_take(m));
-	}
-	return st;
-}
-
-/* Offers new credentials, and another relayed address where one is ready, in a re-INVITE. */
-static ON_CTL void restart(struct leg_media *first)
-{
-	struct leg *leg = first->leg;
-	struct leg_ice *i = first->ice;
-	struct buf sdp;
-	int st;
-
-	if (!i->restarts_left || loop_timer_is_set(&i->again) || !leg->is_answered || !leg->ops || !leg->ops->reinvite)
-		return;
-	i->restarts_left--;
-	buf_init(&sdp);
-	st = lines_restart(first);
-	if (!st)
-		st = leg_media_own_reoffer(leg, first->is_held_by_us, &sdp);
-	if (!st)
-		st = leg->ops->reinvite(leg, buf_sv(&sdp));
-	buf_fini(&sdp);
-	if (st)
-		leg_log(leg, LOG_INFO, "ICE: a restart could not be offered: %s", status_text(st));
-	else
-		leg_log(leg, LOG_INFO, "ICE: a restart is offered");
-	if (st && i->restarts_left)
-		loop_timer_set(&i->again, RESTART_AGAIN_US, "ice.again", on_again, first);
-}
-
-static void on_again(void *arg)
-{
-	struct leg_media *first = arg;
-	role_assert_ctl();
-	if (!media_ice_may_send(first) && first->ice->state != ICE_CHECKING)
-		restart(first);
-}
-
-static ON_CTL void restart_if_lost(struct leg_media *m, enum ice_state state)
-{
-	struct leg_ice *i = m->first->ice;
-	const char *wish = vars_get(m->leg->vars, "ice_restart");
-
-	if (!i || !i->is_agreed || (wish && *wish && !str_is_true(wish)))
-		return;
-	if (m == m->first && (state == ICE_CONNECTED || state == ICE_COMPLETED))
-		i->restarts_left = RESTART_TRIES;
-	else if (state == ICE_LOST)
-		restart(m->first);
-	else if (state == ICE_FAILED && i->restarts_left && !loop_timer_is_set(&i->again))
-		loop_timer_set(&i->again, RESTART_AGAIN_US, "ice.again", on_again, m->first);
-}
-
 /* ---- what is found ---- */
 
 static ON_CTL void found(struct leg_media *m, const struct media_ice_event *e)
@@ -447,7 +355,7 @@ static ON_CTL void found(struct leg_media *m, const struct media_ice_event *e)
 	else
 		leg_log(
 		    leg, LOG_DEBUG, "ICE: %s %s", ice_state_name(e->state), is_set ? addr_text(&e->remote, where) : "");
-	restart_if_lost(m, e->state);
+	ice_restart_if_lost(m, e->state);
 }
 
 void media_ice_report(struct leg_media *m)

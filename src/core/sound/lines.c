@@ -292,7 +292,7 @@ static ON_CTL int line_agree(struct leg_media *m, struct sv sdp, const struct sd
 	if (m->is_bundled)
 		return st;
 	if (!st)
-		st = media_ice_apply(m, sdp, plan->line);
+		st = media_ice_apply(m, sdp, plan->line, is_answer);
 	if (!st)
 		media_dtls_go(m);
 	return st;

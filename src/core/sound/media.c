@@ -33,6 +33,7 @@ void media_destroy(struct leg_media *m)
 	mem_free(m->running);
 	str_share_end(m->remote_sdp);
 	str_share_end(m->local_sdp);
+	str_share_end(m->standing_sdp);
 	mem_free(m->line);
 	mem_free(m);
 }

@@ -69,6 +69,7 @@ struct leg_media {
 	unsigned timeout_told; /* ms, what the stream was told; 0 = none */
 	unsigned rtp_timeout_ms, rtp_hold_timeout_ms, rtcp_interval_ms;
 	char *remote_sdp, *local_sdp; /* texts of sv_share: variables hold them, too */
+	char *standing_sdp;           /* local_sdp, or what it was before an offer that is not answered */
 	bool is_remote_answer;        /* remote_sdp answered an offer of ours */
 	uint64_t session_id;
 	struct media_codec codec; /* of sending */
@@ -183,6 +184,8 @@ ANY void media_remote_of(const struct sdp_plan *plan, struct media_params *p); /
 ON_CTL int media_answer_ways(struct leg_media *m, struct media_policy *q, struct sv offer);
 ON_CTL int media_offer_ways(struct leg_media *m, struct media_policy *q);
 ON_CTL int media_answered_ways(struct leg_media *m, struct media_policy *q); /* as they were offered */
+/* Our offer is refused, or what answers it does not fit: what stood before it stands. */
+ON_CTL void media_offer_refused(struct leg_media *m);
 /* An offer of our own for a re-INVITE, whatever is running. */
 ON_CTL int media_own_offer(struct leg *leg, struct leg *near, struct buf *out);
 
@@ -197,9 +200,11 @@ ON_CTL int media_ice_offer(struct leg_media *m, struct media_policy *q);
 ON_CTL int media_ice_answer(struct leg_media *m, struct media_policy *q, struct sv offer);
 /* m is on the first's transport: what is said there of ICE is said under its own name (mid; empty: as before). */
 ON_CTL int media_ice_ride(struct leg_media *m, struct media_policy *q, struct sv mid);
-/* What the far side said is agreed on; line: of its lines. */
-ON_CTL int media_ice_apply(struct leg_media *m, struct sv sdp, unsigned line);
-ON_CTL void media_ice_report(struct leg_media *m); /* MEDIA_R_PLUG came */
+/* What the far side said is agreed on; line: of its lines; is_answer: to an offer of ours. A restart that was said on
+ * the way there happens now. */
+ON_CTL int media_ice_apply(struct leg_media *m, struct sv sdp, unsigned line, bool is_answer);
+ON_CTL void media_ice_refused(struct leg_media *first); /* our offer is */
+ON_CTL void media_ice_report(struct leg_media *m);      /* MEDIA_R_PLUG came */
 ON_CTL void media_ice_fini(struct leg_media *m);
 ON_CTL bool media_is_webrtc(struct leg *leg);              /* it is to be called as a browser */
 ON_CTL bool media_ice_may_send(const struct leg_media *m); /* an address of theirs is proven, or there is no ICE */

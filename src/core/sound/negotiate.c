@@ -104,7 +104,7 @@ static ON_CTL int agree(
 	if (!st)
 		st = apply_plan(leg, plan);
 	if (!st)
-		st = media_ice_apply(m, sdp, plan->line);
+		st = media_ice_apply(m, sdp, plan->line, is_answer);
 	if (!st)
 		media_dtls_go(m);
 	if (!st && (q->parts || m->next))
@@ -168,6 +168,24 @@ static ON_CTL void keep_local(struct leg *leg, struct sv text)
 	if (!media_share_text(&sound_of(leg)->media->local_sdp, text)) {
 		leg_var_share(leg, "rtp_local_sdp_str", sound_of(leg)->media->local_sdp);
 	}
+}
+
+/* What we said last is agreed on. */
+static ON_CTL void stands(struct leg_media *m)
+{
+	str_share_end(m->standing_sdp);
+	m->standing_sdp = str_share_again(m->local_sdp);
+}
+
+void media_offer_refused(struct leg_media *m)
+{
+	m->is_offer_open = false;
+	media_ice_refused(m);
+	if (m->bypass || !m->standing_sdp || m->standing_sdp == m->local_sdp)
+		return; /* in bypass it is the other phone's */
+	str_share_end(m->local_sdp);
+	m->local_sdp = str_share_again(m->standing_sdp);
+	leg_var_share(m->leg, "rtp_local_sdp_str", m->local_sdp);
 }
 
 /* ---- the endpoint's calls ---- */
@@ -304,6 +322,7 @@ static ON_CTL int make_answer(struct leg *leg, struct leg *near, struct buf *out
 	if (!st) {
 		m->is_remote_offer_new = false;
 		keep_local(leg, buf_sv(&text));
+		stands(m);
 		st = buf_addv(out, buf_sv(&text));
 	}
 	media_policy_free(q);
@@ -470,6 +489,8 @@ static ON_CTL int remote_answer(struct leg *leg, struct sv sdp, bool *is_hold)
 		m->is_offer_open = false;
 		*is_hold = plan->is_hold;
 	}
+	if (!st)
+		stands(m);
 	media_policy_free(q);
 	mem_free(plan);
 	return st;
@@ -483,13 +504,18 @@ int leg_media_remote_answer(struct leg *leg, struct sv sdp)
 
 int leg_media_late_answer(struct leg *leg, struct sv sdp)
 {
-	bool is_hold = leg->is_held;
-	int st = sound_of(leg)->media && sound_of(leg)->media->bypass == BYPASS_ON ? bypass_late_answer(leg, sdp)
-	         : sdp.n                                                           ? remote_answer(leg, sdp, &is_hold)
-	                                                                           : ST_NOTFOUND;
+	struct leg_media *m = sound_of(leg)->media;
+	bool is_hold = leg->is_held, is_bypassed;
+	int st;
 
+	if (!m)
+		return sdp.n ? ST_INVAL : ST_NOTFOUND;
+	is_bypassed = m->bypass == BYPASS_ON;
+	st = is_bypassed ? bypass_late_answer(leg, sdp) : sdp.n ? remote_answer(leg, sdp, &is_hold) : ST_NOTFOUND;
 	if (!st)
-		leg_mark_held(leg, is_hold || sound_of(leg)->media->is_held_by_us);
+		leg_mark_held(leg, is_hold || m->is_held_by_us);
+	else if (m->is_negotiated && !is_bypassed)
+		media_offer_refused(m);
 	return st;
 }
 
@@ -535,6 +561,7 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 		is_hold = plan->is_hold;
 		leg_var_share(leg, "switch_r_sdp", m->remote_sdp);
 		keep_local(leg, buf_sv(&text));
+		stands(m);
 		st = buf_addv(out, buf_sv(&text));
 	}
 	media_policy_free(q);

@@ -2,7 +2,8 @@
  * until it is taken, with its socket, by a stream. While the server has not answered there is one that asks; when that
  * one is up the others follow. What fails is told once, and tried again in half a minute, the name looked up anew, the
  * authorities (of TLS) read anew. A connection (turn_dial.c) comes before the question, where the server is asked over
- * TCP or TLS. */
+ * TCP or TLS. Where the credentials end (a secret), one that nobody took in half their time makes way for a new one, as
+ * soon as that is up: there is a slot more than are held ready. */
 #include "media/ctl/turn.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -15,12 +16,12 @@
 #include "media/rt/turn_wire.h"
 #include "net/dns.h"
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum { AGAIN_US = 30000000, DNS_US = 10000000, DIAL_US = 10000000, LEASE_S = 86400 };
+#define LEASE_US (LEASE_S * INT64_C(1000000))
 
 struct slot {
 	struct mturn *m;
@@ -28,6 +29,8 @@ struct slot {
 	struct turn_dial *dial;
 	struct lpoll *poll;
 	struct ltimer timer;
+	int64_t made_us; /* its credentials */
+	bool is_up;      /* and it is told */
 };
 struct mturn {
 	struct turn_server server;
@@ -40,13 +43,14 @@ struct mturn {
 	bool is_closed, was_up, is_trouble_told;
 	struct dns_ask *ask;
 	struct ltimer again;
+	unsigned slot_count; /* one more than ready */
 	struct slot slots[];
 };
 
 static void wipe(char *secret)
 {
 	if (secret)
-		OPENSSL_cleanse(secret, strlen(secret));
+		explicit_bzero(secret, strlen(secret));
 	mem_free(secret);
 }
 
@@ -71,7 +75,17 @@ static ON_CTL struct rt_turn *slot_part(struct slot *k)
 	loop_poll_close(k->poll);
 	loop_timer_cancel(&k->timer);
 	k->poll = NULL, k->turn = NULL;
+	k->is_up = false;
 	return w;
+}
+
+static int64_t age_us(const struct slot *k)
+{
+	return clock_mono_us() - k->made_us;
+}
+static bool is_old(const struct slot *k)
+{
+	return k->turn && k->m->secret && age_us(k) >= LEASE_US / 2;
 }
 
 static ON_CTL void fill(struct mturn *m);
@@ -96,6 +110,38 @@ static ON_CTL void trouble(struct mturn *m, const char *why, unsigned error)
 	loop_timer_set(&m->again, AGAIN_US, "turn.again", on_again, m);
 }
 
+/* One that is old goes when the new one in the slot beside them is up. */
+static ON_CTL void old_leave(struct mturn *m)
+{
+	struct slot *old = NULL;
+	unsigned used = 0;
+
+	for (unsigned i = 0; i < m->slot_count; i++) {
+		struct slot *k = &m->slots[i];
+		used += k->turn || k->dial;
+		if (is_old(k))
+			old = k;
+		else if (k->dial || (k->turn && !k->is_up))
+			return;
+	}
+	if (old && used > m->ready)
+		rt_turn_free(slot_part(old));
+}
+
+static ON_CTL void came_up(struct slot *k)
+{
+	struct mturn *m = k->m;
+	char where[ADDR_TEXT_MAX];
+
+	k->is_up = true;
+	if (!m->was_up)
+		log_info("media: TURN server %s gives relayed addresses, %s, over %s", m->server.host,
+		    addr_text(&k->turn->client.relayed, where), by_names[m->server.by]);
+	m->was_up = true, m->is_trouble_told = false;
+	old_leave(m);
+	fill(m);
+}
+
 static void on_timer(void *arg);
 
 static ON_CTL void slot_look(struct slot *k, int64_t due_us)
@@ -109,17 +155,16 @@ static ON_CTL void slot_look(struct slot *k, int64_t due_us)
 		trouble(m, why, error);
 		return;
 	}
+	if (m->secret && !is_old(k) && due_us > k->made_us + LEASE_US / 2)
+		due_us = k->made_us + LEASE_US / 2;
 	if (due_us < INT64_MAX) {
 		int64_t left_us = due_us - clock_mono_us();
 		loop_timer_set(&k->timer, left_us > 0 ? left_us : 0, "turn.due", on_timer, k);
 	}
-	if (c->state == TURN_UP && !m->was_up) {
-		char where[ADDR_TEXT_MAX];
-		m->was_up = true, m->is_trouble_told = false;
-		log_info("media: TURN server %s gives relayed addresses, %s, over %s", m->server.host,
-		    addr_text(&c->relayed, where), by_names[m->server.by]);
+	if (c->state == TURN_UP && !k->is_up)
+		came_up(k);
+	else if (is_old(k))
 		fill(m);
-	}
 }
 
 static void on_timer(void *arg)
@@ -189,6 +234,7 @@ static ON_CTL int slot_begin(struct slot *k, struct dial_conn *conn)
 	if (conn)
 		w->fd = turn_wire_fd(w->wire);
 	k->turn = w;
+	k->made_us = clock_mono_us();
 	/* the words were looked at by mturn_open */
 	if (client_begin(m, w) || loop_poll_open(&k->poll, w->fd, "turn", on_ready, k)) {
 		rt_turn_free(slot_part(k));
@@ -311,7 +357,7 @@ static ON_CTL void name_ask(struct mturn *m)
 
 static ON_CTL void fill(struct mturn *m)
 {
-	unsigned count = 0, wanted = m->was_up ? m->ready : 1;
+	unsigned count = 0, up = 0;
 
 	if (m->is_closed || loop_timer_is_set(&m->again))
 		return;
@@ -323,9 +369,12 @@ static ON_CTL void fill(struct mturn *m)
 		trust_read(m);
 		return;
 	}
-	for (unsigned i = 0; i < m->ready; i++)
-		count += m->slots[i].turn || m->slots[i].dial;
-	for (unsigned i = 0; i < m->ready && count < wanted; i++) {
+	for (unsigned i = 0; i < m->slot_count; i++) {
+		count += (m->slots[i].turn && !is_old(&m->slots[i])) || m->slots[i].dial;
+		up += m->slots[i].is_up && !is_old(&m->slots[i]);
+	}
+	unsigned wanted = m->was_up || up >= m->ready ? m->ready : up + 1; /* one that asks, until it has an answer */
+	for (unsigned i = 0; i < m->slot_count && count < wanted; i++) {
 		if (m->slots[i].turn || m->slots[i].dial)
 			continue;
 		if (slot_open(&m->slots[i])) {
@@ -336,17 +385,23 @@ static ON_CTL void fill(struct mturn *m)
 	}
 }
 
+/* The youngest, which lasts longest; none whose credentials are over, as it is lost with its next refresh. */
 struct rt_turn *mturn_take(struct mturn *m)
 {
-	for (unsigned i = 0; m && !m->is_closed && i < m->ready; i++) {
+	struct slot *best = NULL;
+
+	for (unsigned i = 0; m && !m->is_closed && i < m->slot_count; i++) {
 		struct slot *k = &m->slots[i];
-		if (!k->turn || k->turn->client.state != TURN_UP)
+		if (!k->turn || k->turn->client.state != TURN_UP || (m->secret && age_us(k) >= LEASE_US))
 			continue;
-		struct rt_turn *w = slot_part(k);
-		fill(m);
-		return w;
+		if (!best || k->made_us > best->made_us)
+			best = k;
 	}
-	return NULL;
+	if (!best)
+		return NULL;
+	struct rt_turn *w = slot_part(best);
+	fill(m);
+	return w;
 }
 
 static bool has_text(const char *s)
@@ -379,12 +434,13 @@ int mturn_open(struct mturn **out, const struct mturn_conf *conf)
 
 	if (!words_are_good(conf))
 		return ST_INVAL;
-	m = mem_new(sizeof(*m) + ready * sizeof(m->slots[0]), dtor, "media.turn");
+	size_t size = sizeof(*m) + (ready + 1) * sizeof(m->slots[0]);
+	m = mem_new(size, dtor, "media.turn");
 	if (!m)
 		return ST_NOMEM;
-	memset(m, 0, sizeof(*m) + ready * sizeof(m->slots[0]));
-	m->ready = ready;
-	for (unsigned i = 0; i < ready; i++)
+	memset(m, 0, size);
+	m->ready = ready, m->slot_count = ready + 1;
+	for (unsigned i = 0; i < m->slot_count; i++)
 		m->slots[i].m = m;
 	m->username = mem_strdup(conf->username), m->password = mem_strdup(conf->password);
 	int st = m->username && m->password ? ST_OK : ST_NOMEM;
@@ -410,7 +466,7 @@ void mturn_close(struct mturn *m)
 	dns_cancel(m->ask);
 	m->ask = NULL;
 	loop_timer_cancel(&m->again);
-	for (unsigned i = 0; i < m->ready; i++) {
+	for (unsigned i = 0; i < m->slot_count; i++) {
 		turn_dial_cancel(m->slots[i].dial);
 		m->slots[i].dial = NULL;
 		if (m->slots[i].turn)

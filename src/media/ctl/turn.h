@@ -10,7 +10,8 @@ struct mturn_conf {         /* borrowed for the call */
 	const char *server; /* HOST[:PORT], turn:HOST[:PORT][?transport=udp|tcp], turns:HOST[:PORT] (RFC 7065) */
 	const char *username, *password;
 	/* Shared with the server (coturn: use-auth-secret): user name and password are made of it anew for each
-	 * allocation, good for a day; password is not looked at, username may be "". NULL or "": none. */
+	 * allocation, good for a day; password is not looked at, username may be "". NULL or "": none. One that is not
+	 * taken within half a day is replaced. */
 	const char *secret;
 	const char *ca_file; /* turns: whose signatures count; NULL or "": those the system trusts */
 	const char *from;    /* our numeric address */

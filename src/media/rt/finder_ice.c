@@ -2,6 +2,7 @@
  * the stream's ticks (while there is something to ask), consent on the house-keeping of once a second. Only addresses
  * that have proven themselves are heard, RTP and handshakes alike; packets go where the agent says, which may be
  * nowhere. The socket stays open, as checks may come from anywhere: what is no STUN of ours costs a comparison. */
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
 #include "media/rt/ice.h"
@@ -187,14 +188,28 @@ static void ice_due(const struct rt_finder *n, struct rt_stream *s)
 	run(of(n), s);
 }
 
+/* A new fragment: of the peers of the old one only the one that is still sent to is of use. */
+static void peers_leave(struct ice_finder *f)
+{
+	const struct addr *to = ice_agent_target(&f->agent);
+	turn_peers_leave(&f->turn->client, to && ice_agent_target_is_relayed(&f->agent) ? to : NULL);
+}
+
 static void remote_told(struct ice_finder *f, const struct media_ice_remote *r, int64_t now_us)
 {
-	if (ice_agent_remote_set(&f->agent, sv_of(r->ufrag), sv_of(r->pwd), r->is_lite, now_us) == ST_INVAL)
+	int st = ice_agent_remote_set(&f->agent, sv_of(r->ufrag), sv_of(r->pwd), r->is_lite, now_us);
+	char where[ADDR_TEXT_MAX];
+
+	if (st == ST_INVAL)
 		return;
+	if (st == ST_OK && f->turn)
+		peers_leave(f);
 	for (size_t i = 0; i < r->count; i++) {
-		if (f->turn)
-			(void)turn_peer_add(&f->turn->client, &r->v[i].addr);
-		(void)ice_agent_candidate_add(&f->agent, r->v[i].kind, &r->v[i].addr, r->v[i].priority, now_us);
+		const struct media_ice_candidate *c = &r->v[i];
+		st = ice_agent_candidate_add(&f->agent, c->kind, &c->addr, c->priority, now_us);
+		if (st != ST_FULL && st != ST_INVAL && f->turn && turn_peer_add(&f->turn->client, &c->addr) == ST_FULL)
+			log_warning(
+			    "media: TURN: no row for %s: it is not reached by the relay", addr_text(&c->addr, where));
 	}
 }
 

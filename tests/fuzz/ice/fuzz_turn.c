@@ -69,6 +69,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			answer(&c, data, n, how, now_us);
 		else
 			look(&c, data, n, now_us);
+		if (how > 240)
+			turn_peers_leave(&c, how & 2 ? &c.peers[how % TURN_PEERS_MAX].addr : NULL);
 		now_us += how * 1000000;
 		if (turn_run(&c, now_us) < now_us)
 			abort();

@@ -312,6 +312,109 @@ static int test_restart(void)
 	return 0;
 }
 
+/* Restarts follow one another and nobody answers: the consent of before the first is not made longer by them. */
+static int test_restarts(void)
+{
+	start(true, false, false);
+	tell_both(false);
+	run_ms(1000);
+	B->is_deaf = true;
+	B->agent.send = NULL;
+	int64_t consent_us = A->agent.selected->consent_us;
+	for (int i = 0; i < 4; i++) {
+		char own[] = "fragN0", theirs[] = "fragM0";
+		own[5] += i, theirs[5] += i;
+		run_ms(20000);
+		ice_agent_restart(&A->agent, own, "cccccccccccccccccccccccc", now_us);
+		tell(A, theirs, PWD_B, &B->at, false);
+		EXPECT(A->agent.state == ICE_CHECKING);
+		while (now_us < consent_us + 29800000) {
+			EXPECT(goes_to(A, &B->at));
+			run_ms(100);
+		}
+		run_ms(1000);
+		EXPECT(!ice_agent_target(&A->agent) && !ice_agent_is_proven(&A->agent, &B->at));
+		EXPECT(i ? A->agent.state == ICE_CHECKING : A->agent.state == ICE_FAILED);
+	}
+	return 0;
+}
+
+/* A restart that nobody answers is told as one that failed, and what comes late is still taken. */
+static int test_restart_alone(void)
+{
+	start(true, false, false);
+	tell_both(false);
+	run_ms(60000);
+	ice_agent_restart(&A->agent, "fragC", "cccccccccccccccccccccccc", now_us);
+	run_ms(20000);
+	EXPECT(A->agent.state == ICE_NEW && goes_to(A, &B->at));
+	EXPECT(ice_agent_run(&A->agent, now_us) <= now_us + 10000000);
+	run_ms(20000);
+	EXPECT(A->agent.state == ICE_FAILED && !ice_agent_target(&A->agent));
+	ice_agent_restart(&B->agent, "fragD", "dddddddddddddddddddddddd", now_us);
+	tell(A, "fragD", "dddddddddddddddddddddddd", &B->at, false);
+	tell(B, "fragC", "cccccccccccccccccccccccc", &A->at, false);
+	run_ms(1500);
+	EXPECT(goes_to(A, &B->at) && A->agent.state == ICE_COMPLETED);
+	start(true, false, false); /* nor does one whose offer rings for long fail */
+	run_ms(60000);
+	EXPECT(A->agent.state == ICE_NEW && ice_agent_run(&A->agent, now_us) == INT64_MAX);
+	return 0;
+}
+
+/* A lite agent's browser has another network: it checks from there only. When all falls silent nothing is sent, until
+ * it checks again. */
+static int test_lite_moves(void)
+{
+	start(true, false, true);
+	tell_both(true);
+	run_ms(30000);
+	struct ice_conf x = {.is_controlling = true,
+	    .ufrag = "fragB",
+	    .pwd = PWD_B,
+	    .send = node_send,
+	    .random = random_bytes,
+	    .arg = X};
+	ice_agent_init(&X->agent, &x);
+	tell(X, "fragA", PWD_A, &A->at, true);
+	B->agent.send = NULL;
+	run_ms(20000);
+	EXPECT(goes_to(A, &B->at) && ice_agent_is_proven(&A->agent, &X->at));
+	run_ms(12000);
+	EXPECT(goes_to(A, &X->at) && A->agent.state == ICE_COMPLETED);
+	X->agent.send = NULL;
+	run_ms(20000);
+	EXPECT(goes_to(A, &X->at));
+	run_ms(12000);
+	EXPECT(!ice_agent_target(&A->agent) && A->agent.state == ICE_CHECKING);
+	run_ms(60000);
+	EXPECT(A->agent.state == ICE_FAILED);
+	ice_agent_init(&X->agent, &x); /* its own patience is over, too */
+	tell(X, "fragA", PWD_A, &A->at, true);
+	run_ms(2000);
+	EXPECT(goes_to(A, &X->at) && A->agent.state == ICE_COMPLETED);
+	return 0;
+}
+
+/* One that never renews its consent (before RFC 7675) is spoken to as long as nobody else checks; and for a while after
+ * a restart. */
+static int test_lite_old(void)
+{
+	start(true, false, true);
+	tell_both(true);
+	run_ms(2000);
+	B->agent.send = NULL;
+	run_ms(90000);
+	EXPECT(goes_to(A, &B->at) && A->agent.state == ICE_COMPLETED);
+	EXPECT(ice_agent_run(&A->agent, now_us) > now_us);
+	ice_agent_restart(&A->agent, "fragC", "cccccccccccccccccccccccc", now_us);
+	run_ms(20000);
+	EXPECT(goes_to(A, &B->at));
+	run_ms(12000);
+	EXPECT(!ice_agent_target(&A->agent));
+	return 0;
+}
+
 static int test_consent(void)
 {
 	start(true, false, false);
@@ -392,7 +495,8 @@ int main(int argc, char **argv)
 {
 	static const struct test_case cases[] = {{"message", test_message}, {"connect", test_connect},
 	    {"reflexive", test_reflexive}, {"conflict", test_conflict}, {"lite", test_lite},
-	    {"stranger", test_stranger}, {"flood", test_flood}, {"restart", test_restart}, {"consent", test_consent},
-	    {"trickle", test_trickle}, {"relay_lost", test_relay_lost}};
+	    {"stranger", test_stranger}, {"flood", test_flood}, {"restart", test_restart}, {"restarts", test_restarts},
+	    {"restart_alone", test_restart_alone}, {"lite_moves", test_lite_moves}, {"lite_old", test_lite_old},
+	    {"consent", test_consent}, {"trickle", test_trickle}, {"relay_lost", test_relay_lost}};
 	return test_main(argc, argv, cases, ARRAY_COUNT(cases));
 }

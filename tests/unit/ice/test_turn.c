@@ -202,6 +202,119 @@ static int test_peers(void)
 	return 0;
 }
 
+static bool hears(const struct addr *peer)
+{
+	const uint8_t txid[12] = {1};
+	struct stun_out o;
+	struct addr from;
+	struct sv data;
+	stun_begin(&o, STUN_INDICATION, STUN_DATA, txid);
+	stun_put_addr(&o, STUN_A_XOR_PEER, peer);
+	stun_put(&o, STUN_A_DATA, "x", 1);
+	return turn_packet(&c, o.p, o.n, now_us, &from, &data);
+}
+
+/* The far side restarts again and again, each time with addresses of its own, one of them by a channel: there is always
+ * room for the new ones, and the one that is held keeps what it has. */
+static int test_rows(void)
+{
+	struct addr held = {0};
+	uint8_t head[TURN_HEAD_BYTES];
+	size_t pad;
+
+	start();
+	begin();
+	for (uint16_t restart = 1; restart <= 40; restart++) {
+		turn_peers_leave(&c, addr_is_set(&held) ? &held : NULL);
+		EXPECT(restart == 1 || turn_head(&c, &held, 5, head, &pad) == 4);
+		for (uint16_t i = 0; i < 16; i++) {
+			struct addr at = address("198.51.100.1", (uint16_t)(1000 * restart + i));
+			EXPECT_INT(turn_peer_add(&c, &at), ST_OK);
+			if (!i)
+				held = at;
+		}
+		run_s(3);
+		turn_channel_want(&c, &held);
+		run_s(1);
+	}
+	unsigned before = server.count[STUN_CHANNEL] + server.count[STUN_PERMISSION];
+	run_s(550);
+	unsigned asked = server.count[STUN_CHANNEL] + server.count[STUN_PERMISSION] - before;
+	EXPECT(asked >= 30 && asked <= 40); /* for the 16 only */
+	/* one that was left and is named again has its channel, and is asked for anew */
+	turn_peers_leave(&c, NULL);
+	EXPECT_INT(turn_peer_add(&c, &held), ST_OK);
+	EXPECT_INT(turn_head(&c, &held, 5, head, &pad), 4);
+	before = server.count[STUN_CHANNEL];
+	run_s(1);
+	EXPECT_INT(server.count[STUN_CHANNEL], before + 1);
+	/* but not after as long as the server keeps it */
+	turn_peers_leave(&c, NULL);
+	run_s(601);
+	EXPECT_INT(turn_peer_add(&c, &held), ST_OK);
+	EXPECT_INT(turn_head(&c, &held, 5, head, &pad), 0);
+	return 0;
+}
+
+/* A host of many ports takes so many rows and no more; the latest is heard and answered, the one in use stays. */
+static int test_learned(void)
+{
+	struct addr host = address("198.51.100.1", 4000), used = address("198.51.100.1", 4001);
+	uint8_t head[TURN_HEAD_BYTES];
+	size_t pad, learned = 0;
+
+	start();
+	begin();
+	EXPECT_INT(turn_peer_add(&c, &host), ST_OK);
+	run_s(1);
+	EXPECT(hears(&used));
+	turn_channel_want(&c, &used);
+	for (uint16_t port = 5000; port < 5200; port++) {
+		struct addr at = address("198.51.100.1", port);
+		now_us += 1000;
+		EXPECT(hears(&at) && turn_head(&c, &at, 1, head, &pad) && turn_head(&c, &used, 1, head, &pad));
+	}
+	for (size_t i = 0; i < TURN_PEERS_MAX; i++)
+		learned += c.peers[i].learned_us != 0;
+	EXPECT_INT(learned, TURN_LEARNED_MAX);
+	for (uint16_t port = 1; port <= 16; port++) {
+		struct addr at = address("198.51.100.2", port);
+		EXPECT_INT(turn_peer_add(&c, &at), ST_OK);
+	}
+	return 0;
+}
+
+/* An answer that comes for a peer whose row has gone to another one is not that one's. */
+static int test_row_asked(void)
+{
+	struct addr was = address("198.51.100.1", 1), is = address("198.51.100.2", 2), from;
+	struct stun_key key = key_of("secret");
+	uint8_t head[TURN_HEAD_BYTES], txid[STUN_TXID_BYTES];
+	struct stun_out o;
+	struct sv data;
+	size_t pad;
+
+	start();
+	begin();
+	server.is_silent = true;
+	EXPECT_INT(turn_peer_add(&c, &was), ST_OK);
+	(void)turn_run(&c, now_us);
+	memcpy(txid, c.txid, sizeof(txid));
+	turn_peers_leave(&c, NULL);
+	EXPECT_INT(turn_peer_add(&c, &is), ST_OK);
+	for (int i = 0; i < 2; i++) { /* before it is asked for itself, and while it is */
+		stun_begin(&o, STUN_SUCCESS, STUN_PERMISSION, txid);
+		stun_end(&o, &key, true);
+		EXPECT(!turn_packet(&c, o.p, o.n, now_us, &from, &data) && !turn_head(&c, &is, 1, head, &pad));
+		(void)turn_run(&c, now_us);
+	}
+	EXPECT_INT(server.count[STUN_PERMISSION], 2);
+	server.is_silent = false;
+	run_s(1);
+	EXPECT(turn_head(&c, &is, 1, head, &pad) && addr_eq(&server.peer, &is));
+	return 0;
+}
+
 static int test_forged(void)
 {
 	struct addr from, at = address("192.0.2.66", 1);
@@ -256,6 +369,7 @@ static int test_stream(void)
 int main(int argc, char **argv)
 {
 	static const struct test_case cases[] = {{"refresh", test_refresh}, {"silent", test_silent},
-	    {"peers", test_peers}, {"forged", test_forged}, {"stream", test_stream}};
+	    {"peers", test_peers}, {"rows", test_rows}, {"learned", test_learned}, {"row_asked", test_row_asked},
+	    {"forged", test_forged}, {"stream", test_stream}};
 	return test_main(argc, argv, cases, sizeof(cases) / sizeof(cases[0]));
 }
