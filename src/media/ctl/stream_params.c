@@ -193,7 +193,7 @@ int mstream_set_params(struct mstream *s, const struct media_params *wanted)
 		s->is_learned = false;
 	s->params = *p;
 	s->has_params = true;
-	struct rt_cmd c = {.kind = RT_C_PARAMS, .ptr = copy, .ptr2 = coders};
+	struct rt_cmd c = {.kind = RT_C_PARAMS, .number = is_other, .ptr = copy, .ptr2 = coders};
 	bool has_new_coders = coders != NULL;
 	(void)mstream_post(s, &c);
 	if (is_other) {

@@ -405,7 +405,8 @@ enum rt_cmd_kind {
 	RT_C_NONE,
 	RT_C_OPEN,   /* s: taken in */
 	RT_C_MOVE,   /* s goes to thread `to`, which reports RT_R_MOVED */
-	RT_C_PARAMS, /* ptr: struct media_params, freed there; ptr2: struct rt_coders, NULL: those it has */
+	RT_C_PARAMS, /* ptr: struct media_params, freed there; ptr2: struct rt_coders, NULL: those it has; number: 1 =
+	              * another codec, and its join is told anew */
 	RT_C_RATE,   /* number: the sampling rate that its codec is coded at from now on; ptr: its struct rt_coders */
 	RT_C_CRYPT,  /* ptr: struct rt_crypt; NULL: plain */
 	RT_C_CRYPT_TELL,  /* ptr: struct rt_told, freed there */
