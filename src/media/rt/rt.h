@@ -184,19 +184,32 @@ struct rt_part {
 	struct rt_ring *ring;   /* RT_PART_RING: read from its `read`; RT_PART_CLOCK: position by the clock */
 	int64_t clock_start_us; /* RT_PART_CLOCK: the moment of the ring's byte 0 */
 };
+/* A play at another sampling rate than its bytes are at: the stream was agreed anew while it plays. Made by control,
+ * the play's from then on, and freed in its place when the next one comes. */
+struct rt_play_rate {
+	uint32_t to_hz;
+	struct resample *resample;
+	bool is_over; /* the play is; what is left in pcm is its end */
+	size_t fill, cap;
+	int16_t pcm[]; /* samples at to_hz that no frame took yet */
+};
+/* NULL in *out: the two are the same. */
+ANY int rt_play_rate_new(struct rt_play_rate **out, uint32_t from_hz, uint32_t to_hz);
+ANY void rt_play_rate_free(struct rt_play_rate *r);
 /* A play: made by control, lent to the media thread, comes back with RT_R_PLAY_DONE. */
 struct rt_play {
 	struct rt_play *next; /* media thread's */
 	uint32_t id;
-	struct media_codec codec; /* of the bytes: one that sound is stored in (codec_store) */
-	struct codec_dec dec;     /* its */
+	struct media_codec codec;  /* of the bytes: one that sound is stored in (codec_store) */
+	struct codec_dec dec;      /* its */
+	struct rt_play_rate *rate; /* NULL: it is heard at the codec's rate */
 	uint8_t bytes_per_sample;
 	uint8_t silence;    /* the byte that stands for it */
 	int32_t loops_left; /* -1 = for ever, else times to go after this one */
 	size_t part_count, part_now;
 	uint64_t at; /* bytes into the part */
 	int status;
-	bool was_started, is_paused;
+	bool was_started, was_read, is_paused;
 	int volume, speed;   /* -4..4, -2..2; 0 = as it is */
 	unsigned speed_rest; /* of SPEED_UNIT */
 	uint32_t ts;         /* RTP timestamp of the frame sent last */
@@ -279,14 +292,15 @@ struct rt_level {
 struct rt_pipe;
 struct rt_displace {
 	struct rt_tap tap;
-	struct rt_play *play; /* in the codec of its side */
+	struct rt_play *play;
 	unsigned side;
 	bool is_both, is_mixed;
-	uint64_t limit_samples, done_samples; /* 0 = none */
+	uint64_t limit_samples, done_samples; /* at its side's rate; 0 = none */
 	struct rt_pipe *pipe;                 /* is_both: from the read side to the write side */
 };
+/* Takes play when ST_OK; it is at the rate of its side, or has what turns it to that. */
 ANY int rt_displace_new(struct rt_displace **out, const struct media_params *p, struct rt_play *play,
-    const struct media_displace_conf *conf); /* takes play when ST_OK */
+    const struct media_displace_conf *conf);
 
 /* Somebody listens in, and may speak into the target's sides. */
 struct rt_spy {
@@ -424,6 +438,7 @@ enum rt_cmd_kind {
 	RT_C_PLAY,        /* ptr: struct rt_play; replaces what plays */
 	RT_C_PLAY_STOP,   /* number: id or 0 */
 	RT_C_PLAY_SET,    /* number: enum media_play_op, flags: value; of what plays */
+	RT_C_PLAY_RATE,   /* number: id; ptr: struct rt_play_rate in place of the one it has; NULL: none */
 	RT_C_RECORD,      /* ptr: struct rt_record */
 	RT_C_RECORD_STOP, /* number: id or 0 */
 	RT_C_RECORD_SET,  /* number: id; flags: bit 0 masked, bit 1 paused */

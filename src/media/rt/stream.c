@@ -387,6 +387,9 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 	case RT_C_PLAY_SET:
 		play_set(s, (enum media_play_op)c->number, c->flags);
 		break;
+	case RT_C_PLAY_RATE:
+		play_rate_set(s, c->number, c->ptr);
+		break;
 	case RT_C_RECORD:
 	case RT_C_RECORD_STOP:
 	case RT_C_RECORD_SET:
