@@ -212,6 +212,7 @@ ON_CTL void stream_rates_meet(struct mstream *a, struct mstream *b); /* the same
 /* record.c */
 ON_CTL void record_reported(struct mstream *s, struct rt_record *r);
 ON_CTL void record_drain(struct mstream *s, uint32_t id);
+ON_CTL void records_params_changed(struct mstream *s);
 
 /* local.c: local_stream:// */
 struct lring;

@@ -204,6 +204,7 @@ int mstream_set_params(struct mstream *s, const struct media_params *wanted)
 	bool has_new_coders = coders != NULL;
 	(void)mstream_post(s, &c);
 	if (is_other) { /* first what packets and ticks meet at once */
+		records_params_changed(s);
 		plays_params_changed(s);
 		(void)jitter_tell(s);
 		(void)comfort_tell(s);

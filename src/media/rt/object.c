@@ -216,3 +216,28 @@ void rt_record_free(struct rt_record *r)
 		mem_unref(r->ring);
 	mem_free(r);
 }
+
+int rt_record_rates_new(struct rt_record_rates **out, uint32_t id, const uint32_t in_hz[2], uint32_t rate_hz)
+{
+	struct rt_record_rates *r = mem_zalloc(sizeof(*r));
+	int st = r ? ST_OK : ST_NOMEM;
+	for (int i = 0; !st && i < 2; i++) {
+		r->sides[i].in_hz = in_hz[i];
+		if (in_hz[i] && in_hz[i] != rate_hz)
+			st = resample_new(&r->sides[i].resample, in_hz[i], rate_hz, 1);
+	}
+	if (st) {
+		rt_record_rates_free(r);
+		return st;
+	}
+	r->id = id;
+	*out = r;
+	return ST_OK;
+}
+
+void rt_record_rates_free(struct rt_record_rates *r)
+{
+	for (int i = 0; r && i < 2; i++)
+		mem_unref(r->sides[i].resample);
+	mem_free(r);
+}

@@ -250,6 +250,18 @@ struct rt_record {
 ANY int rt_record_new(
     struct rt_record **out, const struct media_record_conf *conf, uint32_t rate_hz, const uint32_t in_rates[2]);
 ANY void rt_record_free(struct rt_record *r);
+/* A record's sides come at other rates from now on: what turns them to the record's. Made by control, freed on the
+ * media thread when the record has it, or is no more. */
+struct rt_record_rates {
+	uint32_t id;
+	struct {
+		uint32_t in_hz; /* 0: as it was */
+		struct resample *resample;
+	} sides[2]; /* RT_READ, RT_WRITE */
+};
+/* in_hz 0: that side stays. */
+ANY int rt_record_rates_new(struct rt_record_rates **out, uint32_t id, const uint32_t in_hz[2], uint32_t rate_hz);
+ANY void rt_record_rates_free(struct rt_record_rates *r);
 
 /* ---- taps: what looks into the samples of a stream or changes them ------------------------------------------------
  * Side RT_READ is what comes from the stream's phone, RT_WRITE what goes to it. Made by control, lent to the media
@@ -442,6 +454,7 @@ enum rt_cmd_kind {
 	RT_C_RECORD,      /* ptr: struct rt_record */
 	RT_C_RECORD_STOP, /* number: id or 0 */
 	RT_C_RECORD_SET,  /* number: id; flags: bit 0 masked, bit 1 paused */
+	RT_C_RECORD_RATE, /* ptr: struct rt_record_rates */
 	RT_C_TAP,         /* ptr: struct rt_tap; in place of the one with its id; peer: another stream it ties to s */
 	RT_C_TAP_STOP,    /* number: id; flags: the status it ends with */
 	RT_C_TAP_SET,     /* number: id; flags: of its kind */

@@ -393,6 +393,7 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 	case RT_C_RECORD:
 	case RT_C_RECORD_STOP:
 	case RT_C_RECORD_SET:
+	case RT_C_RECORD_RATE:
 		record_cmd(s, c);
 		break;
 	case RT_C_TAP:

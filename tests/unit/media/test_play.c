@@ -685,6 +685,53 @@ static int test_record_both(void)
 	return room_stop();
 }
 
+/* How many tenths of a second have the tone at about its level. */
+static size_t tenths(const int16_t *s, size_t n, double hz)
+{
+	size_t count = 0;
+	for (size_t at = 0; at + 800 <= n; at += 800)
+		count += goertzel_amplitude(s + at, 800, 8000, hz) > 6500;
+	return count;
+}
+
+/* A recorded phone comes to another sampling rate and back: the file stays at its own, with both sides. */
+static int test_record_rate_change(void)
+{
+	role_assert_ctl();
+	static int16_t left[80000], right[80000];
+	struct file_pcm got = {0};
+	size_t n = 0;
+	EXPECT_INT(room_start(1, 2), 0);
+	EXPECT_INT(mstream_relay(A->s, B->s), ST_OK);
+	A->is_sending = B->is_sending = true, A->hz = 440, B->hz = 1000;
+	struct media_record_conf conf = {.has_read = true, .has_write = true};
+	EXPECT_INT(mstream_record(A->s, tmp("m.wav"), &conf, NULL), ST_OK);
+	conf.is_stereo = true;
+	EXPECT_INT(mstream_record(A->s, tmp("st.wav"), &conf, NULL), ST_OK);
+	EXPECT_INT(mstream_record(B->s, tmp("far.wav"), &(struct media_record_conf){.has_write = true}, NULL), ST_OK);
+	pump_ms(800);
+	EXPECT_INT(become(true), 0);
+	pump_ms(800);
+	EXPECT_INT(become(false), 0);
+	pump_ms(800);
+	EXPECT_INT(mstream_record_stop(A->s, 0), ST_OK);
+	EXPECT_INT(mstream_record_stop(B->s, 0), ST_OK);
+	EXPECT_INT(wait_report(A, MEDIA_R_RECORD_DONE, 2), 0);
+	EXPECT_INT(wait_report(B, MEDIA_R_RECORD_DONE, 1), 0);
+	EXPECT_INT(stereo_read(tmp("st.wav"), left, right, 80000, &n), 0);
+	EXPECT(n > 8 * 2300);
+	size_t all = n / 800; /* less those that begin, change and end */
+	EXPECT(tenths(left, n, 440) + 5 >= all && tenths(right, n, 1000) + 5 >= all);
+	EXPECT_INT(wav_read(tmp("m.wav"), &got), 0);
+	EXPECT(tenths(got.samples, got.count, 440) + 5 >= all && tenths(got.samples, got.count, 1000) + 5 >= all);
+	file_pcm_free(&got);
+	EXPECT_INT(wav_read(tmp("far.wav"), &got), 0);
+	EXPECT(tenths(got.samples, got.count, 440) + 5 >= all);
+	file_pcm_free(&got);
+	cleanup();
+	return room_stop();
+}
+
 /* What is lost on the way is silence of the right length in the file; closing the stream closes the file first. */
 static int test_record_holes(void)
 {
@@ -742,5 +789,6 @@ TEST_MAIN({"echo", test_echo, TEST_LOOP}, {"delayed echo", test_delayed_echo, TE
     {"the same, of what comes in pieces or for ever", test_play_rate_change_long, TEST_LOOP},
     {"record: what comes, append, limit, silence", test_record_read, TEST_LOOP},
     {"record: both sides, mixed and stereo", test_record_both, TEST_LOOP},
+    {"record: another rate, and back", test_record_rate_change, TEST_LOOP},
     {"record: holes are silence, closing closes the file", test_record_holes, TEST_LOOP},
     {"record: a path that cannot be written", test_record_nowhere, TEST_LOOP})
