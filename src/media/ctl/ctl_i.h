@@ -171,6 +171,10 @@ ON_CTL void play_lent(struct mplay *p); /* it is on its way to the media thread;
 ON_CTL void play_drop(struct mplay *p);
 ON_CTL void play_refill(struct mstream *s, uint32_t id);
 ON_CTL void plays_cancel(struct mstream *s, uint32_t id);
+/* It is heard at that rate when it is lent next; 0: a codec that is not known. */
+ON_CTL int play_fit(struct mplay *p, uint32_t to_hz);
+ON_CTL struct mplay *play_back(struct mstream *s, struct rt_play *p); /* to be lent again; borrowed, as by play_rt */
+ON_CTL void plays_params_changed(struct mstream *s);
 
 /* tap.c */
 /* p is the tap's now, or is dropped; with a failure there is none to be had. */
@@ -199,6 +203,7 @@ ON_CTL void join_apply(struct mstream *s); /* the media thread is told what is w
 ON_CTL void join_part(struct mstream *s);  /* it and its peer want nothing of one another any more; nothing is told */
 
 /* stream_params.c */
+ANY uint32_t codec_rate_hz(const struct media_codec *c); /* of its samples; 0: it is not known */
 /* A codec that codes at any rate (opus) codes at its partner's: no resampler, and less to do. Not while somebody else
  * works with its samples. */
 ON_CTL void stream_rate_follow(struct mstream *s, uint32_t rate_hz);
@@ -207,6 +212,7 @@ ON_CTL void stream_rates_meet(struct mstream *a, struct mstream *b); /* the same
 /* record.c */
 ON_CTL void record_reported(struct mstream *s, struct rt_record *r);
 ON_CTL void record_drain(struct mstream *s, uint32_t id);
+ON_CTL void records_params_changed(struct mstream *s);
 
 /* local.c: local_stream:// */
 struct lring;

@@ -73,6 +73,36 @@ void mplay_failed(struct mplay *p, int status)
 
 /* ---- to the media thread ---- */
 
+int play_fit(struct mplay *p, uint32_t to_hz)
+{
+	struct rt_play_rate *r = NULL;
+	int st = to_hz ? rt_play_rate_new(&r, p->codec.rate_hz, to_hz) : ST_OK;
+	if (st)
+		return st;
+	rt_play_rate_free(p->play->rate);
+	p->play->rate = r;
+	p->heard_hz = to_hz;
+	return ST_OK;
+}
+
+/* Those of taps are fitted when their tap is made anew. */
+void plays_params_changed(struct mstream *s)
+{
+	uint32_t to_hz = codec_rate_hz(&s->params.send);
+	struct lnode *it, *tmp;
+	list_each (&s->plays, it, tmp) {
+		struct mplay *p = list_entry(it, struct mplay, link);
+		struct rt_cmd c = {.kind = RT_C_PLAY_RATE, .number = p->id};
+		struct rt_play_rate *r;
+		if (p->tap_id || p->phase != PHASE_ON_MEDIA || !to_hz || to_hz == p->heard_hz)
+			continue;
+		(void)rt_play_rate_new(&r, p->codec.rate_hz, to_hz); /* without it the media thread ends the play */
+		p->heard_hz = to_hz;
+		c.ptr = r;
+		(void)mstream_post(s, &c);
+	}
+}
+
 ON_CTL static int set_post(struct mstream *s, enum media_play_op op, int32_t value)
 {
 	struct rt_cmd c = {.kind = RT_C_PLAY_SET, .number = (uint32_t)op, .flags = value};
@@ -88,6 +118,11 @@ void mplay_to_media(struct mplay *p)
 	}
 	if (p->tap_id) {
 		displace_ready(p->s, p->tap_id, p, ST_OK);
+		return;
+	}
+	int st = play_fit(p, codec_rate_hz(&p->s->params.send)); /* which may have become another */
+	if (st) {
+		mplay_failed(p, st);
 		return;
 	}
 	p->play = NULL;
@@ -311,6 +346,17 @@ static struct mplay *mplay_find(struct mstream *s, uint32_t id)
 		if (list_entry(it, struct mplay, link)->id == id)
 			return list_entry(it, struct mplay, link);
 	return NULL;
+}
+
+struct mplay *play_back(struct mstream *s, struct rt_play *play)
+{
+	struct mplay *p = mplay_find(s, play->id);
+	CHECK(p);
+	p->play = play;
+	if (play->is_refill_due)
+		play_refill(s, play->id);
+	play->is_refill_due = false;
+	return p;
 }
 
 void play_returned(struct mstream *s, struct rt_play *play)

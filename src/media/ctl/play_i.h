@@ -2,7 +2,8 @@
  *
  *   PREPARING: play_prepare.c: job -> (files are missing: the finder is asked, job again) -> (local stream: its ring is
  *              joined) -> mplay_to_media, or mplay_failed
- *   ON_MEDIA:  play.c: the rt_play is lent, refills are jobs
+ *   ON_MEDIA:  play.c: the rt_play is lent, refills are jobs; when the phone comes to a codec of another rate, what
+ *              turns it to that is lent too
  *   DONE:      it came back, or never went
  *
  * The play of a tap goes to tap.c instead of the media thread (displace_ready). Freed when no job holds it. */
@@ -21,6 +22,7 @@ struct mplay {
 	bool is_cancelled;
 	uint32_t tap_id; /* for a displaced side: the tap that wants it, else 0 */
 	struct media_codec codec;
+	uint32_t heard_hz; /* the rate that the media thread has it for; 0: that of no codec we know */
 	const struct codec_ops *ops;
 	struct src src;
 	int32_t loops_left;

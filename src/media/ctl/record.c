@@ -19,6 +19,7 @@ struct mrecord {
 	uint32_t id;
 	struct rt_record *rec; /* back from the media thread */
 	struct rt_ring *ring;
+	uint32_t in_hz[2]; /* its sides come at, as the media thread knows; 0: not recorded */
 	bool is_job_running, is_wanted, is_back, was_given_up, is_cut_wanted, is_loss_told;
 	/* the worker's while a job runs */
 	char *path;
@@ -194,9 +195,32 @@ void record_reported(struct mstream *s, struct rt_record *rec)
 	mrecord_submit(m);
 }
 
-static const struct codec_ops *ops_of(const struct media_codec *c)
+ON_CTL static void rates_tell(struct mrecord *m, const uint32_t now_hz[2])
 {
-	return codec_find_rate(c->name, c->clock_hz, c->channels, c->rate_hz);
+	struct rt_record_rates *r;
+	uint32_t to_hz[2];
+	for (int i = 0; i < 2; i++)
+		to_hz[i] = m->in_hz[i] && now_hz[i] != m->in_hz[i] ? now_hz[i] : 0;
+	if (m->rec || (!to_hz[0] && !to_hz[1]))
+		return;
+	int st = rt_record_rates_new(&r, m->id, to_hz, m->conf.rate_hz);
+	if (st) {
+		log_error("media: %s: silent from now on: %s", m->path, status_text(st));
+		return;
+	}
+	for (int i = 0; i < 2; i++)
+		m->in_hz[i] = to_hz[i] ? to_hz[i] : m->in_hz[i];
+	struct rt_cmd c = {.kind = RT_C_RECORD_RATE, .ptr = r};
+	(void)mstream_post(m->s, &c);
+}
+
+/* A file has one rate from its beginning: what comes at another is turned to that. */
+void records_params_changed(struct mstream *s)
+{
+	const uint32_t now_hz[2] = {codec_rate_hz(&s->params.recv), codec_rate_hz(&s->params.send)};
+	struct lnode *it, *tmp;
+	list_each (&s->records, it, tmp)
+		rates_tell(list_entry(it, struct mrecord, link), now_hz);
 }
 
 int mstream_record(struct mstream *s, const char *path, const struct media_record_conf *conf, uint32_t *id_out)
@@ -206,10 +230,9 @@ int mstream_record(struct mstream *s, const char *path, const struct media_recor
 		return ST_CLOSED;
 	if (!s->has_params || !path || path[0] != '/' || (!conf->has_read && !conf->has_write))
 		return ST_INVAL;
-	const struct codec_ops *read = ops_of(&s->params.recv), *write = ops_of(&s->params.send);
-	if ((conf->has_read && !read) || (conf->has_write && !write))
+	uint32_t rates[2] = {codec_rate_hz(&s->params.recv), codec_rate_hz(&s->params.send)};
+	if ((conf->has_read && !rates[0]) || (conf->has_write && !rates[1]))
 		return ST_UNSUPPORTED;
-	uint32_t rates[2] = {read ? read->rate_hz : 8000, write ? write->rate_hz : 8000};
 	uint32_t rate_hz = conf->rate_hz ? conf->rate_hz : conf->has_read ? rates[0] : rates[1];
 	if (rate_hz < 8000 || rate_hz > 48000)
 		return ST_INVAL;
@@ -226,6 +249,7 @@ int mstream_record(struct mstream *s, const char *path, const struct media_recor
 	m->id = rec->id = ++mctl.next_id;
 	m->s = mem_ref(s);
 	m->ring = mem_ref(rec->ring);
+	m->in_hz[0] = conf->has_read ? rates[0] : 0, m->in_hz[1] = conf->has_write ? rates[1] : 0;
 	m->conf =
 	    (struct file_writer_conf){.rate_hz = rate_hz, .channels = rec->channels, .is_append = conf->is_append};
 	const char *const tags[3] = {conf->title, conf->artist, conf->comment};

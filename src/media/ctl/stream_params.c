@@ -1,7 +1,8 @@
 /* What a stream sends and takes: addresses, codecs, their format parameters. Coders, jitter buffer and comfort noise
  * are made for one codec, so another codec means new ones; the media thread never allocates, so they are made here and
  * travel to it with the parameters. Whoever depends on the codecs is told too: the join, whose translators they need
- * (stream_join.c), and the taps. Parameters that cannot be had change nothing. */
+ * (stream_join.c), and the records, plays and taps, which go on at another rate. Parameters that cannot be had change
+ * nothing. */
 #include "base/mem.h"
 #include "codec/codec.h"
 #include "media/ctl/ctl_i.h"
@@ -65,6 +66,12 @@ int mstream_set_comfort(struct mstream *s, const struct media_comfort_conf *conf
 }
 
 /* ---- the rate of a codec that codes at any ---- */
+
+uint32_t codec_rate_hz(const struct media_codec *c)
+{
+	const struct codec_ops *ops = codec_find_rate(c->name, c->clock_hz, c->channels, c->rate_hz);
+	return ops ? ops->rate_hz : 0;
+}
 
 static bool is_on_wire_same(const struct media_codec *a, const struct media_codec *b)
 {
@@ -193,10 +200,12 @@ int mstream_set_params(struct mstream *s, const struct media_params *wanted)
 		s->is_learned = false;
 	s->params = *p;
 	s->has_params = true;
-	struct rt_cmd c = {.kind = RT_C_PARAMS, .ptr = copy, .ptr2 = coders};
+	struct rt_cmd c = {.kind = RT_C_PARAMS, .number = is_other, .ptr = copy, .ptr2 = coders};
 	bool has_new_coders = coders != NULL;
 	(void)mstream_post(s, &c);
-	if (is_other) {
+	if (is_other) { /* first what packets and ticks meet at once */
+		records_params_changed(s);
+		plays_params_changed(s);
 		(void)jitter_tell(s);
 		(void)comfort_tell(s);
 		join_apply(s);

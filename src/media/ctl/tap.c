@@ -15,7 +15,8 @@ struct mtap_ops {
 	/* It is back, before it is freed: what it brings goes into r, or where it came from. May be NULL. */
 	void (*take_back)(struct mtap *m, struct rt_tap *tap, struct media_report *r);
 	void (*give_up)(struct mtap *m); /* stopped before it was made; may be NULL */
-	bool is_once;                    /* what it was made of is used up: never made again */
+	void (*keep)(
+	    struct mtap *m, struct rt_tap *tap); /* it is back to be made again: takes what goes on; may be NULL */
 };
 struct mtap {
 	struct lnode link; /* in the stream's taps */
@@ -118,7 +119,10 @@ static int spy_make(struct mtap *m, struct rt_tap **out)
 static int displace_make(struct mtap *m, struct rt_tap **out)
 {
 	role_assert_ctl();
-	int st = rt_displace_new((struct rt_displace **)out, &m->s->params, play_rt(m->play), &m->displace);
+	const struct media_params *p = &m->s->params;
+	int st = play_fit(m->play, codec_rate_hz(m->displace.on_read ? &p->recv : &p->send));
+	if (!st)
+		st = rt_displace_new((struct rt_displace **)out, p, play_rt(m->play), &m->displace);
 	if (!st)
 		play_lent(m->play), m->play = NULL;
 	return st;
@@ -129,6 +133,20 @@ static void displace_take_back(struct mtap *m, struct rt_tap *tap, struct media_
 	role_assert_ctl();
 	struct rt_displace *d = (struct rt_displace *)tap;
 	play_returned(m->s, d->play);
+	d->play = NULL;
+}
+
+/* It goes on where it was, for what is left of its time. */
+static void displace_keep(struct mtap *m, struct rt_tap *tap)
+{
+	role_assert_ctl();
+	struct rt_displace *d = (struct rt_displace *)tap;
+	uint64_t left = d->limit_samples > d->done_samples ? d->limit_samples - d->done_samples : 0;
+	if (d->limit_samples)
+		m->displace.limit_ms = (uint32_t)(m->displace.limit_ms * left / d->limit_samples);
+	if (d->limit_samples && !m->displace.limit_ms)
+		m->displace.limit_ms = 1;
+	m->play = play_back(m->s, d->play);
 	d->play = NULL;
 }
 
@@ -196,8 +214,8 @@ static const struct mtap_ops spy_ops = {.name = "spy", .make = spy_make};
 static const struct mtap_ops displace_ops = {.name = "displace",
     .make = displace_make,
     .take_back = displace_take_back,
-    .give_up = displace_give_up,
-    .is_once = true};
+    .keep = displace_keep,
+    .give_up = displace_give_up};
 static const struct mtap_ops tone_ops = {.name = "tone", .make = tone_make};
 static const struct mtap_ops energy_ops = {.name = "energy", .make = energy_make, .take_back = energy_take_back};
 static const struct mtap_ops ear_ops = {.name = "ear", .make = ear_make, .take_back = ear_take_back};
@@ -452,12 +470,14 @@ void tap_reported(struct mstream *s, struct rt_tap *tap)
 	struct media_report r = {.kind = MEDIA_R_TAP_DONE, .id = tap->id, .status = tap->status};
 	int status = tap->status;
 	CHECK(m);
-	if (m->ops->take_back)
+	bool is_again = (status == ST_CLOSED || status == ST_AGAIN) && !m->is_stopped && !s->is_closing;
+	if (is_again && m->ops->keep)
+		m->ops->keep(m, tap);
+	else if (m->ops->take_back)
 		m->ops->take_back(m, tap, &r);
 	rt_tap_free(tap);
 	m->is_told = false;
-	bool is_again = status == ST_CLOSED || status == ST_AGAIN;
-	if (is_again && !m->is_stopped && !s->is_closing && !m->ops->is_once) {
+	if (is_again) {
 		r.status = mtap_tell(m);
 		if (!r.status)
 			return;

@@ -62,17 +62,27 @@ void rt_lane_free(struct rt_lane *l)
 
 void lane_reset(struct rt_lane *l)
 {
-	l->is_anchored = false;
+	l->is_anchored = l->goes_on = false;
 	l->laid_to = l->at, l->hole_count = 0;
 	memset(l->pcm, 0, l->cap * sizeof(l->pcm[0]));
 	if (l->resample)
 		resample_reset(l->resample);
 }
 
+void lane_rate_set(struct rt_lane *l, uint32_t in_hz, struct resample *resample)
+{
+	mem_unref(l->resample);
+	l->in_hz = in_hz, l->resample = resample;
+	l->is_anchored = false, l->goes_on = true;
+}
+
 static void lane_anchor(struct rt_lane *l, uint32_t ts)
 {
 	l->is_anchored = true;
 	l->ts_anchor = ts, l->at_anchor = l->at + l->lead;
+	if (l->goes_on && l->laid_to > l->at_anchor)
+		l->at_anchor = l->laid_to;
+	l->goes_on = false;
 	l->spare_min = UINT64_MAX, l->spare_count = 0;
 }
 

@@ -15,6 +15,7 @@ struct rt_lane {
 	uint64_t at;               /* the next sample to be taken */
 	uint64_t lead;             /* a new source is laid so far ahead */
 	bool is_anchored;
+	bool goes_on; /* the next anchor is not before the end of what was laid */
 	uint32_t ts_anchor;
 	uint64_t at_anchor;  /* where ts_anchor lies on the timeline */
 	unsigned late_count; /* packets in a row that came after their time */
@@ -50,5 +51,8 @@ ANY void lane_skipped(struct rt_lane *l);
 /* Of the next n samples the first stretch that did not come (yet): lost, late, or nothing is sent. Asked before they
  * are taken. */
 ANY bool lane_missing(const struct rt_lane *l, size_t n, size_t *first, size_t *count);
+/* What is laid from now on comes at in_hz, by a clock and timestamps of its own, and goes on where what was laid ends.
+ * Takes resample; NULL: in_hz is the timeline's rate. */
+ANY void lane_rate_set(struct rt_lane *l, uint32_t in_hz, struct resample *resample);
 /* What was laid belongs to a source that is gone. */
 ANY void lane_reset(struct rt_lane *l);

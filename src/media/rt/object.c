@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+enum { PLAY_RATE_SPARE = 64 /* samples that a resampler gives more at times */ };
+
 int rt_ring_new(struct rt_ring **out, size_t min_bytes)
 {
 	size_t cap = 2048;
@@ -134,6 +136,31 @@ void rt_coders_free(struct rt_coders *c)
 	mem_free(c);
 }
 
+int rt_play_rate_new(struct rt_play_rate **out, uint32_t from_hz, uint32_t to_hz)
+{
+	*out = NULL;
+	if (from_hz == to_hz)
+		return ST_OK;
+	size_t cap = (size_t)to_hz * 2 * RT_PTIME_MAX_MS / 1000 + PLAY_RATE_SPARE;
+	struct rt_play_rate *r = mem_zalloc(sizeof(*r) + cap * sizeof(r->pcm[0]));
+	if (!r)
+		return ST_NOMEM;
+	r->to_hz = to_hz, r->cap = cap;
+	int st = resample_new(&r->resample, from_hz, to_hz, 1);
+	if (st)
+		mem_free(r);
+	else
+		*out = r;
+	return st;
+}
+
+void rt_play_rate_free(struct rt_play_rate *r)
+{
+	if (r)
+		mem_unref(r->resample);
+	mem_free(r);
+}
+
 struct rt_play *rt_play_new(size_t part_count)
 {
 	struct rt_play *p = mem_zalloc(sizeof(*p) + part_count * sizeof(p->parts[0]));
@@ -148,8 +175,10 @@ void rt_play_free(struct rt_play *p)
 		mem_unref(p->parts[i].clip);
 		mem_unref(p->parts[i].ring);
 	}
-	if (p)
+	if (p) {
 		codec_dec_close(&p->dec);
+		rt_play_rate_free(p->rate);
+	}
 	mem_free(p);
 }
 
@@ -185,5 +214,30 @@ void rt_record_free(struct rt_record *r)
 		rt_lane_free(r->lanes[i]);
 	if (r)
 		mem_unref(r->ring);
+	mem_free(r);
+}
+
+int rt_record_rates_new(struct rt_record_rates **out, uint32_t id, const uint32_t in_hz[2], uint32_t rate_hz)
+{
+	struct rt_record_rates *r = mem_zalloc(sizeof(*r));
+	int st = r ? ST_OK : ST_NOMEM;
+	for (int i = 0; !st && i < 2; i++) {
+		r->sides[i].in_hz = in_hz[i];
+		if (in_hz[i] && in_hz[i] != rate_hz)
+			st = resample_new(&r->sides[i].resample, in_hz[i], rate_hz, 1);
+	}
+	if (st) {
+		rt_record_rates_free(r);
+		return st;
+	}
+	r->id = id;
+	*out = r;
+	return ST_OK;
+}
+
+void rt_record_rates_free(struct rt_record_rates *r)
+{
+	for (int i = 0; r && i < 2; i++)
+		mem_unref(r->sides[i].resample);
 	mem_free(r);
 }

@@ -2,9 +2,11 @@
  * silence, a worker's ring, a shared stream with a clock), and a tick only copies one frame of them (drawn above struct
  * rt_play). Parts follow each other without a gap inside a frame; the last frame is filled up with silence. A disk that
  * is late costs this play silence. Timestamps go on from what was sent before. A codec that sound is not stored in gets
- * plain samples, encoded on the tick. */
+ * plain samples, encoded on the tick; so does a phone that comes to another codec while it plays, at that one's rate.
+ */
 #include "base/check.h"
 #include "dsp/mix.h"
+#include "dsp/resample.h"
 #include "media/rt/rt_i.h"
 
 #include <string.h>
@@ -12,10 +14,15 @@
 enum { CLOCK_SLIP_US = 200000, VOLUME_MAX = 4, SPEED_MAX = 2, SPEED_UNIT = 60 };
 static const unsigned speed_of[] = {40, 48, 60, 80, 120}; /* samples read for SPEED_UNIT sent, from -2 on */
 
+bool play_fits(const struct rt_play *p, uint32_t rate_hz)
+{
+	return p->codec.rate_hz == rate_hz || (p->rate && p->rate->to_hz == rate_hz);
+}
+
 ON_MEDIA static bool is_playable(const struct rt_stream *s, const struct rt_play *p)
 {
 	const struct codec_ops *to = s->coders.enc.ops;
-	return to && p->dec.ops && to->rate_hz == p->codec.rate_hz;
+	return to && p->dec.ops && play_fits(p, to->rate_hz);
 }
 
 void play_end(struct rt_stream *s, int status)
@@ -47,6 +54,19 @@ void play_start(struct rt_stream *s, struct rt_play *p)
 	}
 	tick_need(s, TICK_PLAY);
 	stream_plan(s);
+}
+
+void play_rate_set(struct rt_stream *s, uint32_t id, struct rt_play_rate *r)
+{
+	struct rt_play *p = s->play;
+	if (!p || p->id != id) {
+		rt_play_rate_free(r);
+		return;
+	}
+	rt_play_rate_free(p->rate);
+	p->rate = r;
+	if (!is_playable(s, p))
+		play_end(s, ST_UNSUPPORTED);
 }
 
 /* Inside the part that plays: anywhere in a clip or a silence, forward in what comes through a ring. */
@@ -148,7 +168,7 @@ ON_MEDIA static size_t read_clock(struct rt_stream *s, struct rt_play *p, struct
 	int64_t since_us = s->t->now_us - part->clock_start_us;
 	uint64_t now = since_us > 0 ? (uint64_t)since_us * p->codec.rate_hz / 1000000 * p->bytes_per_sample : 0;
 	uint64_t slip = CLOCK_SLIP_US * bytes_per_s / 1000000;
-	if (!p->was_started || now > p->at + slip || p->at > now + slip)
+	if (!p->was_read || now > p->at + slip || p->at > now + slip)
 		p->at = now;
 	uint64_t written = atomic_load_explicit(&r->written, memory_order_acquire);
 	if (p->at + n > written || written - p->at > r->cap)
@@ -159,7 +179,8 @@ ON_MEDIA static size_t read_clock(struct rt_stream *s, struct rt_play *p, struct
 	return n;
 }
 
-size_t play_read(struct rt_stream *s, struct rt_play *p, uint8_t *out, size_t n)
+/* The next n bytes; fewer only at the end of everything. */
+ON_MEDIA static size_t play_read(struct rt_stream *s, struct rt_play *p, uint8_t *out, size_t n)
 {
 	size_t done = 0, empty_count = 0;
 	while (done < n && empty_count <= p->part_count) {
@@ -221,41 +242,6 @@ ON_MEDIA static int samples_of(
 	return got;
 }
 
-/* A codec that is not stored in, or another one since the play was made: samples of the same rate are encoded. */
-ON_MEDIA static int turn_over(
-    struct rt_stream *s, struct rt_play *p, const uint8_t *bytes, size_t n, uint8_t *out, size_t want)
-{
-	int got = samples_of(s, p, bytes, n, s->t->pcm[0], want);
-	return got < 0 ? got
-	               : codec_encode(&s->coders.enc, s->t->pcm[0], (size_t)got, out, RT_PACKET_MAX - RTP_HEADER_BYTES);
-}
-
-/* Taps change what goes to the phone: samples, not bytes. */
-ON_MEDIA static void changed_send(struct rt_stream *s, struct rt_play *p, const uint8_t *bytes, size_t n, size_t want)
-{
-	int16_t *pcm = s->t->frame[FRAME_OUT];
-	int got = samples_of(s, p, bytes, n, pcm, want);
-	p->was_started = false; /* its own frames start anew */
-	if (got > 0)
-		pcm_send(s, pcm, (size_t)got);
-}
-
-ON_MEDIA static void frame_send(struct rt_stream *s, struct rt_play *p, uint8_t *bytes, size_t n, size_t want)
-{
-	struct rt_flow *f = s->f;
-	uint8_t *payload = s->t->scratch + RT_PACKET_ROOM;
-	bool is_going_on = p->was_started && f->out.ts == p->ts;
-	int made = (int)n;
-	p->ts = is_going_on ? p->ts + f->send_frame_ticks : flow_ts_now(f);
-	p->was_started = true;
-	if (bytes != payload)
-		made = turn_over(s, p, bytes, n, payload, want);
-	if (made > 0 && f->may_send)
-		flow_send_own(f, (uint8_t)f->send_pt, !is_going_on, p->ts, payload, (size_t)made);
-	else
-		p->ts--; /* no longer what was sent: the next frame starts anew */
-}
-
 /* How many samples of the source a frame of n takes. */
 static size_t frame_samples(struct rt_play *p, size_t n)
 {
@@ -266,32 +252,111 @@ static size_t frame_samples(struct rt_play *p, size_t n)
 	return units / SPEED_UNIT;
 }
 
-void play_tick(struct rt_stream *s)
+/* The play's next bytes, silence behind its last and while it pauses; fewer than want are its own at its end only. */
+ON_MEDIA static size_t bytes_read(struct rt_stream *s, struct rt_play *p, uint8_t *bytes, size_t want)
 {
-	struct rt_play *p = s->play;
-	struct rt_thread *t = s->t;
-	bool is_as_it_is = p->dec.ops == s->coders.enc.ops && !s->is_changed[RT_WRITE] && !p->volume && !p->speed;
-	uint8_t *bytes = is_as_it_is ? t->scratch + RT_PACKET_ROOM : t->store;
-	size_t cap = is_as_it_is ? RT_PACKET_MAX - RTP_HEADER_BYTES : sizeof(t->store);
-	size_t samples = (size_t)((uint64_t)p->codec.rate_hz * stream_frame_us(s) / 1000000);
-	size_t want = frame_samples(p, samples) * p->bytes_per_sample;
-	if (!is_playable(s, p) || want > cap) {
+	size_t got = p->is_paused ? 0 : play_read(s, p, bytes, want);
+	memset(bytes + got, p->silence, want - got);
+	p->was_read = true;
+	p->sent_samples += got / p->bytes_per_sample;
+	return p->is_paused ? want : got;
+}
+
+/* play_samples at the play's own rate. */
+ON_MEDIA static size_t own_samples(struct rt_stream *s, struct rt_play *p, int16_t *out, size_t n)
+{
+	uint8_t *bytes = s->t->store;
+	size_t want = frame_samples(p, n) * p->bytes_per_sample;
+	if (want > sizeof(s->t->store)) /* as fast as there is room for */
+		want = sizeof(s->t->store);
+	size_t got = bytes_read(s, p, bytes, want);
+	int made = got ? samples_of(s, p, bytes, want, out, n) : 0;
+	size_t whole = made > 0 ? (size_t)made : 0;
+	if (whole < n)
+		memset(out + whole, 0, (n - whole) * sizeof(*out));
+	return got == want ? n : got * n / want;
+}
+
+/* The same at another: a frame of its own at a time, since a resampler gives a sample more or less at times. */
+ON_MEDIA static size_t turned_samples(struct rt_stream *s, struct rt_play *p, int16_t *out, size_t n)
+{
+	struct rt_play_rate *r = p->rate;
+	size_t frame = (size_t)((uint64_t)p->codec.rate_hz * stream_frame_us(s) / 1000000);
+	while (r->fill < n && !r->is_over) {
+		size_t used = frame, got = own_samples(s, p, s->t->pcm[0], frame);
+		r->is_over = got < frame;
+		if (got)
+			r->fill += resample_run(r->resample, s->t->pcm[0], &used, r->pcm + r->fill, r->cap - r->fill);
+	}
+	size_t have = r->fill < n ? r->fill : n;
+	memcpy(out, r->pcm, have * sizeof(*out));
+	memset(out + have, 0, (n - have) * sizeof(*out));
+	r->fill -= have;
+	memmove(r->pcm, r->pcm + have, r->fill * sizeof(*out));
+	return have;
+}
+
+size_t play_samples(struct rt_stream *s, struct rt_play *p, uint32_t rate_hz, int16_t *out, size_t n)
+{
+	return p->codec.rate_hz == rate_hz ? own_samples(s, p, out, n) : turned_samples(s, p, out, n);
+}
+
+ON_MEDIA static void frame_send(struct rt_stream *s, struct rt_play *p, uint8_t *payload, int bytes_count)
+{
+	struct rt_flow *f = s->f;
+	bool is_going_on = p->was_started && f->out.ts == p->ts;
+	p->ts = is_going_on ? p->ts + f->send_frame_ticks : flow_ts_now(f);
+	p->was_started = true;
+	if (bytes_count > 0 && f->may_send)
+		flow_send_own(f, (uint8_t)f->send_pt, !is_going_on, p->ts, payload, (size_t)bytes_count);
+	else
+		p->ts--; /* no longer what was sent: the next frame starts anew */
+}
+
+/* The phone takes the codec of the play. */
+ON_MEDIA static void bytes_tick(struct rt_stream *s, struct rt_play *p)
+{
+	uint8_t *payload = s->t->scratch + RT_PACKET_ROOM;
+	size_t want = (size_t)((uint64_t)p->codec.rate_hz * stream_frame_us(s) / 1000000) * p->bytes_per_sample;
+	if (want > RT_PACKET_MAX - RTP_HEADER_BYTES) {
 		play_end(s, ST_UNSUPPORTED);
 		return;
 	}
-	size_t got = p->is_paused ? 0 : play_read(s, p, bytes, want);
-	if (!got && !p->is_paused) {
-		play_end(s, ST_OK);
-		return;
-	}
-	memset(bytes + got, p->silence, want - got);
-	p->sent_samples += got / p->bytes_per_sample;
-	if (p->is_paused)
-		got = want;
-	if (s->is_changed[RT_WRITE])
-		changed_send(s, p, bytes, want, samples);
-	else
-		frame_send(s, p, bytes, want, samples);
+	size_t got = bytes_read(s, p, payload, want);
+	if (got)
+		frame_send(s, p, payload, (int)want);
 	if (got < want)
 		play_end(s, ST_OK);
+}
+
+/* Another codec, or something is done to the sound: it is encoded by the stream's encoder. */
+ON_MEDIA static void samples_tick(struct rt_stream *s, struct rt_play *p)
+{
+	struct codec_enc *enc = &s->coders.enc;
+	int16_t *pcm = s->t->frame[FRAME_OUT];
+	uint8_t *payload = s->t->scratch + RT_PACKET_ROOM;
+	size_t n = (size_t)((uint64_t)enc->ops->rate_hz * stream_frame_us(s) / 1000000);
+	size_t got = play_samples(s, p, enc->ops->rate_hz, pcm, n);
+	if (got && s->is_changed[RT_WRITE]) {
+		p->was_started = false; /* its own frames start anew */
+		pcm_send(s, pcm, n);
+	} else if (got) {
+		frame_send(s, p, payload, codec_encode(enc, pcm, n, payload, RT_PACKET_MAX - RTP_HEADER_BYTES));
+	}
+	if (got < n)
+		play_end(s, ST_OK);
+}
+
+void play_tick(struct rt_stream *s)
+{
+	struct rt_play *p = s->play;
+	const struct codec_ops *to = s->coders.enc.ops;
+	if (!to || !p->dec.ops)
+		play_end(s, ST_UNSUPPORTED);
+	else if (!play_fits(p, to->rate_hz))
+		return; /* agreed on just now: what turns the play to that rate is on its way */
+	else if (p->dec.ops == to && !s->is_changed[RT_WRITE] && !p->volume && !p->speed)
+		bytes_tick(s, p);
+	else
+		samples_tick(s, p);
 }

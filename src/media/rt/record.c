@@ -86,6 +86,19 @@ ON_MEDIA static void record_set(struct rt_stream *s, uint32_t id, bool is_masked
 			r->is_masked = is_masked, r->is_paused = is_paused;
 }
 
+/* The lanes stay, with the timeline and what lies ahead on it. */
+ON_MEDIA static void record_rates_set(struct rt_stream *s, struct rt_record_rates *to)
+{
+	for (struct rt_record *r = s->records; r; r = r->next)
+		for (int i = 0; i < 2 && r->id == to->id; i++) {
+			if (!r->lanes[i] || !to->sides[i].in_hz)
+				continue;
+			lane_rate_set(r->lanes[i], to->sides[i].in_hz, to->sides[i].resample);
+			to->sides[i].resample = NULL;
+		}
+	rt_record_rates_free(to);
+}
+
 static void silence_count(struct rt_record *r, const int16_t *out, size_t n)
 {
 	bool is_quiet = r->conf.silence_level && mix_level_abs(out, n * r->channels) < r->conf.silence_level;
@@ -176,6 +189,8 @@ void record_cmd(struct rt_stream *s, const struct rt_cmd *c)
 		record_start(s, c->ptr);
 	else if (c->kind == RT_C_RECORD_STOP)
 		record_stop(s, c->number, ST_OK);
+	else if (c->kind == RT_C_RECORD_RATE)
+		record_rates_set(s, c->ptr);
 	else
 		record_set(s, c->number, c->flags & 1, c->flags & 2);
 }

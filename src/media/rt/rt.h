@@ -184,19 +184,32 @@ struct rt_part {
 	struct rt_ring *ring;   /* RT_PART_RING: read from its `read`; RT_PART_CLOCK: position by the clock */
 	int64_t clock_start_us; /* RT_PART_CLOCK: the moment of the ring's byte 0 */
 };
+/* A play at another sampling rate than its bytes are at: the stream was agreed anew while it plays. Made by control,
+ * the play's from then on, and freed in its place when the next one comes. */
+struct rt_play_rate {
+	uint32_t to_hz;
+	struct resample *resample;
+	bool is_over; /* the play is; what is left in pcm is its end */
+	size_t fill, cap;
+	int16_t pcm[]; /* samples at to_hz that no frame took yet */
+};
+/* NULL in *out: the two are the same. */
+ANY int rt_play_rate_new(struct rt_play_rate **out, uint32_t from_hz, uint32_t to_hz);
+ANY void rt_play_rate_free(struct rt_play_rate *r);
 /* A play: made by control, lent to the media thread, comes back with RT_R_PLAY_DONE. */
 struct rt_play {
 	struct rt_play *next; /* media thread's */
 	uint32_t id;
-	struct media_codec codec; /* of the bytes: one that sound is stored in (codec_store) */
-	struct codec_dec dec;     /* its */
+	struct media_codec codec;  /* of the bytes: one that sound is stored in (codec_store) */
+	struct codec_dec dec;      /* its */
+	struct rt_play_rate *rate; /* NULL: it is heard at the codec's rate */
 	uint8_t bytes_per_sample;
 	uint8_t silence;    /* the byte that stands for it */
 	int32_t loops_left; /* -1 = for ever, else times to go after this one */
 	size_t part_count, part_now;
 	uint64_t at; /* bytes into the part */
 	int status;
-	bool was_started, is_paused;
+	bool was_started, was_read, is_paused;
 	int volume, speed;   /* -4..4, -2..2; 0 = as it is */
 	unsigned speed_rest; /* of SPEED_UNIT */
 	uint32_t ts;         /* RTP timestamp of the frame sent last */
@@ -237,6 +250,18 @@ struct rt_record {
 ANY int rt_record_new(
     struct rt_record **out, const struct media_record_conf *conf, uint32_t rate_hz, const uint32_t in_rates[2]);
 ANY void rt_record_free(struct rt_record *r);
+/* A record's sides come at other rates from now on: what turns them to the record's. Made by control, freed on the
+ * media thread when the record has it, or is no more. */
+struct rt_record_rates {
+	uint32_t id;
+	struct {
+		uint32_t in_hz; /* 0: as it was */
+		struct resample *resample;
+	} sides[2]; /* RT_READ, RT_WRITE */
+};
+/* in_hz 0: that side stays. */
+ANY int rt_record_rates_new(struct rt_record_rates **out, uint32_t id, const uint32_t in_hz[2], uint32_t rate_hz);
+ANY void rt_record_rates_free(struct rt_record_rates *r);
 
 /* ---- taps: what looks into the samples of a stream or changes them ------------------------------------------------
  * Side RT_READ is what comes from the stream's phone, RT_WRITE what goes to it. Made by control, lent to the media
@@ -279,14 +304,15 @@ struct rt_level {
 struct rt_pipe;
 struct rt_displace {
 	struct rt_tap tap;
-	struct rt_play *play; /* in the codec of its side */
+	struct rt_play *play;
 	unsigned side;
 	bool is_both, is_mixed;
-	uint64_t limit_samples, done_samples; /* 0 = none */
+	uint64_t limit_samples, done_samples; /* at its side's rate; 0 = none */
 	struct rt_pipe *pipe;                 /* is_both: from the read side to the write side */
 };
+/* Takes play when ST_OK; it is at the rate of its side, or has what turns it to that. */
 ANY int rt_displace_new(struct rt_displace **out, const struct media_params *p, struct rt_play *play,
-    const struct media_displace_conf *conf); /* takes play when ST_OK */
+    const struct media_displace_conf *conf);
 
 /* Somebody listens in, and may speak into the target's sides. */
 struct rt_spy {
@@ -405,7 +431,8 @@ enum rt_cmd_kind {
 	RT_C_NONE,
 	RT_C_OPEN,   /* s: taken in */
 	RT_C_MOVE,   /* s goes to thread `to`, which reports RT_R_MOVED */
-	RT_C_PARAMS, /* ptr: struct media_params, freed there; ptr2: struct rt_coders, NULL: those it has */
+	RT_C_PARAMS, /* ptr: struct media_params, freed there; ptr2: struct rt_coders, NULL: those it has; number: 1 =
+	              * another codec, and its join is told anew */
 	RT_C_RATE,   /* number: the sampling rate that its codec is coded at from now on; ptr: its struct rt_coders */
 	RT_C_CRYPT,  /* ptr: struct rt_crypt; NULL: plain */
 	RT_C_CRYPT_TELL,  /* ptr: struct rt_told, freed there */
@@ -423,9 +450,11 @@ enum rt_cmd_kind {
 	RT_C_PLAY,        /* ptr: struct rt_play; replaces what plays */
 	RT_C_PLAY_STOP,   /* number: id or 0 */
 	RT_C_PLAY_SET,    /* number: enum media_play_op, flags: value; of what plays */
+	RT_C_PLAY_RATE,   /* number: id; ptr: struct rt_play_rate in place of the one it has; NULL: none */
 	RT_C_RECORD,      /* ptr: struct rt_record */
 	RT_C_RECORD_STOP, /* number: id or 0 */
 	RT_C_RECORD_SET,  /* number: id; flags: bit 0 masked, bit 1 paused */
+	RT_C_RECORD_RATE, /* ptr: struct rt_record_rates */
 	RT_C_TAP,         /* ptr: struct rt_tap; in place of the one with its id; peer: another stream it ties to s */
 	RT_C_TAP_STOP,    /* number: id; flags: the status it ends with */
 	RT_C_TAP_SET,     /* number: id; flags: of its kind */

@@ -402,9 +402,13 @@ ON_MEDIA void dtmf_out_clear(struct rt_stream *s);
 ON_MEDIA void play_start(struct rt_stream *s, struct rt_play *p);
 ON_MEDIA void play_set(struct rt_stream *s, enum media_play_op op, int32_t value); /* what plays, if anything does */
 ON_MEDIA void play_end(struct rt_stream *s, int status);
+ON_MEDIA void play_rate_set(struct rt_stream *s, uint32_t id, struct rt_play_rate *r); /* takes r */
 ON_MEDIA void play_tick(struct rt_stream *s);
-/* The next n bytes; fewer only at the end of everything. */
-ON_MEDIA size_t play_read(struct rt_stream *s, struct rt_play *p, uint8_t *out, size_t n);
+/* The play can be heard at that rate: it is its own, or that of what it was lent. */
+ANY bool play_fits(const struct rt_play *p, uint32_t rate_hz);
+/* The next n samples at a rate that it fits, as loud and as fast as they are wanted, silence behind the last. How many
+ * are the play's: fewer than n only at the end of everything. Not into the thread's pcm. */
+ON_MEDIA size_t play_samples(struct rt_stream *s, struct rt_play *p, uint32_t rate_hz, int16_t *out, size_t n);
 
 /* record.c */
 ON_MEDIA void record_cmd(struct rt_stream *s, const struct rt_cmd *c);

@@ -208,8 +208,13 @@ ON_MEDIA static void stream_coders_set(struct rt_stream *s, struct rt_coders *c)
 	rt_coders_free(c);
 }
 
-ON_MEDIA static void stream_params_set(struct rt_stream *s, struct media_params *p, struct rt_coders *c)
+/* is_joined_anew: to another codec. Until its join is told again nothing comes to it that was made for the one before.
+ */
+ON_MEDIA static void stream_params_set(
+    struct rt_stream *s, struct media_params *p, struct rt_coders *c, bool is_joined_anew)
 {
+	if (is_joined_anew)
+		stream_unjoin(s);
 	s->params = *p;
 	mem_free(p);
 	s->has_params = true;
@@ -317,7 +322,7 @@ ON_MEDIA static void stats_fill(struct rt_stream *s, struct rt_stats *st)
 static bool is_an_end(const struct rt_cmd *c)
 {
 	return c->kind == RT_C_CLOSE || c->kind == RT_C_RECORD_STOP || c->kind == RT_C_IDLE || c->kind == RT_C_RELAY ||
-	       c->kind == RT_C_ECHO;
+	       c->kind == RT_C_ECHO || (c->kind == RT_C_PARAMS && c->number);
 }
 
 void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
@@ -337,7 +342,7 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 		stream_move(t, s, c->to);
 		break;
 	case RT_C_PARAMS:
-		stream_params_set(s, c->ptr, c->ptr2);
+		stream_params_set(s, c->ptr, c->ptr2, c->number);
 		break;
 	case RT_C_RATE:
 		stream_rate_set(s, c->number, c->ptr);
@@ -384,9 +389,13 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 	case RT_C_PLAY_SET:
 		play_set(s, (enum media_play_op)c->number, c->flags);
 		break;
+	case RT_C_PLAY_RATE:
+		play_rate_set(s, c->number, c->ptr);
+		break;
 	case RT_C_RECORD:
 	case RT_C_RECORD_STOP:
 	case RT_C_RECORD_SET:
+	case RT_C_RECORD_RATE:
 		record_cmd(s, c);
 		break;
 	case RT_C_TAP:

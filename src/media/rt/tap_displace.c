@@ -1,4 +1,4 @@
-/* Displaced sound: a play in place of a side, mixed into it, or the same on both sides. The play is in the codec of the
+/* Displaced sound: a play in place of a side, mixed into it, or the same on both sides. The play is at the rate of the
  * side it is read for; the other side gets the same samples through a pipe, at its own rate. While it does not mix, the
  * side that it is not on is silent. */
 #include "dsp/mix.h"
@@ -33,17 +33,13 @@ ON_MEDIA static void displace_read(struct rt_displace *d, int16_t *out, size_t n
 	struct rt_stream *s = d->tap.s;
 	struct rt_play *p = d->play;
 	uint32_t rate_hz = d->side == RT_READ ? s->pcm->recv_hz : s->pcm->send_hz;
-	uint8_t *bytes = s->t->store;
-	memset(out, 0, n * sizeof(*out));
-	if (p->codec.rate_hz != rate_hz || n * p->bytes_per_sample > sizeof(s->t->store)) {
+	if (!play_fits(p, rate_hz)) {
+		memset(out, 0, n * sizeof(*out));
 		tap_over(&d->tap, ST_UNSUPPORTED);
 		return;
 	}
-	size_t got = play_read(s, p, bytes, n * p->bytes_per_sample) / p->bytes_per_sample;
-	p->was_started = true;
-	(void)codec_decode(&p->dec, bytes, got * p->bytes_per_sample, out, n);
+	size_t got = play_samples(s, p, rate_hz, out, n);
 	d->done_samples += got;
-	p->sent_samples += got;
 	if (got < n || (d->limit_samples && d->done_samples >= d->limit_samples))
 		tap_over(&d->tap, ST_OK);
 }
@@ -89,7 +85,8 @@ int rt_displace_new(struct rt_displace **out, const struct media_params *p, stru
 		return st;
 	d->is_both = conf->on_read && conf->on_write, d->is_mixed = conf->is_mixed;
 	d->side = conf->on_read ? RT_READ : RT_WRITE;
-	d->limit_samples = (uint64_t)conf->limit_ms * play->codec.rate_hz / 1000;
+	uint32_t side_hz = d->side == RT_READ ? d->tap.pcm->recv_hz : d->tap.pcm->send_hz;
+	d->limit_samples = (uint64_t)conf->limit_ms * side_hz / 1000;
 	for (unsigned i = 0; i < 2; i++)
 		d->tap.changes[i] = i == d->side || d->is_both || !d->is_mixed;
 	if (d->is_both)

@@ -500,6 +500,100 @@ static int test_play_codec_change(void)
 	return room_stop();
 }
 
+/* A comes to L16 at 16 kHz, or back to PCMU. */
+static int become(bool is_wide)
+{
+	role_assert_ctl();
+	struct media_params m = peer_params(A);
+	if (is_wide)
+		m.send = m.recv = (struct media_codec){
+		    .name = "L16", .pt = 97, .clock_hz = 16000, .rate_hz = 16000, .channels = 1, .ptime_ms = 10};
+	EXPECT_INT(mstream_set_params(A->s, &m), ST_OK);
+	A->is_wide = is_wide, A->pt = is_wide ? 97 : 0;
+	return 0;
+}
+
+/* The packets of one codec in a row, one after the other. */
+static size_t heard(uint8_t pt, int16_t *out)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < A->count; i++) {
+		const struct kept *k = &A->kept[i];
+		for (size_t j = 0; k->pt == pt && j < 160; j++, n++)
+			out[n] = pt ? (int16_t)(k->payload[2 * j] << 8 | k->payload[2 * j + 1])
+			            : g711_ulaw_decode(k->payload[j]);
+	}
+	return n;
+}
+
+static double share_at(const int16_t *s, size_t n, uint32_t rate_hz, double hz)
+{
+	double rms = mix_level_rms(s, n), amp = goertzel_amplitude(s, n, rate_hz, hz);
+	return rms < 1 ? 0 : (amp * amp / 2) / (rms * rms);
+}
+
+/* It goes on where it was, as loud as it was told to be, and ends when it would have. */
+static int test_play_rate_change(void)
+{
+	role_assert_ctl();
+	EXPECT_INT(room_start(1, 1), 0);
+	EXPECT_INT(
+	    mstream_play(A->s, "file_string://tone_stream://%(1500,0,1000)!tone_stream://%(1500,0,1000)", 1, NULL),
+	    ST_OK);
+	EXPECT_INT(mstream_play_set(A->s, MEDIA_PLAY_VOLUME_TO, -2), ST_OK);
+	EXPECT_INT(wait_packets(A, 40), 0);
+	EXPECT_INT(become(true), 0);
+	EXPECT_INT(wait_packets(A, 140), 0);
+	EXPECT_INT(become(false), 0);
+	EXPECT_INT(wait_report(A, MEDIA_R_PLAY_DONE, 1), 0);
+	EXPECT_INT(report_last(A, MEDIA_R_PLAY_DONE)->status, ST_OK);
+	EXPECT_INT(report_last(A, MEDIA_R_PLAY_DONE)->samples, 24000);
+	EXPECT_INT(expect_continuous(A, 0), 0);
+	size_t n = heard(97, pcm);
+	EXPECT(n > 14000 && share_at(pcm, n, 16000, 1000) > 0.95);
+	double loud = mix_level_rms(pcm, n);
+	size_t all = n / 2;
+	n = heard(0, pcm);
+	all += n;
+	EXPECT(all > 23500 && all < 24500); /* nothing twice, nothing left out: 3 s */
+	EXPECT(share_at(pcm, 6000, 8000, 1000) > 0.95 && share_at(pcm + n - 4000, 3500, 8000, 1000) > 0.95);
+	EXPECT(fabs(mix_level_rms(pcm, 6000) / loud - 1) < 0.05);
+	return room_stop();
+}
+
+/* What comes in pieces, or for ever, and a pause; the codec is another one before it is prepared. */
+static int test_play_rate_change_long(void)
+{
+	role_assert_ctl();
+	EXPECT_INT(room_start(1, 1), 0);
+	const char *const sources[] = {"tone_stream://%(90000,0,1000)", "tone_stream://%(400,0,1000);loops=-1"};
+	for (size_t i = 0; i < 2; i++) {
+		uint32_t id;
+		EXPECT_INT(become(i), 0);
+		EXPECT_INT(mstream_play(A->s, sources[i], 1, &id), ST_OK);
+		EXPECT_INT(become(!i), 0);
+		EXPECT_INT(wait_packets(A, 20), 0);
+		EXPECT_INT(mstream_play_set(A->s, MEDIA_PLAY_PAUSE, 1), ST_OK);
+		EXPECT_INT(become(i), 0);
+		EXPECT_INT(settle(), 0);
+		peer_clear(A);
+		EXPECT_INT(wait_packets(A, 20), 0);
+		EXPECT(mix_level_rms(pcm, heard(i ? 97 : 0, pcm)) < 100);
+		EXPECT_INT(mstream_play_set(A->s, MEDIA_PLAY_PAUSE, 0), ST_OK);
+		EXPECT_INT(become(!i), 0);
+		EXPECT_INT(settle(), 0);
+		peer_clear(A);
+		EXPECT_INT(wait_packets(A, i ? 200 : 500), 0);
+		size_t n = heard(i ? 0 : 97, pcm);
+		EXPECT(n > 30000 && share_at(pcm + n - 8000, 8000, i ? 8000 : 16000, 1000) > 0.95);
+		EXPECT_INT(report_count(A, MEDIA_R_PLAY_DONE), 0); /* since peer_clear */
+		EXPECT_INT(mstream_play_stop(A->s, id), ST_OK);
+		EXPECT_INT(wait_report(A, MEDIA_R_PLAY_DONE, 1), 0);
+		EXPECT_INT(report_last(A, MEDIA_R_PLAY_DONE)->status, ST_CANCELLED);
+	}
+	return room_stop();
+}
+
 static int test_record_read(void)
 {
 	role_assert_ctl();
@@ -591,6 +685,53 @@ static int test_record_both(void)
 	return room_stop();
 }
 
+/* How many tenths of a second have the tone at about its level. */
+static size_t tenths(const int16_t *s, size_t n, double hz)
+{
+	size_t count = 0;
+	for (size_t at = 0; at + 800 <= n; at += 800)
+		count += goertzel_amplitude(s + at, 800, 8000, hz) > 6500;
+	return count;
+}
+
+/* A recorded phone comes to another sampling rate and back: the file stays at its own, with both sides. */
+static int test_record_rate_change(void)
+{
+	role_assert_ctl();
+	static int16_t left[80000], right[80000];
+	struct file_pcm got = {0};
+	size_t n = 0;
+	EXPECT_INT(room_start(1, 2), 0);
+	EXPECT_INT(mstream_relay(A->s, B->s), ST_OK);
+	A->is_sending = B->is_sending = true, A->hz = 440, B->hz = 1000;
+	struct media_record_conf conf = {.has_read = true, .has_write = true};
+	EXPECT_INT(mstream_record(A->s, tmp("m.wav"), &conf, NULL), ST_OK);
+	conf.is_stereo = true;
+	EXPECT_INT(mstream_record(A->s, tmp("st.wav"), &conf, NULL), ST_OK);
+	EXPECT_INT(mstream_record(B->s, tmp("far.wav"), &(struct media_record_conf){.has_write = true}, NULL), ST_OK);
+	pump_ms(800);
+	EXPECT_INT(become(true), 0);
+	pump_ms(800);
+	EXPECT_INT(become(false), 0);
+	pump_ms(800);
+	EXPECT_INT(mstream_record_stop(A->s, 0), ST_OK);
+	EXPECT_INT(mstream_record_stop(B->s, 0), ST_OK);
+	EXPECT_INT(wait_report(A, MEDIA_R_RECORD_DONE, 2), 0);
+	EXPECT_INT(wait_report(B, MEDIA_R_RECORD_DONE, 1), 0);
+	EXPECT_INT(stereo_read(tmp("st.wav"), left, right, 80000, &n), 0);
+	EXPECT(n > 8 * 2300);
+	size_t all = n / 800; /* less those that begin, change and end */
+	EXPECT(tenths(left, n, 440) + 5 >= all && tenths(right, n, 1000) + 5 >= all);
+	EXPECT_INT(wav_read(tmp("m.wav"), &got), 0);
+	EXPECT(tenths(got.samples, got.count, 440) + 5 >= all && tenths(got.samples, got.count, 1000) + 5 >= all);
+	file_pcm_free(&got);
+	EXPECT_INT(wav_read(tmp("far.wav"), &got), 0);
+	EXPECT(tenths(got.samples, got.count, 440) + 5 >= all);
+	file_pcm_free(&got);
+	cleanup();
+	return room_stop();
+}
+
 /* What is lost on the way is silence of the right length in the file; closing the stream closes the file first. */
 static int test_record_holes(void)
 {
@@ -644,7 +785,10 @@ TEST_MAIN({"echo", test_echo, TEST_LOOP}, {"delayed echo", test_delayed_echo, TE
     {"a play on top of a relay", test_play_in_relay, TEST_LOOP},
     {"codecs that are only passed through", test_play_unsupported, TEST_LOOP},
     {"the codec changes while something plays", test_play_codec_change, TEST_LOOP},
+    {"the rate changes while something plays", test_play_rate_change, TEST_LOOP},
+    {"the same, of what comes in pieces or for ever", test_play_rate_change_long, TEST_LOOP},
     {"record: what comes, append, limit, silence", test_record_read, TEST_LOOP},
     {"record: both sides, mixed and stereo", test_record_both, TEST_LOOP},
+    {"record: another rate, and back", test_record_rate_change, TEST_LOOP},
     {"record: holes are silence, closing closes the file", test_record_holes, TEST_LOOP},
     {"record: a path that cannot be written", test_record_nowhere, TEST_LOOP})

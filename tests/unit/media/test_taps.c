@@ -316,6 +316,44 @@ static int test_displace(void)
 	return room_stop();
 }
 
+/* A comes to L16 at 16 kHz, and back to PCMU, while sound is displaced: it goes on, and ends when it would have. */
+static int test_displace_rate(void)
+{
+	role_assert_ctl();
+	const struct media_displace_conf confs[] = {{.on_write = true, .is_mixed = true, .limit_ms = 3000},
+	    {.on_read = true, .on_write = true}, {.on_read = true, .is_mixed = true}};
+	const char *const at_a[] = {"BS", "S", "B"}, *const at_b[] = {"A", "S", "AS"};
+	EXPECT_INT(call(1, 2), 0);
+	for (size_t i = 0; i < 3; i++) {
+		uint32_t id;
+		int64_t begun_us = clock_mono_us();
+		EXPECT_INT(
+		    mstream_displace(A->s,
+		        i == 2 ? "tone_stream://v=-9.1;%(90000,0,1750)" : "tone_stream://v=-9.1;%(600,0,1750);loops=-1",
+		        &confs[i], 1, &id),
+		    ST_OK);
+		EXPECT_INT(hears(A, at_a[i]), 0);
+		struct media_params a = wide(A);
+		EXPECT_INT(mstream_set_params(A->s, &a), ST_OK);
+		A->is_wide = true, A->pt = 97;
+		EXPECT_INT(hears(A, at_a[i]), 0);
+		EXPECT_INT(hears(B, at_b[i]), 0);
+		a = peer_params(A);
+		EXPECT_INT(mstream_set_params(A->s, &a), ST_OK);
+		A->is_wide = false, A->pt = 0;
+		EXPECT_INT(hears(A, at_a[i]), 0);
+		EXPECT_INT(hears(B, at_b[i]), 0);
+		EXPECT_INT(report_count(A, MEDIA_R_TAP_DONE), i);
+		if (i)
+			EXPECT_INT(mstream_tap_stop(A->s, id), ST_OK);
+		EXPECT_INT(wait_report(A, MEDIA_R_TAP_DONE, i + 1), 0);
+		EXPECT_INT(report_last(A, MEDIA_R_TAP_DONE)->status, i ? ST_CANCELLED : ST_OK);
+		EXPECT(i || clock_mono_us() - begun_us > 2900000);
+		EXPECT_INT(hears(A, "B"), 0);
+	}
+	return room_stop();
+}
+
 static void send_pcm(struct peer *p, const int16_t *s, size_t n) NO_ROLE_CHECK
 {
 	uint8_t b[160];
@@ -541,6 +579,7 @@ static int test_closed_in_every_state(void)
 TEST_MAIN({"levels and mute, and direct again", test_level, TEST_LOOP}, {"spies hear and whisper", test_spy, TEST_LOOP},
     {"a spy on a phone that talks to nobody", test_spy_alone, TEST_LOOP},
     {"spies and threads", test_spy_moves, TEST_LOOP}, {"spies and codecs", test_codecs, TEST_LOOP},
-    {"displaced sound", test_displace, TEST_LOOP}, {"watches: tones, energy, digits", test_watches, TEST_LOOP},
-    {"digits as tones", test_generate, TEST_LOOP}, {"records masked and paused", test_masked_record, TEST_LOOP},
+    {"displaced sound", test_displace, TEST_LOOP}, {"displaced sound at another rate", test_displace_rate, TEST_LOOP},
+    {"watches: tones, energy, digits", test_watches, TEST_LOOP}, {"digits as tones", test_generate, TEST_LOOP},
+    {"records masked and paused", test_masked_record, TEST_LOOP},
     {"closed in every state", test_closed_in_every_state, TEST_LOOP})
