@@ -1,6 +1,7 @@
 /* A session description that is passed on with our address in the place of the far side's: media of its first line goes
  * by us, untouched. Line by line, without understanding the rest. What would lead past us (ICE candidates, addresses of
- * RTCP) is left out, lines we have no port for are refused; 0.0.0.0 stays, for it holds. */
+ * RTCP) is left out, lines we have no port for are refused; 0.0.0.0 and :: stay, for they hold.
+ */
 #include "base/mem.h"
 #include "sdp/sdp_i.h"
 
@@ -37,10 +38,26 @@ static bool is_left_out(struct sv attribute)
 	return false;
 }
 
+bool sdp_is_nowhere(struct sv host)
+{
+	int kind = sdp_host_kind(host);
+	for (size_t i = 0; kind == 6 && i < host.n; i++)
+		if (host.p[i] != '0' && host.p[i] != ':')
+			return false;
+	return kind == 6 || sv_is(host, "0.0.0.0");
+}
+
+/* Of "IN IP4 address" */
+static struct sv host_of(struct sv conn)
+{
+	(void)sdp_word(&conn), (void)sdp_word(&conn);
+	return sdp_word(&conn);
+}
+
 /* The line as sdp_parse reads it, so that nothing is one thing here and another there. */
 static void put_line(struct buf *out, char letter, struct sv value, struct sv host)
 {
-	if (letter == 'c' && !sv_isi(value, "IN IP4 0.0.0.0"))
+	if (letter == 'c' && !sdp_is_nowhere(host_of(value)))
 		put_conn(out, host);
 	else if (letter == 'o')
 		put_origin(out, value, host);

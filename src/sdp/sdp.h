@@ -85,6 +85,8 @@ ANY bool sdp_fmtp_get(struct sv fmtp, const char *name, struct sv *value);
 /* Appends text with our numeric address and port in the place of the first audio line's; other lines are refused (port
  * 0), what else would lead past us is left out. ST_PARSE as sdp_parse. */
 ANY int sdp_readdress(struct sv text, struct sv host, uint16_t port, struct buf *out);
+/* An address that holds: 0.0.0.0, or :: however its zeros are written. */
+ANY bool sdp_is_nowhere(struct sv host);
 /* Numeric address text: 4, 6, or 0 when it is neither. */
 ANY int sdp_host_kind(struct sv host);
 

@@ -461,8 +461,31 @@ static int test_readdress(void)
 	return 0;
 }
 
+/* An address that holds goes through as it is, in either family. */
+static int test_readdress_hold(void)
+{
+	static const struct {
+		const char *conn;
+		bool stays;
+	} cases[] = {{"IN IP4 0.0.0.0", true}, {"IN IP6 ::", true}, {"IN IP6 0::0", true},
+	    {"IN IP6 0:0:0:0:0:0:0:0", true}, {"IN IP6 ::1", false}, {"IN IP4 0.0.0.1", false}, {"IN IP6 ", false}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf in, out, want;
+		buf_init(&in), buf_init(&out), buf_init(&want);
+		buf_printf(&in, "v=0\r\no=- 1 1 IN IP4 10.0.0.2\r\ns=-\r\nt=0 0\r\nm=audio 4002 RTP/AVP 0\r\nc=%s\r\n",
+		    cases[i].conn);
+		buf_printf(&want, "\r\nc=%s\r\n", cases[i].stays ? cases[i].conn : "IN IP4 192.0.2.1");
+		int st = sdp_readdress(buf_sv(&in), SV("192.0.2.1"), 4000, &out);
+		EXPECT(st == ST_PARSE || memmem(out.p, out.n, want.p, want.n));
+		EXPECT(!st || !cases[i].stays);
+		buf_fini(&in), buf_fini(&out), buf_fini(&want);
+	}
+	return 0;
+}
+
 TEST_MAIN({"parse status", test_parse_status}, {"parse fields", test_parse_fields}, {"write", test_write},
     {"bounds", test_bounds}, {"hosts", test_hosts}, {"codec strings", test_codec_strings},
     {"codec string more", test_codec_string_more}, {"same codecs", test_same},
     {"failure leaves all", test_failure_leaves_all}, {"plan only", test_plan_only}, {"passed on", test_readdress},
-    {"oom", test_oom, TEST_OOM}, {"cases", test_cases}, {"recorded", test_recorded})
+    {"passed on, holding", test_readdress_hold}, {"oom", test_oom, TEST_OOM}, {"cases", test_cases},
+    {"recorded", test_recorded})
