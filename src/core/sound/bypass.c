@@ -363,7 +363,7 @@ int bypass_join(struct leg *a, struct leg *b)
 
 /* ---- a phone's own re-INVITE ---- */
 
-/* sendonly, inactive or 0.0.0.0 in its first line of audio. */
+/* sendonly, inactive, 0.0.0.0 or :: in its first line of audio. */
 static bool is_hold(struct sv sdp)
 {
 	struct sdp *s;
@@ -375,7 +375,7 @@ static bool is_hold(struct sv sdp)
 		const struct sdp_media *a = &s->media[i];
 		if (!a->port || !sv_isi(a->kind, "audio"))
 			continue;
-		holds = !(a->dir & SDP_RECVONLY) || sv_is(a->conn.host.n ? a->conn.host : s->conn.host, "0.0.0.0");
+		holds = !(a->dir & SDP_RECVONLY) || sdp_is_nowhere(a->conn.host.n ? a->conn.host : s->conn.host);
 		break;
 	}
 	mem_free(s);
@@ -404,6 +404,15 @@ void bypass_resumed(struct leg *leg)
 		m->is_bypass_due = true; /* with the ACK */
 }
 
+/* The re-INVITE is answered, or nobody waits for the answer any more. */
+static ON_CTL void reoffer_end(struct leg_media *m)
+{
+	m->is_reoffer_passed = m->is_offer_asked = false;
+	str_share_end(m->reoffer_sdp);
+	m->reoffer_sdp = NULL;
+}
+
+/* What the phone says now holds once the other phone has taken it: until then it is only kept aside. */
 int bypass_reoffer(struct leg *leg, struct sv sdp)
 {
 	struct leg *peer = bypassed_peer(leg);
@@ -417,15 +426,29 @@ int bypass_reoffer(struct leg *leg, struct sv sdp)
 	buf_init(&told);
 	st = proxy_is_on(peer) ? proxy_put(peer, sdp, &told) : ST_OK;
 	if (!st)
+		st = media_share_text(&sound_of(leg)->media->reoffer_sdp, sdp);
+	if (!st)
 		st = peer->ops->reinvite(peer, told.n ? buf_sv(&told) : sdp);
 	buf_fini(&told);
-	if (!st)
-		st = keep_remote(leg, sdp);
-	if (st)
+	if (st) {
+		reoffer_end(sound_of(leg)->media);
 		return st == ST_BUSY ? ST_BUSY : ST_UNSUPPORTED;
-	keep_local(peer, sound_of(leg)->media->remote_sdp);
+	}
 	sound_of(leg)->media->is_reoffer_passed = true;
 	return ST_AGAIN;
+}
+
+/* The other phone took what leg's phone said (nothing, where it asked for an offer), and said this. */
+static ON_CTL int reoffer_stands(struct leg *leg, struct leg *by, struct sv sdp)
+{
+	const char *said = sound_of(leg)->media->reoffer_sdp;
+	int st = sdp.n ? keep_remote(by, sdp) : ST_UNSUPPORTED;
+
+	if (!st && said)
+		st = keep_remote(leg, sv_of(said));
+	if (!st && said)
+		st = keep_local(by, said);
+	return st ? st : keep_local(leg, sound_of(by)->media->remote_sdp);
 }
 
 /* What the other phone said; true: it was an offer, which leg's phone will answer in its ACK. */
@@ -433,11 +456,9 @@ static ON_CTL bool reoffer_answered(struct leg *leg, struct leg *by, int code, s
 {
 	bool is_offer = sound_of(leg)->media->is_offer_asked && code < 300 && sdp.n;
 
-	sound_of(leg)->media->is_reoffer_passed = sound_of(leg)->media->is_offer_asked = false;
-	if (code < 300 && (!sdp.n || keep_remote(by, sdp)))
+	if (code < 300 && reoffer_stands(leg, by, sdp))
 		code = 488, is_offer = false;
-	else if (code < 300)
-		keep_local(leg, sound_of(by)->media->remote_sdp);
+	reoffer_end(sound_of(leg)->media);
 	sound_of(by)->media->is_ack_owed = is_offer;
 	leg->ops->reinvite_reply(leg, code, code < 300 ? local_of(leg) : SV_NONE);
 	return is_offer;
@@ -495,7 +516,7 @@ void bypass_unbridged(struct leg *leg)
 	if (sound_of(leg)->media && sound_of(leg)->media->is_ack_owed)
 		ack_give(leg, sv_of(sound_of(leg)->media->local_sdp));
 	if (sound_of(leg)->media && sound_of(leg)->media->is_reoffer_passed) {
-		sound_of(leg)->media->is_reoffer_passed = sound_of(leg)->media->is_offer_asked = false;
+		reoffer_end(sound_of(leg)->media);
 		if (leg_is_up(leg))
 			leg->ops->reinvite_reply(leg, 491, SV_NONE);
 	}

@@ -69,6 +69,7 @@ struct leg_media {
 	unsigned timeout_told; /* ms, what the stream was told; 0 = none */
 	unsigned rtp_timeout_ms, rtp_hold_timeout_ms, rtcp_interval_ms;
 	char *remote_sdp, *local_sdp; /* texts of sv_share: variables hold them, too */
+	char *reoffer_sdp;            /* of is_reoffer_passed: what the phone said, NULL: nothing */
 	char *standing_sdp;           /* local_sdp, or what it was before an offer that is not answered */
 	bool is_remote_answer;        /* remote_sdp answered an offer of ours */
 	uint64_t session_id;
