@@ -1,6 +1,7 @@
 """Media past us (bypass_media, proxy_media, uuid_media) when one of the phones says no, has more lines than the other, or is encrypted."""
 import re
 import socket
+import time
 
 import pytest
 import tandem as t
@@ -79,5 +80,55 @@ def test_a_refused_description_is_not_told(sw, phone):
     a.answered()
     assert media_port(sw.api(f"uuid_getvar {near} switch_r_sdp")) == 9878
     assert media_port(sw.api(f"uuid_getvar {far} rtp_local_sdp_str")) == 9878
+    a.bye()
+    ended(b)
+
+
+# ---- lines (RFC 3264, section 8: they never become fewer)
+
+def lines_of(text):
+    return [(m.split()[0][2:], m.split()[1] != "0") for m in text.splitlines() if m.startswith("m=")]
+
+
+def told(p, extra="", version=2):
+    """Takes a re-INVITE; the lines it has."""
+    req = p.expect(method="INVITE")
+    closed = "".join(f"m={kind} 0 RTP/AVP 19\r\n" for kind, _ in lines_of(req.body)[1 + bool(extra):])
+    p.reply(req, 200, "OK", sdp(p.rtp_port, version=version) + extra + closed)
+    p.expect(method="ACK")
+    p.remote_rtp = media_port(req.body)
+    return lines_of(req.body)
+
+
+def comes_back(sw, leg, *phones):
+    """uuid_media once the streams there were are closed; what each phone is offered."""
+    deadline = time.monotonic() + 10
+    while not sw.api(f"uuid_media {leg}").startswith("+OK"):
+        assert time.monotonic() < deadline
+    return [told(p) for p in phones]
+
+
+def test_back_with_the_lines_of_the_phones(sw, phone):
+    def body(port):
+        return sdp(port) + VIDEO
+    a, b = pair(sw, phone, "7953", body, body)
+    want = [("audio", True), ("video", False)]
+    assert comes_back(sw, uuid_of(sw, "ext"), a, b) == [want, want]
+    assert arrives(a, b) and arrives(b, a)
+    assert sw.api(f"uuid_media off {uuid_of(sw, 'ext')}").startswith("+OK")
+    assert [told(a), told(b)] == [want, want]
+    a.bye()
+    ended(b)
+
+
+def test_away_with_the_lines_there_were(sw, phone):
+    """The caller offered video, which was refused; the called phone never heard of it."""
+    a, b = pair(sw, phone, "7951", lambda port: sdp(port) + VIDEO)
+    leg = uuid_of(sw, "ext")
+    want = [("audio", True), ("video", False)]
+    assert sw.api(f"uuid_media off {leg}").startswith("+OK")
+    assert [told(a), told(b)] == [want, want]
+    assert comes_back(sw, leg, a, b) == [want, want]
+    assert arrives(a, b) and arrives(b, a)
     a.bye()
     ended(b)
