@@ -282,7 +282,7 @@ ANY int sdp_answer_plan(
 /* Takes the peer's answer to the last offer of running. May be repeated (183, then 200). ST_UNSUPPORTED when the line
  * was refused or names no codec that was offered. */
 ANY int sdp_answer_accept(struct sv answer, const struct sdp_policy *p, struct sdp_running *r, struct sdp_plan *plan);
-/* Every open line of sound or pictures is encrypted: by keys in it (RTP/SAVP) or by DTLS. False without one. */
+/* Every open line, whatever its kind, is encrypted: by keys in it (RTP/SAVP), by DTLS or TLS. False without one. */
 ANY bool sdp_is_secured(struct sv sdp);
 /* The suite of the first key in an offer's RTP/SAVP lines, whether we do it or not; empty: none. Points into offer. */
 ANY struct sv sdp_offer_suite(struct sv offer);

@@ -6,6 +6,7 @@ import time
 import pytest
 import tandem as t
 from calls import arrives, ended, extension, uuid_of, write_extensions
+from srtp_phone import line, new_key
 from trunk import Trunk, add_profile
 from wire import sdp
 
@@ -23,6 +24,7 @@ def sw(tmp_path_factory):
         extension("7951", to_svc),
         extension("7952", "set proxy_media=true", to_svc),
         extension("7953", "set bypass_media=true", to_svc),
+        extension("7955", "set bypass_media=true", "set rtp_secure_media=mandatory", to_svc),
     ])
     s.start()
     yield s
@@ -132,3 +134,45 @@ def test_away_with_the_lines_there_were(sw, phone):
     assert arrives(a, b) and arrives(b, a)
     a.bye()
     ended(b)
+
+
+# ---- encryption
+
+SUITE = "AES_CM_128_HMAC_SHA1_80"
+
+
+def secured(port, key, version=1):
+    return sdp(port, version=version).replace("RTP/AVP", "RTP/SAVP") + line(7, SUITE, key) + "\r\n"
+
+
+@pytest.mark.parametrize("more", ["m=text 4446 RTP/AVP 98\r\na=rtpmap:98 t140/1000\r\n", "m=image 4448 udptl t38\r\n", "m=application 9 UDP/BFCP *\r\n"])
+def test_any_plain_line_is_not_bypassed(sw, phone, more):
+    """Encryption is demanded: an offer with such a line stays here, where the line is refused; in the call it is refused with 488."""
+    a, b = phone("ext", register=False, kind=Trunk, at=sw.at), phone("svc", register=False, kind=Trunk, at=sw.at)
+    key = new_key(SUITE)
+    a.invite("7955", body=secured(a.rtp_port, key) + more, extra=f"X-Port: {b.port}\n")
+    offer = b.take(sdp(b.rtp_port))
+    assert media_port(offer.body) != a.rtp_port and "4446" not in offer.body and "udptl" not in offer.body
+    assert lines_of(a.answered().body)[1][1] is False
+    a.bye()
+    ended(b)
+    sw.wait_calls(0)
+    a.invite("7955", body=secured(a.rtp_port, key), extra=f"X-Port: {b.port}\n")
+    assert media_port(b.take(secured(b.rtp_port, new_key(SUITE))).body) == a.rtp_port
+    a.answered()
+    a.request("INVITE", body=secured(a.rtp_port, key, 2) + more)
+    a.ack_failure(a.expect(488))
+    b.expect_nothing("INVITE", 0.3)
+    a.bye()
+    ended(b)
+
+
+@pytest.mark.parametrize("how", ["UDP/TLS/UDPTL t38", "TCP/TLS/MSRP *", "UDP/DTLS/SCTP webrtc-datachannel"])
+def test_sealed_lines_are_bypassed(sw, phone, how):
+    a, b = phone("ext", register=False, kind=Trunk, at=sw.at), phone("svc", register=False, kind=Trunk, at=sw.at)
+    a.invite("7955", body=secured(a.rtp_port, new_key(SUITE)) + f"m=application 4446 {how}\r\n", extra=f"X-Port: {b.port}\n")
+    offer = b.expect(method="INVITE")
+    assert media_port(offer.body) == a.rtp_port and "m=application 4446" in offer.body
+    b.reply(offer, 486, "Busy")
+    b.expect(method="ACK")
+    a.ack_failure(a.expect(486))
