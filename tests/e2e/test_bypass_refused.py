@@ -6,7 +6,9 @@ import time
 import pytest
 import tandem as t
 from calls import arrives, ended, extension, uuid_of, write_extensions
-from srtp_phone import line, new_key
+from srtp_phone import Srtp, line, new_key
+from srtp_phone import lines_of as keys_of
+from talk import Talker
 from trunk import Trunk, add_profile
 from wire import sdp
 
@@ -24,7 +26,9 @@ def sw(tmp_path_factory):
         extension("7951", to_svc),
         extension("7952", "set proxy_media=true", to_svc),
         extension("7953", "set bypass_media=true", to_svc),
+        extension("7954", "answer", "echo"),
         extension("7955", "set bypass_media=true", "set rtp_secure_media=mandatory", to_svc),
+        extension("7958", to_svc.replace("bridge ", "bridge {rtp_use_dtls=true}")),
     ])
     s.start()
     yield s
@@ -176,3 +180,32 @@ def test_sealed_lines_are_bypassed(sw, phone, how):
     b.reply(offer, 486, "Busy")
     b.expect(method="ACK")
     a.ack_failure(a.expect(486))
+
+
+def test_keys_are_not_talked_away(sw, phone):
+    """Agreed on by choice, not by demand: a plain re-INVITE is refused, a plain answer to ours is not taken; media goes on sealed."""
+    a = phone("ext", register=False, kind=Trunk, at=sw.at, hz=440)
+    key = new_key(SUITE)
+    a.invite("7954", body=secured(a.rtp_port, key))
+    ours = line_key(a.answered().body)
+    leg = uuid_of(sw, "ext")
+    a.media = Srtp(a.media, SUITE, key, ours)
+    a.talk = Talker(a, 440)
+    a.talk.hears(440)
+    a.request("INVITE", body=sdp(a.rtp_port, version=2))
+    a.ack_failure(a.expect(488))
+    sw.api(f"uuid_media_reneg {leg}")
+    ask = a.expect(method="INVITE")
+    assert "RTP/SAVP" in ask.body
+    a.reply(ask, 200, "OK", sdp(a.rtp_port, version=3))
+    a.expect(method="ACK")
+    assert sw.api(f"uuid_getvar {leg} rtp_secure_media_confirmed") == "true"
+    a.talk.hears(440)
+    a.talk.stop()
+    assert not a.media.refused
+    a.bye()
+
+
+def line_key(text):
+    (_, _, keys), = keys_of(text)
+    return keys[7][1]
