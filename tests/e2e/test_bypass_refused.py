@@ -209,3 +209,30 @@ def test_keys_are_not_talked_away(sw, phone):
 def line_key(text):
     (_, _, keys), = keys_of(text)
     return keys[7][1]
+
+
+def test_dtls_and_ice_are_there_after_bypass(sw, phone):
+    """The caller came with both, the called one was offered DTLS: what comes back says no less, under the line's name."""
+    def body(port, setup="actpass", more=""):
+        text = sdp(port).replace("RTP/AVP", "UDP/TLS/RTP/SAVPF") + f"a=fingerprint:sha-256 {':'.join(['AB'] * 32)}\r\na=setup:{setup}\r\na=rtcp-mux\r\n"
+        return text + more
+    ice = "a=mid:sound\r\na=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuv\r\n"
+    a, b = pair(sw, phone, "7958", lambda port: body(port, more=ice), lambda port: body(port, "passive"))
+    leg = uuid_of(sw, "ext")
+    assert sw.api(f"uuid_media off {leg}").startswith("+OK")
+    for p, more in ((a, ice), (b, "")):
+        req = p.expect(method="INVITE")
+        p.reply(req, 200, "OK", body(p.rtp_port, "active", more))
+        p.expect(method="ACK")
+    deadline = time.monotonic() + 10
+    while not sw.api(f"uuid_media {leg}").startswith("+OK"):
+        assert time.monotonic() < deadline
+    for p in (a, b):
+        req = p.expect(method="INVITE")
+        assert re.search(r"m=audio \d+ UDP/TLS/RTP/SAVPF", req.body) and "a=fingerprint:" in req.body and "a=setup:actpass" in req.body
+        assert ("a=ice-ufrag:" in req.body and "a=mid:sound" in req.body) == (p is a)
+        p.reply(req, 200, "OK", body(p.rtp_port, "active", ice if p is a else ""))
+        p.expect(method="ACK")
+    assert sw.api(f"uuid_exists {leg}").startswith("true")
+    a.bye()
+    ended(b)

@@ -36,6 +36,7 @@ struct leg_media {
 	struct leg_ice *ice;       /* ice.c; NULL: none */
 	struct mturn *turn;        /* the profile's; NULL: none */
 	struct leg_dtls *dtls;     /* dtls.c; NULL: none */
+	bool was_ice, was_dtls;    /* of a stream that is closed: agreed on */
 	struct media_texts *texts; /* a reference; the lines that are passed have none of their own */
 	enum bypass_state bypass;
 	bool comes_back_on_hold, goes_after_hold; /* media in bypass: here while held; bypass once it is not */
