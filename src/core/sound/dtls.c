@@ -90,7 +90,8 @@ static ON_CTL bool was_agreed(const struct leg_media *m)
 	struct sdp_dtls theirs;
 	struct sdp *s = NULL;
 
-	if (m->is_negotiated || m->was_dtls || !said.n || !memmem(said.p, said.n, "fingerprint", 11))
+	if (m->is_negotiated || m->was_dtls || !said.n || !(m->first->bypass || m->dtls /* offered so */) ||
+	    !memmem(said.p, said.n, "fingerprint", 11))
 		return m->was_dtls;
 	bool is_said = !sdp_parse_new(said, &s) && offer_read(s, media_kind_name(m->kind), &theirs);
 	mem_free(s);

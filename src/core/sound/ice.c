@@ -173,8 +173,10 @@ static ON_CTL bool read_offer(struct sv sdp, const char *kind, struct sdp_ice *i
 /* Before bypass, or in it: who spoke it is offered it when media comes back. */
 static ON_CTL bool was_agreed(const struct leg_media *m)
 {
-	return !m->is_negotiated &&
-	       (m->was_ice || (is_in_text(sv_of(m->first->remote_sdp)) && !leg_var_is_true(m->leg, "ignore_sdp_ice")));
+	if (m->is_negotiated || m->was_ice)
+		return !m->is_negotiated;
+	return (m->first->bypass || m->ice /* offered so */) && is_in_text(sv_of(m->first->remote_sdp)) &&
+	       !leg_var_is_true(m->leg, "ignore_sdp_ice");
 }
 
 /* Under the name that the line had there. */
