@@ -113,8 +113,11 @@ static bool line_place(struct sdp_running *dialog, struct line_offer *o, const s
 	struct sdp_run_line *l;
 
 	if ((o->r->is_agreed || !p->kind) && o->r->line < dialog->line_count &&
-	    sv_isi(sv_of(dialog->lines[o->r->line].kind), sdp_kind(p)))
-		return true;
+	    sv_isi(sv_of(dialog->lines[o->r->line].kind), sdp_kind(p))) {
+		if (dialog->lines[o->r->line].proto[0])
+			return true;
+		at = o->r->line; /* where another's was, in bypass */
+	}
 	for (size_t i = 0; p->kind && i < dialog->line_count && at == dialog->line_count; i++) {
 		bool is_free = sv_isi(sv_of(dialog->lines[i].kind), p->kind);
 		for (size_t k = 0; k < count; k++)
@@ -131,8 +134,8 @@ static bool line_place(struct sdp_running *dialog, struct line_offer *o, const s
 	*l = (struct sdp_run_line){.is_open = false};
 	sdp_copy(l->kind, sizeof(l->kind), sv_of(sdp_kind(p)));
 	sdp_copy(l->proto, sizeof(l->proto), sv_of(proto));
-	if (mode == SDP_SECURE_OPTIONAL && !(p->dtls && p->dtls->is_offered) && at + 1 == dialog->line_count &&
-	    dialog->line_count < SDP_RUN_LINES) {
+	if (mode == SDP_SECURE_OPTIONAL && !(p->dtls && p->dtls->is_offered) &&
+	    (!p->kind || at + 1 == dialog->line_count) && dialog->line_count < SDP_RUN_LINES) {
 		dialog->lines[dialog->line_count] = *l;
 		dialog->lines[dialog->line_count].is_open = true;
 		sdp_copy(dialog->lines[dialog->line_count++].proto, sizeof(l->proto), SV("RTP/AVP"));

@@ -85,6 +85,12 @@ ANY bool sdp_fmtp_get(struct sv fmtp, const char *name, struct sv *value);
 /* Appends text with our numeric address and port in the place of the first audio line's; other lines are refused (port
  * 0), what else would lead past us is left out. ST_PARSE as sdp_parse. */
 ANY int sdp_readdress(struct sv text, struct sv host, uint16_t port, struct buf *out);
+/* Appends text, then, as refused (port 0), the m= lines that others have behind its last: the descriptions that were
+ * said in the dialog before, whose lines must not become fewer (RFC 3264 section 8). Empty ones have none; what is no
+ * description is passed as it is. ST_NOMEM. */
+ANY int sdp_lines_keep(struct sv text, const struct sv *before, size_t count, struct buf *out);
+/* An address that holds: 0.0.0.0, or :: however its zeros are written. */
+ANY bool sdp_is_nowhere(struct sv host);
 /* Numeric address text: 4, 6, or 0 when it is neither. */
 ANY int sdp_host_kind(struct sv host);
 
@@ -212,7 +218,7 @@ struct sdp_running {
 		uint32_t clock_hz;
 	} codecs[SDP_RUN_CODECS];
 	struct sdp_run_line {
-		char kind[12], proto[20]; /* of the peer's or our m= lines, in order */
+		char kind[12], proto[20]; /* of the peer's or our m= lines, in order; proto empty: to be chosen */
 		bool is_open;             /* another audio line that we offer in place of the first */
 	} lines[SDP_RUN_LINES];
 };
@@ -252,6 +258,9 @@ struct sdp_plan {
 ANY int sdp_running_pack(const struct sdp_running *r, uint8_t **packed);
 ANY void sdp_running_unpack(const uint8_t *packed, struct sdp_running *r);
 
+/* A description that was said in the dialog by others than us (bypass): its m= lines count for our next offer. */
+ANY void sdp_running_passed(struct sdp_running *r, struct sv text);
+
 /* One more line: what is wanted of it, the dialog's memory of it, and what came of it. */
 struct sdp_part {
 	const struct sdp_policy *p;
@@ -273,7 +282,7 @@ ANY int sdp_answer_plan(
 /* Takes the peer's answer to the last offer of running. May be repeated (183, then 200). ST_UNSUPPORTED when the line
  * was refused or names no codec that was offered. */
 ANY int sdp_answer_accept(struct sv answer, const struct sdp_policy *p, struct sdp_running *r, struct sdp_plan *plan);
-/* Every open line of sound or pictures is encrypted: by keys in it (RTP/SAVP) or by DTLS. False without one. */
+/* Every open line, whatever its kind, is encrypted: by keys in it (RTP/SAVP), by DTLS or TLS. False without one. */
 ANY bool sdp_is_secured(struct sv sdp);
 /* The suite of the first key in an offer's RTP/SAVP lines, whether we do it or not; empty: none. Points into offer. */
 ANY struct sv sdp_offer_suite(struct sv offer);

@@ -75,6 +75,23 @@ void sdp_secure_put_answer(struct buf *b, const struct sdp_policy *p, const stru
 	put(b, plan->key_tag, &p->secure->keys[plan->key_index]);
 }
 
+/* Whatever it carries: SRTP, or something over TLS or DTLS ("TCP/TLS/MSRP", "UDP/DTLS/SCTP", "UDP/TLS/UDPTL"). */
+static bool is_sealed(struct sv proto)
+{
+	struct sv word;
+
+	if (sdp_is_secure_rtp(proto) || sdp_is_dtls_proto(proto))
+		return true;
+	while (proto.n) {
+		sv_split(proto, '/', &word, &proto);
+		if (!proto.n)
+			return false; /* what is carried, not what carries */
+		if (sv_isi(word, "TLS") || sv_isi(word, "DTLS"))
+			return true;
+	}
+	return false;
+}
+
 bool sdp_is_secured(struct sv sdp)
 {
 	size_t open = 0, plain = 0;
@@ -84,10 +101,8 @@ bool sdp_is_secured(struct sv sdp)
 		return false;
 	for (size_t i = 0; i < s->media_count; i++) {
 		const struct sdp_media *a = &s->media[i];
-		if (!a->port || (!sv_isi(a->kind, "audio") && !sv_isi(a->kind, "video")))
-			continue;
-		open++;
-		plain += !sdp_is_secure_rtp(a->proto) && !sdp_is_dtls_proto(a->proto);
+		open += a->port != 0;
+		plain += a->port && !is_sealed(a->proto);
 	}
 	mem_free(s);
 	return open && !plain;

@@ -2,6 +2,7 @@
  * uuid_media). A call may begin so (each side is given the other's SDP as it came), or be sent there and back while it
  * stands, by re-INVITEs (RFC 3725's way: first one side with what the other has, then the other with the answer). A
  * phone's own re-INVITE in bypass is passed on and answered with what the other phone said. */
+#include "base/check.h"
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/leg/leg.h"
@@ -59,15 +60,15 @@ static ON_CTL int keep_remote(struct leg *leg, struct sv sdp)
 }
 
 /* What the phone is told: what the other one said, with our address where media is proxied. */
-static ON_CTL int keep_local(struct leg *leg, const char *sdp)
+static ON_CTL int keep_local(struct leg *leg, struct sv sdp)
 {
 	struct buf b;
 	int st = ST_OK;
 	buf_init(&b);
-	if (proxy_is_on(leg) && sdp)
-		st = proxy_put(leg, sv_of(sdp), &b);
+	if (proxy_is_on(leg) && sdp.n)
+		st = proxy_put(leg, sdp, &b);
 	if (!st)
-		st = media_share_text(&sound_of(leg)->media->local_sdp, b.n ? buf_sv(&b) : sv_of(sdp));
+		st = media_share_text(&sound_of(leg)->media->local_sdp, b.n ? buf_sv(&b) : sdp);
 	if (!st)
 		leg_var_share(leg, "rtp_local_sdp_str", sound_of(leg)->media->local_sdp);
 	buf_fini(&b);
@@ -77,6 +78,11 @@ static ON_CTL int keep_local(struct leg *leg, const char *sdp)
 static ON_CTL struct sv local_of(const struct leg *leg)
 {
 	return sv_of(sound_of(leg)->media->local_sdp);
+}
+
+static ON_CTL struct sv remote_of(const struct leg *leg)
+{
+	return sv_of(sound_of(leg)->media->remote_sdp);
 }
 
 /* ---- a call that begins in bypass ---- */
@@ -135,7 +141,7 @@ int bypass_offer(struct leg *leg, struct leg *originator, struct buf *out)
 		if (st)
 			return st;
 	}
-	st = keep_local(leg, m->remote_sdp);
+	st = keep_local(leg, remote_of(originator));
 	if (st)
 		return st;
 	sound_of(leg)->media->bypass = sound_of(originator)->media->bypass = BYPASS_ON;
@@ -147,7 +153,7 @@ bool bypass_answer(struct leg *leg, struct leg *near, struct buf *out, int *st)
 	struct leg_media *m = sound_of(leg)->media;
 
 	if (near && leg_media_is_bypassed(near) && sound_of(near)->media->remote_sdp) {
-		*st = keep_local(leg, sound_of(near)->media->remote_sdp);
+		*st = keep_local(leg, remote_of(near));
 	} else if (m->local_sdp) { /* said already, and an answer stands */
 		*st = ST_OK;
 	} else { /* answered by ourselves after all */
@@ -173,6 +179,25 @@ static ON_CTL void close_stream(struct leg *leg)
 	leg_media_fini(leg);
 }
 
+/* The phone is told what the other one said, on as many lines as it has had. */
+static ON_CTL int go(struct leg *leg, struct sv said)
+{
+	const struct sv before[] = {local_of(leg), remote_of(leg)};
+	struct buf told;
+	int st;
+
+	buf_init(&told);
+	st = sdp_lines_keep(said, before, ARRAY_COUNT(before), &told);
+	if (!st)
+		st = leg->ops->reinvite(leg, buf_sv(&told));
+	if (!st) {
+		(void)keep_local(leg, buf_sv(&told));
+		sound_of(leg)->media->bypass = BYPASS_GOING;
+	}
+	buf_fini(&told);
+	return st;
+}
+
 /* One encrypted leg beside a plain one, or one of which neither can be said: their phones have no keys in common. */
 static ON_CTL bool are_unlike(struct leg *leg, struct leg *peer)
 {
@@ -189,7 +214,6 @@ static ON_CTL bool are_unlike(struct leg *leg, struct leg *peer)
 int leg_bypass_start(struct leg *leg)
 {
 	struct leg *peer = leg->peer;
-	int st;
 
 	if (!sound_of(leg)->media || !peer || !sound_of(peer)->media || !sound_of(peer)->media->remote_sdp ||
 	    !leg->ops->reinvite || !peer->ops->reinvite || !leg->is_answered || !peer->is_answered)
@@ -200,12 +224,7 @@ int leg_bypass_start(struct leg *leg)
 		return ST_OK;
 	if (are_unlike(leg, peer))
 		return ST_UNSUPPORTED;
-	st = leg->ops->reinvite(leg, sv_of(sound_of(peer)->media->remote_sdp));
-	if (st)
-		return st;
-	keep_local(leg, sound_of(peer)->media->remote_sdp);
-	sound_of(leg)->media->bypass = BYPASS_GOING;
-	return ST_OK;
+	return go(leg, remote_of(peer));
 }
 
 void bypass_when_possible(struct leg *leg)
@@ -238,13 +257,8 @@ static ON_CTL void go_step(struct leg *leg, int code, struct sv sdp)
 	}
 	sound_of(leg)->media->bypass = BYPASS_ON;
 	if (is_first) {
-		int st = peer->ops->reinvite(peer, sv_of(sound_of(leg)->media->remote_sdp));
-		if (st) {
+		if (go(peer, remote_of(leg)))
 			leg_bypass_end(leg);
-			return;
-		}
-		keep_local(peer, sound_of(leg)->media->remote_sdp);
-		sound_of(peer)->media->bypass = BYPASS_GOING;
 		return;
 	}
 	mstream_idle(leg_media_stream(leg));
@@ -257,12 +271,24 @@ static ON_CTL void go_step(struct leg *leg, int code, struct sv sdp)
 
 /* ---- and back ---- */
 
+/* Lines that the phones said past us stay lines of the dialog. */
+static ON_CTL void keep_lines(struct leg_media *m)
+{
+	struct sdp_running r;
+
+	sdp_running_unpack(m->running, &r);
+	sdp_running_passed(&r, sv_of(m->local_sdp));
+	sdp_running_passed(&r, sv_of(m->remote_sdp));
+	(void)sdp_running_pack(&r, &m->running);
+}
+
 static ON_CTL int come_back(struct leg *leg, struct leg *near)
 {
 	struct buf sdp;
 	int st;
 
 	buf_init(&sdp);
+	keep_lines(sound_of(leg)->media);
 	st = media_own_offer(leg, near, &sdp);
 	if (!st)
 		st = leg->ops->reinvite(leg, buf_sv(&sdp));
@@ -363,7 +389,7 @@ int bypass_join(struct leg *a, struct leg *b)
 
 /* ---- a phone's own re-INVITE ---- */
 
-/* sendonly, inactive or 0.0.0.0 in its first line of audio. */
+/* sendonly, inactive, 0.0.0.0 or :: in its first line of audio. */
 static bool is_hold(struct sv sdp)
 {
 	struct sdp *s;
@@ -375,7 +401,7 @@ static bool is_hold(struct sv sdp)
 		const struct sdp_media *a = &s->media[i];
 		if (!a->port || !sv_isi(a->kind, "audio"))
 			continue;
-		holds = !(a->dir & SDP_RECVONLY) || sv_is(a->conn.host.n ? a->conn.host : s->conn.host, "0.0.0.0");
+		holds = !(a->dir & SDP_RECVONLY) || sdp_is_nowhere(a->conn.host.n ? a->conn.host : s->conn.host);
 		break;
 	}
 	mem_free(s);
@@ -404,6 +430,15 @@ void bypass_resumed(struct leg *leg)
 		m->is_bypass_due = true; /* with the ACK */
 }
 
+/* The re-INVITE is answered, or nobody waits for the answer any more. */
+static ON_CTL void reoffer_end(struct leg_media *m)
+{
+	m->is_reoffer_passed = m->is_offer_asked = false;
+	str_share_end(m->reoffer_sdp);
+	m->reoffer_sdp = NULL;
+}
+
+/* What the phone says now holds once the other phone has taken it: until then it is only kept aside. */
 int bypass_reoffer(struct leg *leg, struct sv sdp)
 {
 	struct leg *peer = bypassed_peer(leg);
@@ -417,15 +452,29 @@ int bypass_reoffer(struct leg *leg, struct sv sdp)
 	buf_init(&told);
 	st = proxy_is_on(peer) ? proxy_put(peer, sdp, &told) : ST_OK;
 	if (!st)
+		st = media_share_text(&sound_of(leg)->media->reoffer_sdp, sdp);
+	if (!st)
 		st = peer->ops->reinvite(peer, told.n ? buf_sv(&told) : sdp);
 	buf_fini(&told);
-	if (!st)
-		st = keep_remote(leg, sdp);
-	if (st)
+	if (st) {
+		reoffer_end(sound_of(leg)->media);
 		return st == ST_BUSY ? ST_BUSY : ST_UNSUPPORTED;
-	keep_local(peer, sound_of(leg)->media->remote_sdp);
+	}
 	sound_of(leg)->media->is_reoffer_passed = true;
 	return ST_AGAIN;
+}
+
+/* The other phone took what leg's phone said (nothing, where it asked for an offer), and said this. */
+static ON_CTL int reoffer_stands(struct leg *leg, struct leg *by, struct sv sdp)
+{
+	const char *said = sound_of(leg)->media->reoffer_sdp;
+	int st = sdp.n ? keep_remote(by, sdp) : ST_UNSUPPORTED;
+
+	if (!st && said)
+		st = keep_remote(leg, sv_of(said));
+	if (!st && said)
+		st = keep_local(by, sv_of(said));
+	return st ? st : keep_local(leg, remote_of(by));
 }
 
 /* What the other phone said; true: it was an offer, which leg's phone will answer in its ACK. */
@@ -433,11 +482,9 @@ static ON_CTL bool reoffer_answered(struct leg *leg, struct leg *by, int code, s
 {
 	bool is_offer = sound_of(leg)->media->is_offer_asked && code < 300 && sdp.n;
 
-	sound_of(leg)->media->is_reoffer_passed = sound_of(leg)->media->is_offer_asked = false;
-	if (code < 300 && (!sdp.n || keep_remote(by, sdp)))
+	if (code < 300 && reoffer_stands(leg, by, sdp))
 		code = 488, is_offer = false;
-	else if (code < 300)
-		keep_local(leg, sound_of(by)->media->remote_sdp);
+	reoffer_end(sound_of(leg)->media);
 	sound_of(by)->media->is_ack_owed = is_offer;
 	leg->ops->reinvite_reply(leg, code, code < 300 ? local_of(leg) : SV_NONE);
 	return is_offer;
@@ -478,7 +525,7 @@ int bypass_late_answer(struct leg *leg, struct sv sdp)
 	if (!peer || !sound_of(peer)->media->is_ack_owed)
 		return st;
 	if (!st)
-		st = keep_local(peer, sound_of(leg)->media->remote_sdp);
+		st = keep_local(peer, remote_of(leg));
 	ack_give(peer, local_of(peer)); /* without an answer: where it listened before */
 	return st;
 }
@@ -495,7 +542,7 @@ void bypass_unbridged(struct leg *leg)
 	if (sound_of(leg)->media && sound_of(leg)->media->is_ack_owed)
 		ack_give(leg, sv_of(sound_of(leg)->media->local_sdp));
 	if (sound_of(leg)->media && sound_of(leg)->media->is_reoffer_passed) {
-		sound_of(leg)->media->is_reoffer_passed = sound_of(leg)->media->is_offer_asked = false;
+		reoffer_end(sound_of(leg)->media);
 		if (leg_is_up(leg))
 			leg->ops->reinvite_reply(leg, 491, SV_NONE);
 	}

@@ -42,6 +42,7 @@ void media_dtls_fini(struct leg_media *m)
 {
 	if (!m->dtls)
 		return;
+	m->was_dtls |= m->dtls->assoc != NULL;
 	mdtls_free(m->dtls->assoc);
 	mem_free(m->dtls->tls_id);
 	mem_free(m->dtls);
@@ -72,11 +73,37 @@ static ON_CTL int local_fill(struct leg_media *m, struct media_policy *q, bool i
 	return ST_OK;
 }
 
+/* The line that would be answered: the first with a fingerprint. */
+static ON_CTL bool offer_read(const struct sdp *s, const char *kind, struct sdp_dtls *theirs)
+{
+	for (size_t i = 0; i < s->media_count; i++)
+		if (sv_isi(s->media[i].kind, kind) && s->media[i].port &&
+		    !sv_startsi(s->media[i].proto, SV("RTP/AVP")) && sdp_dtls_read(s, (int)i, theirs, NULL))
+			return true;
+	return false;
+}
+
+/* Before bypass, or in it: the line that comes back is no less. */
+static ON_CTL bool was_agreed(const struct leg_media *m)
+{
+	struct sv said = sv_of(m->first->remote_sdp);
+	struct sdp_dtls theirs;
+	struct sdp *s = NULL;
+
+	if (m->is_negotiated || m->was_dtls || !said.n || !(m->first->bypass || m->dtls /* offered so */) ||
+	    !memmem(said.p, said.n, "fingerprint", 11))
+		return m->was_dtls;
+	bool is_said = !sdp_parse_new(said, &s) && offer_read(s, media_kind_name(m->kind), &theirs);
+	mem_free(s);
+	return is_said;
+}
+
 int media_dtls_offer(struct leg_media *m, struct media_policy *q)
 {
 	struct leg *leg = m->leg;
 	bool is_agreed = m->dtls && m->dtls->assoc;
-	bool is_wanted = !is_forbidden(leg) && (media_is_webrtc(leg) || leg_var_is_true(leg, "rtp_use_dtls"));
+	bool is_wanted =
+	    !is_forbidden(leg) && (media_is_webrtc(leg) || leg_var_is_true(leg, "rtp_use_dtls") || was_agreed(m));
 
 	if (m->first->is_wired || !(m->is_negotiated ? is_agreed : is_wanted))
 		return ST_OK;
@@ -91,16 +118,6 @@ int media_dtls_offer(struct leg_media *m, struct media_policy *q)
 void media_dtls_ride(struct leg_media *m, struct media_policy *q)
 {
 	q->p.dtls = m->first->dtls ? &m->first->dtls->local : NULL;
-}
-
-/* The line that would be answered: the first with a fingerprint. */
-static ON_CTL bool offer_read(const struct sdp *s, const char *kind, struct sdp_dtls *theirs)
-{
-	for (size_t i = 0; i < s->media_count; i++)
-		if (sv_isi(s->media[i].kind, kind) && s->media[i].port &&
-		    !sv_startsi(s->media[i].proto, SV("RTP/AVP")) && sdp_dtls_read(s, (int)i, theirs, NULL))
-			return true;
-	return false;
 }
 
 static ON_CTL bool goes_on(const struct leg_dtls *d, const struct sdp_dtls *t, enum sdp_setup role)

@@ -20,6 +20,7 @@
 void media_ice_fini(struct leg_media *m)
 {
 	if (m->ice) {
+		m->was_ice |= m->ice->is_agreed;
 		loop_timer_cancel(&m->ice->again);
 		ice_restart_drop(m->ice);
 		mice_free(m->ice->mice);
@@ -34,6 +35,7 @@ static ON_CTL void drop(struct leg_media *m)
 	if (m->stream && !m->is_closing && m->ice && m->ice->mice)
 		(void)mstream_set_finder(m->stream, NULL);
 	media_ice_fini(m);
+	m->was_ice = false;
 }
 
 static bool is_in_text(struct sv sdp)
@@ -157,10 +159,46 @@ bool media_is_webrtc(struct leg *leg)
 	return leg_var_is_true(leg, "media_webrtc");
 }
 
+/* The line that would be answered. */
+static ON_CTL bool read_offer(struct sv sdp, const char *kind, struct sdp_ice *ice, struct sdp **s)
+{
+	if (sdp_parse_new(sdp, s))
+		return false;
+	for (size_t i = 0; i < (*s)->media_count; i++)
+		if (sv_isi((*s)->media[i].kind, kind) && (*s)->media[i].port)
+			return sdp_ice_read(*s, (int)i, ice);
+	return false;
+}
+
+/* Before bypass, or in it: who spoke it is offered it when media comes back. */
+static ON_CTL bool was_agreed(const struct leg_media *m)
+{
+	if (m->is_negotiated || m->was_ice)
+		return !m->is_negotiated;
+	return (m->first->bypass || m->ice /* offered so */) && is_in_text(sv_of(m->first->remote_sdp)) &&
+	       !leg_var_is_true(m->leg, "ignore_sdp_ice");
+}
+
+/* Under the name that the line had there. */
+static ON_CTL void mid_keep(struct leg_media *m)
+{
+	struct sdp_ice *theirs = mem_alloc(sizeof(*theirs));
+	struct sdp *s = NULL;
+
+	if (theirs && m->first->remote_sdp &&
+	    read_offer(sv_of(m->first->remote_sdp), media_kind_name(m->kind), theirs, &s)) {
+		snprintf(m->ice->mid, sizeof(m->ice->mid), "%.*s", SVF(theirs->mid));
+		m->ice->local.is_bundled = theirs->is_bundled && m == m->first;
+	}
+	mem_free(theirs);
+	mem_free(s);
+}
+
 int media_ice_offer(struct leg_media *m, struct media_policy *q)
 {
 	struct leg *leg = m->leg;
-	bool is_wanted = media_is_webrtc(leg) || leg_var_is_true(leg, "add_ice_candidates");
+	bool is_back = was_agreed(m);
+	bool is_wanted = is_back || media_is_webrtc(leg) || leg_var_is_true(leg, "add_ice_candidates");
 	bool has_mux = is_wanted || leg_var_is_true(leg, "rtcp_mux");
 
 	if (m->first->is_wired)
@@ -171,6 +209,8 @@ int media_ice_offer(struct leg_media *m, struct media_policy *q)
 	int st = begin(m, true);
 	if (st)
 		return st;
+	if (!m->ice->mid[0] && is_back)
+		mid_keep(m);
 	if (!m->ice->mid[0] && media_is_webrtc(leg))
 		snprintf(m->ice->mid, sizeof(m->ice->mid), "%u", m->kind), m->ice->local.is_bundled = m == m->first;
 	local_fill(m, ice_said_in_offer(m->ice));
@@ -192,17 +232,6 @@ int media_ice_ride(struct leg_media *m, struct media_policy *q, struct sv mid)
 	q->p.ice = &m->ice->local;
 	q->p.is_rtcp_mux_offered = true;
 	return ST_OK;
-}
-
-/* The line that would be answered. */
-static ON_CTL bool read_offer(struct sv sdp, const char *kind, struct sdp_ice *ice, struct sdp **s)
-{
-	if (sdp_parse_new(sdp, s))
-		return false;
-	for (size_t i = 0; i < (*s)->media_count; i++)
-		if (sv_isi((*s)->media[i].kind, kind) && (*s)->media[i].port)
-			return sdp_ice_read(*s, (int)i, ice);
-	return false;
 }
 
 int media_ice_answer(struct leg_media *m, struct media_policy *q, struct sv offer)

@@ -34,6 +34,7 @@ void media_destroy(struct leg_media *m)
 	str_share_end(m->remote_sdp);
 	str_share_end(m->local_sdp);
 	str_share_end(m->standing_sdp);
+	str_share_end(m->reoffer_sdp);
 	mem_free(m->line);
 	mem_free(m);
 }

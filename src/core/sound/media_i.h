@@ -36,6 +36,7 @@ struct leg_media {
 	struct leg_ice *ice;       /* ice.c; NULL: none */
 	struct mturn *turn;        /* the profile's; NULL: none */
 	struct leg_dtls *dtls;     /* dtls.c; NULL: none */
+	bool was_ice, was_dtls;    /* of a stream that is closed: agreed on */
 	struct media_texts *texts; /* a reference; the lines that are passed have none of their own */
 	enum bypass_state bypass;
 	bool comes_back_on_hold, goes_after_hold; /* media in bypass: here while held; bypass once it is not */
@@ -69,6 +70,7 @@ struct leg_media {
 	unsigned timeout_told; /* ms, what the stream was told; 0 = none */
 	unsigned rtp_timeout_ms, rtp_hold_timeout_ms, rtcp_interval_ms;
 	char *remote_sdp, *local_sdp; /* texts of sv_share: variables hold them, too */
+	char *reoffer_sdp;            /* of is_reoffer_passed: what the phone said, NULL: nothing */
 	char *standing_sdp;           /* local_sdp, or what it was before an offer that is not answered */
 	bool is_remote_answer;        /* remote_sdp answered an offer of ours */
 	uint64_t session_id;

@@ -146,6 +146,8 @@ int media_secure_offer(struct leg_media *m, struct media_policy *q)
 		w.mode = SDP_SECURE_NONE; /* who calls without SDP is asked for it only where that is said */
 	if (w.mode == SDP_SECURE_NONE && is_running)
 		w.mode = SDP_SECURE_OPTIONAL; /* it was agreed on before */
+	if (w.mode == SDP_SECURE_OPTIONAL && m->secure && (m->secure->is_on || m->secure->was_on))
+		w.mode = SDP_SECURE_ONLY; /* and stays so */
 	return w.mode == SDP_SECURE_NONE ? ST_OK : keys_make(m, &w, q);
 }
 
@@ -155,6 +157,8 @@ int media_secure_answer(struct leg_media *m, struct media_policy *q, struct sv o
 
 	if (m->leg->is_outbound && w.mode == SDP_SECURE_NONE && m->secure)
 		w.mode = SDP_SECURE_OPTIONAL; /* it was agreed on before */
+	if (w.mode == SDP_SECURE_OPTIONAL && m->secure && m->secure->is_on)
+		w.mode = SDP_SECURE_ONLY; /* what was secured stays so: nobody talks it away with a re-INVITE */
 	if (w.mode == SDP_SECURE_NONE || (w.mode == SDP_SECURE_OPTIONAL && !sdp_offer_suite(offer).n))
 		return ST_OK;
 	return keys_make(m, &w, q);

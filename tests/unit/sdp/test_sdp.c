@@ -461,8 +461,97 @@ static int test_readdress(void)
 	return 0;
 }
 
+/* An address that holds goes through as it is, in either family. */
+static int test_readdress_hold(void)
+{
+	static const struct {
+		const char *conn;
+		bool stays;
+	} cases[] = {{"IN IP4 0.0.0.0", true}, {"IN IP6 ::", true}, {"IN IP6 0::0", true},
+	    {"IN IP6 0:0:0:0:0:0:0:0", true}, {"IN IP6 ::1", false}, {"IN IP4 0.0.0.1", false}, {"IN IP6 ", false}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf in, out, want;
+		buf_init(&in), buf_init(&out), buf_init(&want);
+		buf_printf(&in, "v=0\r\no=- 1 1 IN IP4 10.0.0.2\r\ns=-\r\nt=0 0\r\nm=audio 4002 RTP/AVP 0\r\nc=%s\r\n",
+		    cases[i].conn);
+		buf_printf(&want, "\r\nc=%s\r\n", cases[i].stays ? cases[i].conn : "IN IP4 192.0.2.1");
+		int st = sdp_readdress(buf_sv(&in), SV("192.0.2.1"), 4000, &out);
+		EXPECT(st == ST_PARSE || memmem(out.p, out.n, want.p, want.n));
+		EXPECT(!st || !cases[i].stays);
+		buf_fini(&in), buf_fini(&out), buf_fini(&want);
+	}
+	return 0;
+}
+
+#define ONE "v=0\r\no=- 1 1 IN IP4 10.0.0.2\r\ns=-\r\nc=IN IP4 10.0.0.2\r\nt=0 0\r\nm=audio 4002 RTP/AVP 0\r\n"
+
+/* What is passed on has as many lines as were said before, the added ones refused. */
+static int test_lines_keep(void)
+{
+	const struct sv before[] = {
+	    SV(ONE), SV_NONE, SV(ONE "m=video 4 RTP/AVP 96\r\nm=image 5 udptl t38\r\n"), SV("none")};
+	struct buf out;
+
+	buf_init(&out);
+	EXPECT_INT(sdp_lines_keep(sv_sub(SV(ONE), 0, sizeof(ONE) - 3), before, 4, &out), ST_OK); /* without its CRLF */
+	EXPECT(sv_is(buf_sv(&out), ONE "m=video 0 RTP/AVP 19\r\nm=image 0 udptl t38\r\n"));
+	buf_fini(&out);
+	buf_init(&out);
+	EXPECT_INT(sdp_lines_keep(before[2], before, 4, &out), ST_OK);
+	EXPECT(sv_eq(buf_sv(&out), before[2]));
+	buf_fini(&out);
+	return 0;
+}
+
+/* An offer of ours in a dialog in which others spoke: sound where theirs was, the other lines refused. */
+static int test_lines_passed(void)
+{
+	static const struct {
+		const char *said, *want;
+		enum sdp_secure_mode mode;
+	} cases[] = {
+	    {ONE "m=video 4 RTP/AVP 96\r\n", "m=audio 9 RTP/AVP 0;m=video 0 RTP/AVP 19;", SDP_SECURE_NONE},
+	    {"v=0\r\no=- 1 1 IN IP4 1.2.3.4\r\ns=-\r\nc=IN IP4 1.2.3.4\r\nt=0 0\r\nm=video 4 RTP/AVP 96\r\n"
+	     "m=audio 0 RTP/AVP 0\r\nm=audio 6 UDP/TLS/RTP/SAVPF 0\r\n",
+	        "m=video 0 RTP/AVP 19;m=audio 0 RTP/AVP 19;m=audio 9 RTP/AVP 0;", SDP_SECURE_NONE},
+	    {ONE "m=video 4 RTP/AVP 96\r\n", "m=audio 9 RTP/SAVP 0;m=video 0 RTP/AVP 19;m=audio 9 RTP/AVP 0;",
+	        SDP_SECURE_OPTIONAL},
+	    {ONE, "m=audio 9 RTP/SAVP 0;", SDP_SECURE_ONLY},
+	};
+	struct sdp_codecs prefs = {.count = 1};
+	struct sdp_secure secure = {.count = 1,
+	    .keys = {{.tag = 1,
+	        .suite = SV("AES_CM_128_HMAC_SHA1_80"),
+	        .also = SV("AES_CM_128_HMAC_SHA1_80"),
+	        .key_n = 30}}};
+
+	sdp_codec_init(&prefs.v[0], SV("PCMU"));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sdp_policy p = {
+		    .prefs = &prefs, .host = SV("192.0.2.1"), .port = 9, .dtmf_pt = -1, .dir = SDP_SENDRECV};
+		struct sdp_running r = {0};
+		struct buf out, lines;
+		struct sv line, rest;
+		secure.mode = cases[i].mode;
+		p.secure = secure.mode ? &secure : NULL;
+		buf_init(&out), buf_init(&lines);
+		sdp_running_passed(&r, sv_of(cases[i].said));
+		EXPECT_INT(sdp_offer_make(&p, &r, &out), ST_OK);
+		for (rest = buf_sv(&out); rest.n;) {
+			sv_split(rest, '\n', &line, &rest);
+			if (sv_starts(line, SV("m=")))
+				buf_printf(&lines, "%.*s;", SVF(sv_trim(line)));
+		}
+		EXPECT(sv_is(buf_sv(&lines), cases[i].want));
+		buf_fini(&out), buf_fini(&lines);
+	}
+	return 0;
+}
+
 TEST_MAIN({"parse status", test_parse_status}, {"parse fields", test_parse_fields}, {"write", test_write},
     {"bounds", test_bounds}, {"hosts", test_hosts}, {"codec strings", test_codec_strings},
     {"codec string more", test_codec_string_more}, {"same codecs", test_same},
     {"failure leaves all", test_failure_leaves_all}, {"plan only", test_plan_only}, {"passed on", test_readdress},
-    {"oom", test_oom, TEST_OOM}, {"cases", test_cases}, {"recorded", test_recorded})
+    {"passed on, holding", test_readdress_hold}, {"as many lines", test_lines_keep},
+    {"lines of others", test_lines_passed}, {"oom", test_oom, TEST_OOM}, {"cases", test_cases},
+    {"recorded", test_recorded})
