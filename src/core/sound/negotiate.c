@@ -87,6 +87,7 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 	media_talk_apply(leg);
 	m->has_comfort = plan->cn_pt >= 0;
 	media_stereo_of(m, &plan->send);
+	media_fmtp_of(m, &plan->send);
 	media_comfort_apply(leg, leg->peer);
 	media_vars_plan(leg, m, plan);
 	leg_parts_stream(leg); /* how its digits travel may have changed */
@@ -273,8 +274,8 @@ static ON_CTL int make_offer(
 		media_keep_joinable(leg, q);
 		if (m->is_negotiated && originator) { /* a re-offer keeps the running codec in front */
 			media_add_current(leg, &q->first);
-			if (q->first.count && media_codecs_have(&q->prefs, &q->first.v[0]))
-				q->p.first = &q->first; /* unless it is no longer wanted */
+			if (q->first.count && (originator == leg || media_codecs_have(&q->prefs, &q->first.v[0])))
+				q->p.first = &q->first; /* unless the other leg is better spoken to by another */
 		}
 		st = media_lines_offer(leg, originator, q);
 	}
