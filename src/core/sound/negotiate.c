@@ -200,6 +200,13 @@ static struct sdp_plan *plan_new(void)
 	return plan;
 }
 
+/* Its profile's, as it was spoken to in the beginning. */
+static ON_CTL const char *own_codecs(struct leg *leg)
+{
+	const struct media_texts *t = sound_of(leg)->media->texts;
+	return leg->is_outbound ? t->outbound_codecs : t->inbound_codecs;
+}
+
 /* Whether anything of the leg's offer is wanted by its profile and variables. */
 static ON_CTL int check_offer(struct leg *leg)
 {
@@ -393,7 +400,7 @@ int leg_media_own_reoffer(struct leg *leg, bool is_hold, struct buf *out)
 	if (!m || !m->is_negotiated)
 		return ST_INVAL;
 	m->is_held_by_us = is_hold;
-	return make_offer(leg, leg, m->texts->outbound_codecs, is_hold ? SDP_SENDONLY : SDP_SENDRECV, out);
+	return make_offer(leg, leg, own_codecs(leg), is_hold ? SDP_SENDONLY : SDP_SENDRECV, out);
 }
 
 int leg_media_offer_again(struct leg *leg, struct buf *out)
@@ -407,7 +414,7 @@ int leg_media_offer_again(struct leg *leg, struct buf *out)
 	    m->offer_for == OFFER_ALONE               ? NULL
 	    : m->offer_for == OFFER_PEER && leg->peer ? leg->peer
 	                                              : leg,
-	    m->texts->outbound_codecs, m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV, out);
+	    own_codecs(leg), m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV, out);
 }
 
 int leg_media_refresh(struct leg *leg, struct buf *out)
@@ -433,7 +440,7 @@ int leg_media_offer_asked(struct leg *leg, struct buf *out)
 
 int media_own_offer(struct leg *leg, struct leg *near, struct buf *out)
 {
-	return make_offer(leg, near ? near : leg, sound_of(leg)->media->texts->outbound_codecs, SDP_SENDRECV, out);
+	return make_offer(leg, near ? near : leg, own_codecs(leg), SDP_SENDRECV, out);
 }
 
 int leg_media_reneg(struct leg *leg, const char *codecs)
@@ -447,7 +454,7 @@ int leg_media_reneg(struct leg *leg, const char *codecs)
 	if (codecs && *codecs)
 		leg_var_set(leg, "codec_string", codecs);
 	buf_init(&sdp);
-	st = make_offer(leg, NULL, m->texts->outbound_codecs, m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV, &sdp);
+	st = make_offer(leg, NULL, own_codecs(leg), m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV, &sdp);
 	if (!st)
 		st = leg->ops->reinvite(leg, buf_sv(&sdp));
 	buf_fini(&sdp);
@@ -470,7 +477,7 @@ static ON_CTL int remote_answer(struct leg *leg, struct sv sdp, bool *is_hold)
 	plan = plan_new();
 	if (!plan)
 		return ST_NOMEM;
-	st = media_policy_new(leg, leg->is_outbound ? m->texts->outbound_codecs : m->texts->inbound_codecs, &q);
+	st = media_policy_new(leg, own_codecs(leg), &q);
 	if (!st) {
 		q->p.dir = m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV;
 		st = media_answered_ways(m, q);
@@ -538,7 +545,7 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 	if (!plan)
 		return ST_NOMEM;
 	buf_init(&text);
-	st = media_policy_new(leg, leg->is_outbound ? m->texts->outbound_codecs : m->texts->inbound_codecs, &q);
+	st = media_policy_new(leg, own_codecs(leg), &q);
 	if (!st) {
 		media_add_current(leg, &q->first);
 		media_add_current(leg->peer, &q->first);
