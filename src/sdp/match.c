@@ -418,6 +418,16 @@ static void answered_codecs(const struct sdp *s, const struct sdp_media *m, cons
 			out->count++;
 	}
 }
+static void to_front(struct sdp_codecs *list, int pt_recv)
+{
+	for (size_t i = 1; i < list->count; i++)
+		if (list->v[i].pt_recv == pt_recv) {
+			struct sdp_codec c = list->v[i];
+			memmove(&list->v[1], &list->v[0], i * sizeof(c));
+			list->v[0] = c;
+			return;
+		}
+}
 /* The two lines with and without keys are one choice: the first that was not refused. Lines answer by position; a peer
  * that dropped lines is taken by kind, and then by transport. */
 static size_t answered_line(
@@ -486,6 +496,8 @@ int sdp_match_answer(const struct sdp *s, const struct sdp_policy *p, const stru
 	answered_codecs(s, m, p, r, &plan->codecs);
 	if (!plan->codecs.count)
 		return ST_UNSUPPORTED;
+	if (p->is_turned)
+		to_front(&plan->codecs, p->turned_pt);
 	if ((st = read_line(m, p, plan)))
 		return st;
 	plan->line = (uint8_t)ours;

@@ -198,7 +198,9 @@ struct sdp_policy {
 	    *dtls;                       /* sdp/dtls.h; NULL = lines with a fingerprint are neither offered nor taken */
 	const struct sdp_secure *secure; /* NULL = SDP_SECURE_NONE */
 	bool is_all_answered;            /* answer with every accepted codec instead of only the chosen one */
-	bool is_ptime_kept;              /* our own ptime even when the peer asks for another */
+	bool is_turned; /* taking an answer: of its codecs the one that comes under turned_pt is the chosen one */
+	uint8_t turned_pt;
+	bool is_ptime_kept; /* our own ptime even when the peer asks for another */
 };
 
 enum { SDP_RUN_CODECS = 18, SDP_RUN_LINES = 16 };

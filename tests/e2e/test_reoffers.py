@@ -2,7 +2,8 @@
 import re
 
 import pytest
-from calls import ended, extension, uuid_of, write_extensions
+from calls import ended, extension, is_pair, rtp, talks, uuid_of, write_extensions
+from srtp_phone import Srtp, line, lines_of, new_key
 from trunk import Trunk, add_profile
 from wire import sdp
 
@@ -35,6 +36,8 @@ def sw(tmp_path_factory):
         extension("7952", "bridge sofia/any/svc@127.0.0.1:${sip_h_X-Port}"),
         extension("7954", "answer", "park"),
         extension("7955", "answer", "bridge sofia/dvi4/svc@127.0.0.1:${sip_h_X-Port}"),
+        extension("7953", "bridge {jitterbuffer_msec=60}sofia/plain/svc@127.0.0.1:${sip_h_X-Port}"),
+        extension("7957", "bridge {rtp_secure_media=mandatory}sofia/plain/svc@127.0.0.1:${sip_h_X-Port}"),
         extension("7956", "bridge {absolute_codec_string='AMR~octet-align=1,AMR~octet-align=0'}sofia/plain/svc@127.0.0.1:${sip_h_X-Port}"),
     ])
     s.start()
@@ -47,11 +50,11 @@ def both(prefs):
 
 
 def caller(phone, at):
-    return phone("ext", register=False, kind=Trunk, at=at)
+    return phone("ext", register=False, kind=Trunk, at=at, hz=500)
 
 
 def called(phone, at):
-    return phone("svc", register=False, kind=Trunk, at=at)
+    return phone("svc", register=False, kind=Trunk, at=at, hz=900)
 
 
 def alone(sw, phone, body, at=None):
@@ -187,3 +190,55 @@ def test_own_offer_to_a_caller(sw, phone):
     formats, _ = media(held(sw, a))
     assert formats[0] == "3" and "8" not in formats
     over(a)
+
+
+# ---- several codecs in an answer (RFC 3264 sections 6.1 and 7: any of them may come)
+@pytest.mark.parametrize("number", ["7951", "7953"], ids=["plain", "jitter buffer"])
+def test_second_codec_of_an_answer_is_heard(sw, phone, number):
+    a, b = pair(sw, phone, number, sw.at, sdp, lambda port, _: sdp(port, formats=(8, 0, 101)))
+    of_b = uuid_of(sw, "svc")
+    assert sw.api(f"uuid_getvar {of_b} rtp_audio_recv_pt").strip() == "8"
+    talks(a, b)
+    is_pair(a, b)  # b hears PCMU only: it is answered in what it sends
+    assert sw.api(f"uuid_getvar {of_b} rtp_audio_recv_pt").strip() == "0"
+    assert media(held(sw, b, user="svc"))[0][0] == "0"
+    over(a, b)
+
+
+def test_second_codec_under_the_same_keys(sw, phone):
+    keys = {}
+
+    def answer(port, text):
+        tag, (suite, theirs) = next(iter(lines_of(text)[0][2].items()))
+        keys["of"] = (suite, new_key(suite), theirs)
+        return sdp(port, formats=(8, 0, 101)).replace("RTP/AVP", "RTP/SAVP") + line(tag, suite, keys["of"][1]) + "\r\n"
+
+    a, b = pair(sw, phone, "7957", sw.at, sdp, answer)
+    b.media = Srtp(b.media, *keys["of"])
+    talks(a, b)
+    is_pair(a, b)
+    assert not b.media.refused
+    over(a, b)
+
+
+def test_codec_turns_back(sw, phone):
+    a, b = pair(sw, phone, "7951", sw.at, sdp, lambda port, _: sdp(port, formats=(8, 0, 101)))
+    for pt in (0, 8, 0):
+        seq = 100 * pt
+        while sw.api(f"uuid_getvar {uuid_of(sw, 'svc')} rtp_audio_recv_pt").strip() != str(pt):
+            b.media.sendto(rtp(seq, pt=pt), ("127.0.0.1", b.remote_rtp))
+            seq += 1
+            assert seq < 100 * pt + 1000
+    over(a, b)
+
+
+def test_codec_that_was_not_answered_is_not_heard(sw, phone):
+    a, b = pair(sw, phone, "7951", sw.at, sdp, lambda port, _: sdp(port, formats=(8, 101)))
+    of_b = uuid_of(sw, "svc")
+    for seq in range(20):
+        b.media.sendto(rtp(seq), ("127.0.0.1", b.remote_rtp))
+    b.media.sendto(rtp(20, pt=8), ("127.0.0.1", b.remote_rtp))
+    a.media.settimeout(5)
+    a.media.recv(2000)  # that one only
+    assert sw.api(f"uuid_getvar {of_b} rtp_audio_recv_pt").strip() == "8"
+    over(a, b)

@@ -150,6 +150,9 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 	case MEDIA_R_RTCP:
 		media_rtcp_tell(m->leg, &r->rtcp);
 		break;
+	case MEDIA_R_CODEC:
+		media_codec_turn(m->leg, (uint8_t)r->bits);
+		break;
 	case MEDIA_R_PLUG:
 		if (r->bits & MEDIA_PLUG_FINDER)
 			media_ice_report(m);

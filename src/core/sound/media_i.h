@@ -74,6 +74,7 @@ struct leg_media {
 	uint64_t session_id;
 	struct media_codec codec; /* of sending */
 	char *codec_fmtp;         /* theirs of it, where it must not change; NULL: nothing */
+	uint8_t turns_left;       /* how often the codec may change without a word (media_codec_turn) */
 	uint8_t *running;         /* of its dialog, packed (sdp_running_pack) */
 };
 
@@ -190,6 +191,9 @@ ANY void media_remote_of(const struct sdp_plan *plan, struct media_params *p); /
 ON_CTL int media_answer_ways(struct leg_media *m, struct media_policy *q, struct sv offer);
 ON_CTL int media_offer_ways(struct leg_media *m, struct media_policy *q);
 ON_CTL int media_answered_ways(struct leg_media *m, struct media_policy *q); /* as they were offered */
+/* The far side sends another codec of its answer (RFC 3264 section 6.1), under this number of ours: it is followed
+ * there, both ways. */
+ON_CTL void media_codec_turn(struct leg *leg, uint8_t pt);
 /* Our offer is refused, or what answers it does not fit: what stood before it stands. */
 ON_CTL void media_offer_refused(struct leg_media *m);
 /* An offer of our own for a re-INVITE, whatever is running. */

@@ -16,6 +16,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A far side that changes with every packet is not followed for long. */
+enum { CODEC_TURNS_MAX = 32 };
+
 /* ---- plans ---- */
 
 void media_codec_of(const struct sdp_codec *c, bool is_send, struct media_codec *out)
@@ -52,7 +55,33 @@ void media_remote_of(const struct sdp_plan *plan, struct media_params *p)
 		addr_parse(&p->remote_rtcp, sv_of(plan->remote_rtcp_host), plan->remote_rtcp_port);
 }
 
-static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
+/* The other codecs of an answer: whoever listed them may send them. Those we only pass on are for the partner to know,
+ * who has been told of one. */
+static ON_CTL void also_of(const struct leg_media *m, const struct sdp_plan *plan, struct media_params *p)
+{
+	if (m->is_transcoding_off || !mctl_codec_is_known(plan->recv.name))
+		return;
+	for (size_t i = 0; i < plan->codecs.count; i++) {
+		unsigned pt = (unsigned)plan->codecs.v[i].pt_recv;
+		if (pt < 128 && mctl_codec_is_known(plan->codecs.v[i].name))
+			p->also[pt / 32] |= UINT32_C(1) << (pt % 32);
+	}
+}
+
+/* What follows from the codec. */
+static ON_CTL void codec_set(struct leg *leg, const struct media_params *p, const struct sdp_plan *plan)
+{
+	struct leg_media *m = sound_of(leg)->media;
+
+	m->codec = p->send;
+	leg->codec = &m->codec;
+	m->has_events = plan->dtmf_send_pt >= 0;
+	m->has_comfort = plan->cn_pt >= 0;
+	media_stereo_of(m, &plan->send);
+	media_fmtp_of(m, &plan->send);
+}
+
+static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan, bool is_answer)
 {
 	struct leg_media *m = sound_of(leg)->media;
 	struct media_params p = {0};
@@ -72,22 +101,20 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 	p.rtcp_interval_ms = media_rtcp_interval_ms(leg);
 	p.fmtp = plan->send.fmtp[0] ? plan->send.fmtp : NULL;
 	media_source_policy(leg, &p);
+	if (is_answer)
+		also_of(m, plan, &p);
 	st = media_secure_apply(m, plan); /* before anything is sent */
 	if (!st)
 		st = mstream_set_params(m->stream, &p);
 	if (st)
 		return st;
-	m->codec = p.send;
+	codec_set(leg, &p, plan);
+	m->turns_left = CODEC_TURNS_MAX;
 	m->is_negotiated = true;
-	leg->codec = &m->codec;
-	m->has_events = plan->dtmf_send_pt >= 0;
 	m->is_on_hold = plan->is_hold || m->is_held_by_us || !p.may_recv;
 	media_timeout_apply(leg);
 	media_jitter_apply(leg);
 	media_talk_apply(leg);
-	m->has_comfort = plan->cn_pt >= 0;
-	media_stereo_of(m, &plan->send);
-	media_fmtp_of(m, &plan->send);
 	media_comfort_apply(leg, leg->peer);
 	media_vars_plan(leg, m, plan);
 	leg_parts_stream(leg); /* how its digits travel may have changed */
@@ -103,7 +130,7 @@ static ON_CTL int agree(
 	if (!st)
 		st = media_dtls_apply(m, sdp, plan, is_answer);
 	if (!st)
-		st = apply_plan(leg, plan);
+		st = apply_plan(leg, plan, is_answer);
 	if (!st)
 		st = media_ice_apply(m, sdp, plan->line, is_answer);
 	if (!st)
@@ -508,6 +535,55 @@ int leg_media_remote_answer(struct leg *leg, struct sv sdp)
 {
 	bool is_hold;
 	return remote_answer(leg, sdp, &is_hold);
+}
+
+static ON_CTL void turned(
+    struct leg *leg, struct media_policy *q, const struct media_params *p, const struct sdp_plan *plan)
+{
+	struct leg_media *m = sound_of(leg)->media;
+
+	m->turns_left--;
+	media_running_keep(q);
+	codec_set(leg, p, plan);
+	media_jitter_apply(leg);
+	media_talk_apply(leg);
+	media_comfort_apply(leg, leg->peer);
+	media_vars_plan(leg, m, plan);
+	leg_parts_stream(leg);
+	leg_log(leg, LOG_INFO, "%s came, which the answer lists: it is spoken now", p->recv.name);
+}
+
+void media_codec_turn(struct leg *leg, uint8_t pt)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	struct media_policy *q = NULL;
+	struct sdp_plan *plan;
+	struct media_params p = {0};
+	int st;
+
+	if (!m->is_negotiated || m->bypass || m->is_proxied || !m->is_remote_answer || m->is_offer_open ||
+	    !m->turns_left || (leg->peer && leg->peer->codec && !mctl_codec_is_known(leg->peer->codec->name)))
+		return;
+	plan = plan_new();
+	st = plan ? media_policy_new(leg, own_codecs(leg), &q) : ST_NOMEM;
+	if (!st) {
+		q->p.dir = m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV;
+		q->p.is_turned = true, q->p.turned_pt = pt;
+		st = media_answered_ways(m, q);
+	}
+	if (!st)
+		st = sdp_answer_accept(sv_of(m->remote_sdp), &q->p, &q->running, plan);
+	if (!st && plan->recv.pt_recv == pt) {
+		media_codec_of(&plan->send, true, &p.send);
+		media_codec_of(&plan->recv, false, &p.recv);
+		p.fmtp = plan->send.fmtp[0] ? plan->send.fmtp : NULL;
+		p.dtmf_send_pt = plan->dtmf_send_pt, p.dtmf_recv_pt = plan->dtmf_recv_pt, p.cn_pt = plan->cn_pt;
+		st = mstream_set_codecs(m->stream, &p);
+		if (!st)
+			turned(leg, q, &p, plan);
+	}
+	media_policy_free(q);
+	mem_free(plan);
 }
 
 int leg_media_late_answer(struct leg *leg, struct sv sdp)

@@ -213,6 +213,7 @@ ON_MEDIA static void stream_params_set(struct rt_stream *s, struct media_params 
 	s->params = *p;
 	mem_free(p);
 	s->has_params = true;
+	s->is_also_told = false;
 	if (s->seq.is_started)
 		rtp_source_clock(&s->seq, s->params.recv.clock_hz);
 	stream_coders_set(s, c);
