@@ -553,6 +553,18 @@ static ON_CTL void turned(
 	leg_log(leg, LOG_INFO, "%s came, which the answer lists: it is spoken now", p->recv.name);
 }
 
+/* Its partner can be told of another codec than was agreed on. */
+static ON_CTL bool may_turn(const struct leg *leg)
+{
+	const struct leg_media *m = sound_of(leg)->media, *other = leg->peer ? sound_of(leg->peer)->media : NULL;
+
+	if (!m->is_negotiated || m->bypass || m->is_proxied || !m->is_remote_answer || m->is_offer_open ||
+	    !m->turns_left)
+		return false;
+	return !leg->peer || !leg->peer->codec ||
+	       (mctl_codec_is_known(leg->peer->codec->name) && !(other && other->is_transcoding_off));
+}
+
 void media_codec_turn(struct leg *leg, uint8_t pt)
 {
 	struct leg_media *m = sound_of(leg)->media;
@@ -561,8 +573,7 @@ void media_codec_turn(struct leg *leg, uint8_t pt)
 	struct media_params p = {0};
 	int st;
 
-	if (!m->is_negotiated || m->bypass || m->is_proxied || !m->is_remote_answer || m->is_offer_open ||
-	    !m->turns_left || (leg->peer && leg->peer->codec && !mctl_codec_is_known(leg->peer->codec->name)))
+	if (!may_turn(leg))
 		return;
 	plan = plan_new();
 	st = plan ? media_policy_new(leg, own_codecs(leg), &q) : ST_NOMEM;
