@@ -15,24 +15,24 @@ static void remember_lines(struct sdp_running *r, const struct sdp *s)
 		sdp_copy(r->lines[i].proto, sizeof(r->lines[i].proto), s->media[i].proto);
 	}
 }
+static void remember_helper(struct sdp_running *r, const char *name, uint32_t clock_hz, int pt_recv, int pt_send)
+{
+	struct sdp_codec c = sdp_helper_codec(name, clock_hz);
+	if (pt_recv >= 0)
+		sdp_run_set(r, &c, pt_recv, pt_send);
+}
 static void remember_answer(struct sdp_running *r, const struct sdp_plan *plan)
 {
 	r->line = plan->line;
 	r->is_agreed = true;
 	sdp_run_unuse(r);
-	for (size_t i = 0; i < plan->codecs.count; i++) {
-		const struct sdp_codec *c = &plan->codecs.v[i];
-		sdp_run_set(r, sv_of(c->name), c->clock_hz, c->channels, c->pt_recv, c->pt_send);
-	}
-	if (plan->dtmf_recv_pt >= 0)
-		sdp_run_set(r, SV("telephone-event"), plan->dtmf_clock_hz, 1, plan->dtmf_recv_pt, plan->dtmf_send_pt);
-	if (plan->cn_pt >= 0)
-		sdp_run_set(r, SV("CN"), 8000, 1, plan->cn_pt, plan->cn_pt);
-	if (plan->red_recv >= 0)
-		sdp_run_set(r, SV("red"), plan->send.clock_hz, 1, plan->red_recv, plan->red_send);
-	if (plan->fec_recv >= 0)
-		sdp_run_set(r, SV("ulpfec"), plan->send.clock_hz, 1, plan->fec_recv, plan->fec_send);
-	sdp_run_choose(r, &plan->send);
+	for (size_t i = 0; i < plan->codecs.count; i++)
+		sdp_run_set(r, &plan->codecs.v[i], plan->codecs.v[i].pt_recv, plan->codecs.v[i].pt_send);
+	remember_helper(r, "telephone-event", plan->dtmf_clock_hz, plan->dtmf_recv_pt, plan->dtmf_send_pt);
+	remember_helper(r, "CN", 8000, plan->cn_pt, plan->cn_pt);
+	remember_helper(r, "red", plan->send.clock_hz, plan->red_recv, plan->red_send);
+	remember_helper(r, "ulpfec", plan->send.clock_hz, plan->fec_recv, plan->fec_send);
+	sdp_run_choose(r, &plan->recv);
 }
 static void put_answered(struct buf *b, const struct sdp *s, const struct sdp_policy *p, const struct sdp_plan *plan)
 {
@@ -162,13 +162,9 @@ int sdp_answer_plan(struct sv offer, const struct sdp_policy *p, const struct sd
 
 static void accept_answer(struct sdp_running *dialog, struct sdp_running *r, const struct sdp_plan *found)
 {
-	for (size_t i = 0; i < found->codecs.count; i++) {
-		const struct sdp_codec *c = &found->codecs.v[i];
-		struct sdp_run_codec *known = sdp_run_find(r, sv_of(c->name), c->clock_hz, c->channels);
-		if (known)
-			known->pt_send = c->pt_send;
-	}
-	sdp_run_choose(r, &found->send);
+	for (size_t i = 0; i < found->codecs.count; i++)
+		sdp_run_answered(r, &found->codecs.v[i]);
+	sdp_run_choose(r, &found->recv);
 	if (r->line != found->line)
 		dialog->lines[r->line].is_open = true; /* a later answer to the same offer may take it */
 	r->line = found->line;

@@ -255,30 +255,60 @@ bool sdp_fmtp_get(struct sv fmtp, const char *name, struct sv *value)
 	}
 	return false;
 }
+/* Parameters that change the bits on the wire, with what their absence means. */
+static const struct {
+	const char *codec, *param, *absent;
+	bool is_video;
+} decides[] = {{"AMR", "octet-align", "0", false}, {"AMR-WB", "octet-align", "0", false},
+    {"AMR", "interleaving", "", false}, {"AMR-WB", "interleaving", "", false}, {"iLBC", "mode", "30", false},
+    {"G7221", "bitrate", NULL, false}, {"CODEC2", "mode", "2400", false}, {"H264", "packetization-mode", "0", true},
+    {"VP9", "profile-id", "0", true}};
+
+static struct sv decisive_value(const struct sdp_codec *c, size_t i)
+{
+	struct sv v;
+	if (sdp_fmtp_get(sv_of(c->fmtp), decides[i].param, &v))
+		return v;
+	if (decides[i].absent)
+		return sv_of(decides[i].absent);
+	return c->clock_hz == 32000 ? SV("48000") : SV("32000"); /* G7221 */
+}
 bool sdp_codec_is_same(const struct sdp_codec *a, const struct sdp_codec *b)
 {
-	/* Parameters that change the bits on the wire, with what their absence means. */
-	const struct {
-		const char *codec, *param, *absent;
-	} decides[] = {{"AMR", "octet-align", "0"}, {"AMR-WB", "octet-align", "0"}, {"AMR", "interleaving", ""},
-	    {"AMR-WB", "interleaving", ""}, {"iLBC", "mode", "30"},
-	    {"G7221", "bitrate", a->clock_hz == 32000 ? "48000" : "32000"}, {"CODEC2", "mode", "2400"},
-	    {"H264", "packetization-mode", "0"}, {"VP9", "profile-id", "0"}};
-	struct sv name = sv_of(a->name), va, vb;
+	struct sv name = sv_of(a->name);
 
 	if (!sv_isi(name, b->name) || a->clock_hz != b->clock_hz || a->channels != b->channels)
 		return false;
-	for (size_t i = 0; i < ARRAY_COUNT(decides); i++) {
-		if (!sv_isi(name, decides[i].codec))
-			continue;
-		if (!sdp_fmtp_get(sv_of(a->fmtp), decides[i].param, &va))
-			va = sv_of(decides[i].absent);
-		if (!sdp_fmtp_get(sv_of(b->fmtp), decides[i].param, &vb))
-			vb = sv_of(decides[i].absent);
-		if (!sv_eqi(va, vb))
+	for (size_t i = 0; i < ARRAY_COUNT(decides); i++)
+		if (sv_isi(name, decides[i].codec) && !sv_eqi(decisive_value(a, i), decisive_value(b, i)))
 			return false;
-	}
 	return true;
+}
+bool sdp_codec_has_variants(const struct sdp_codec *c)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(decides); i++)
+		if (!decides[i].is_video && sv_isi(sv_of(c->name), decides[i].codec))
+			return true;
+	return false;
+}
+uint8_t sdp_codec_variant(const struct sdp_codec *c)
+{
+	unsigned sum = 0;
+	for (size_t i = 0; i < ARRAY_COUNT(decides); i++) {
+		struct sv v;
+		if (decides[i].is_video || !sv_isi(sv_of(c->name), decides[i].codec))
+			continue;
+		v = decisive_value(c, i);
+		for (size_t k = 0; k < v.n; k++)
+			sum = sum * 7 + (unsigned char)v.p[k];
+	}
+	return (uint8_t)(sum ^ sum >> 8);
+}
+void sdp_codec_form(struct sdp_codec *c)
+{
+	const struct sdp_known *k = sdp_known_find(sv_of(c->name), c->clock_hz);
+	if (!c->fmtp[0] && k && sdp_codec_has_variants(c))
+		sdp_copy(c->fmtp, sizeof(c->fmtp), sv_of(k->fmtp));
 }
 bool sdp_mode_parse(struct sv text, enum sdp_mode *out)
 {

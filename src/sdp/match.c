@@ -6,6 +6,7 @@
 #include "sdp/dtls.h"
 #include "sdp/match_i.h"
 #include <string.h>
+#include <strings.h>
 
 static bool is_plain_rtp(struct sv proto)
 {
@@ -211,13 +212,14 @@ static void accept_by(struct matcher *x, const struct sdp_codecs *wishes)
 			if (does_fit(&wishes->v[i], &x->offered.v[k]))
 				accept(x, &x->offered.v[k], &wishes->v[i]);
 }
-/* What runs goes on running while it is offered. */
+/* What runs goes on running while it is offered, in the same form. */
 static void accept_running(struct matcher *x, const struct sdp_running *r)
 {
 	for (size_t k = 0; k < x->offered.count; k++) {
 		const struct sdp_codec *want = wanted(x->p->prefs, &x->offered.v[k]);
 		struct sdp_codec any = x->offered.v[k];
-		if (remembered(r, &any, SDP_RUN_CHOSEN))
+		const struct sdp_run_codec *runs = remembered(r, &any, SDP_RUN_CHOSEN);
+		if (runs && runs->variant == sdp_codec_variant(&any))
 			accept(x, &x->offered.v[k], want ? want : &any);
 	}
 }
@@ -374,6 +376,18 @@ int sdp_match_offer(const struct sdp *s, const struct sdp_policy *p, const struc
 	return ST_UNSUPPORTED;
 }
 
+/* What we offered under the answer's number, else (some answer under numbers of their own) by that name. */
+static const struct sdp_run_codec *offered_as(const struct sdp_running *r, const struct sdp_codec *c)
+{
+	const struct sdp_run_codec *any = remembered(r, c, SDP_RUN_USED);
+	for (size_t i = 0; any && i < r->codec_count; i++) {
+		const struct sdp_run_codec *k = &r->codecs[i];
+		if (k->flags & SDP_RUN_USED && k->pt_recv == c->pt_send && !strcasecmp(k->name, any->name) &&
+		    k->clock_hz == c->clock_hz && k->channels == c->channels)
+			return k;
+	}
+	return any;
+}
 static const struct sdp_run_codec *offered_events(const struct sdp_running *r, uint32_t clock_hz)
 {
 	struct sdp_codec te = {.name = "telephone-event", .clock_hz = clock_hz, .channels = 1};
@@ -386,7 +400,7 @@ static void answered_codecs(const struct sdp *s, const struct sdp_media *m, cons
 
 	codecs_of_line(s, m, &theirs);
 	for (size_t i = 0; i < theirs.count; i++) {
-		const struct sdp_run_codec *k = remembered(r, &theirs.v[i], SDP_RUN_USED);
+		const struct sdp_run_codec *k = offered_as(r, &theirs.v[i]);
 		const struct sdp_codec *want = wanted(p->first, &theirs.v[i]);
 		struct sdp_codec *c = &out->v[out->count];
 		if (!k || out->count == SDP_CODECS_MAX)
@@ -403,6 +417,16 @@ static void answered_codecs(const struct sdp *s, const struct sdp_media *m, cons
 		if (!is_in(out, c))
 			out->count++;
 	}
+}
+static void to_front(struct sdp_codecs *list, int pt_recv)
+{
+	for (size_t i = 1; i < list->count; i++)
+		if (list->v[i].pt_recv == pt_recv) {
+			struct sdp_codec c = list->v[i];
+			memmove(&list->v[1], &list->v[0], i * sizeof(c));
+			list->v[0] = c;
+			return;
+		}
 }
 /* The two lines with and without keys are one choice: the first that was not refused. Lines answer by position; a peer
  * that dropped lines is taken by kind, and then by transport. */
@@ -472,6 +496,8 @@ int sdp_match_answer(const struct sdp *s, const struct sdp_policy *p, const stru
 	answered_codecs(s, m, p, r, &plan->codecs);
 	if (!plan->codecs.count)
 		return ST_UNSUPPORTED;
+	if (p->is_turned)
+		to_front(&plan->codecs, p->turned_pt);
 	if ((st = read_line(m, p, plan)))
 		return st;
 	plan->line = (uint8_t)ours;
@@ -496,7 +522,9 @@ void sdp_answer_fmtp(const struct sdp_policy *p, const struct sdp_codec *accepte
 {
 	static const char *const decisive[] = {"AMR", "AMR-WB", "iLBC", "G7221", "CODEC2", "H264", "H265", "VP8", "VP9",
 	    "AV1", "H263", "H263-1998", "t140"};
-	const struct sdp_codec *want = wanted(p->first, accepted);
+	/* a form of a sound codec is agreed on with this phone, whatever else the other leg's says (RFC 4867 section 8)
+	 */
+	const struct sdp_codec *want = !p->kind && sdp_codec_has_variants(accepted) ? NULL : wanted(p->first, accepted);
 	const struct sdp_known *k = sdp_known_find(sv_of(accepted->name), accepted->clock_hz);
 
 	if (!want || !want->fmtp[0])

@@ -23,26 +23,33 @@ static void take(struct numbers *n, int pt)
 {
 	n->taken[pt / 32] |= 1u << (pt % 32);
 }
+/* A number means something else: by RFC 3551, or as it was once agreed in this dialog (RFC 3264, 8.3.2). */
+static bool is_anothers(const struct numbers *n, const struct sdp_codec *c, int pt)
+{
+	const struct sdp_known *k = sdp_known_of_pt(pt);
+
+	if (k)
+		return !sv_isi(sv_of(c->name), k->name) || k->clock_hz != c->clock_hz || k->channels != c->channels;
+	for (size_t i = 0; i < n->r->codec_count; i++)
+		if (pt >= PT_DYNAMIC_FIRST && n->r->codecs[i].pt_recv == pt)
+			return true;
+	return false;
+}
 /* The number this dialog used before, else the first free one of the wishes, else the first free dynamic one; -1 =
  * none. */
-static int number_for(struct numbers *n, struct sv name, uint32_t clock_hz, unsigned channels, int wish, int wish2)
+static int number_for(struct numbers *n, const struct sdp_codec *c, int wish, int wish2)
 {
-	const struct sdp_run_codec *before = sdp_run_find(n->r, name, clock_hz, channels);
+	const struct sdp_run_codec *before = sdp_run_find(n->r, c);
 	const int wishes[3] = {before ? before->pt_recv : -1, wish, wish2};
 	int pt = -1;
 
 	for (size_t i = 0; i < 3 && pt < 0; i++)
 		if (wishes[i] >= 0 && wishes[i] <= PT_LAST && !is_taken(n, wishes[i]) &&
-		    (i == 0 || wishes[i] != n->reserved))
+		    (i == 0 || (wishes[i] != n->reserved && !is_anothers(n, c, wishes[i]))))
 			pt = wishes[i];
-	for (int i = PT_DYNAMIC_FIRST; i <= PT_LAST && pt < 0; i++) {
-		bool is_known = is_taken(n, i) || i == n->reserved;
-		for (size_t k = 0; k < n->r->codec_count;
-		     k++) /* a number once agreed keeps its meaning (RFC 3264, 8.3.2) */
-			is_known |= n->r->codecs[k].pt_recv == i;
-		if (!is_known)
+	for (int i = PT_DYNAMIC_FIRST; i <= PT_LAST && pt < 0; i++)
+		if (!is_taken(n, i) && i != n->reserved && !is_anothers(n, c, i))
 			pt = i;
-	}
 	if (pt >= 0)
 		take(n, pt);
 	return pt;
@@ -62,7 +69,7 @@ static void offer_codec(struct sdp_codecs *list, const struct sdp_codec *c, stru
 	for (size_t i = 0; i < list->count; i++)
 		if (sdp_codec_is_same(&list->v[i], c))
 			return;
-	pt = number_for(n, sv_of(c->name), c->clock_hz, c->channels, wish, k ? k->pt : -1);
+	pt = number_for(n, c, wish, k ? k->pt : -1);
 	if (pt < 0)
 		return;
 	v = &list->v[list->count++];
@@ -87,7 +94,8 @@ static void offer_events(struct sdp_line_text *t, struct numbers *n, int dtmf_pt
 		}
 	n->reserved = -1;
 	for (k = 0; k < count; k++) {
-		int pt = number_for(n, SV("telephone-event"), clocks[k], 1, k ? -1 : dtmf_pt, -1);
+		struct sdp_codec c = sdp_helper_codec("telephone-event", clocks[k]);
+		int pt = number_for(n, &c, k ? -1 : dtmf_pt, -1);
 		if (pt < 0)
 			break;
 		t->te[t->te_count].pt = pt;
@@ -164,11 +172,17 @@ static void offer_lines(struct buf *b, struct sdp_running *dialog, struct line_o
 			if (all[k].r->is_agreed && sv_isi(sv_of(dialog->lines[i].kind), sdp_kind(all[k].p)))
 				dialog->lines[i].is_open = false; /* the choice was made */
 }
+static void note_helper(struct sdp_running *r, const char *name, uint32_t clock_hz, int pt)
+{
+	struct sdp_codec c = sdp_helper_codec(name, clock_hz);
+	sdp_run_set(r, &c, pt, -1);
+}
 static int helper_number(struct numbers *n, const char *name, uint32_t clock_hz)
 {
-	int pt = number_for(n, sv_of(name), clock_hz, 1, -1, -1);
+	struct sdp_codec c = sdp_helper_codec(name, clock_hz);
+	int pt = number_for(n, &c, -1, -1);
 	if (pt >= 0)
-		sdp_run_set(n->r, sv_of(name), clock_hz, 1, pt, -1);
+		sdp_run_set(n->r, &c, pt, -1);
 	return pt;
 }
 /* What the line says, with its numbers, which no other line of the description has. */
@@ -204,12 +218,11 @@ static int offer_fill(struct line_offer *o, uint32_t taken[4])
 		t->ptime_ms = o->list.v[0].ptime_ms ? o->list.v[0].ptime_ms : sdp_ptime_default(p, &o->list.v[0]);
 	sdp_run_unuse(o->r);
 	for (size_t i = 0; i < o->list.count; i++)
-		sdp_run_set(o->r, sv_of(o->list.v[i].name), o->list.v[i].clock_hz, o->list.v[i].channels,
-		    o->list.v[i].pt_recv, -1);
+		sdp_run_set(o->r, &o->list.v[i], o->list.v[i].pt_recv, -1);
 	for (size_t i = 0; i < t->te_count; i++)
-		sdp_run_set(o->r, SV("telephone-event"), t->te[i].clock_hz, 1, t->te[i].pt, -1);
+		note_helper(o->r, "telephone-event", t->te[i].clock_hz, t->te[i].pt);
 	if (t->cn_pt >= 0)
-		sdp_run_set(o->r, SV("CN"), 8000, 1, t->cn_pt, -1);
+		note_helper(o->r, "CN", 8000, t->cn_pt);
 	if (p->has_red)
 		t->red_pt = helper_number(&n, "red", o->list.v[0].clock_hz);
 	if (p->has_fec && t->red_pt >= 0)

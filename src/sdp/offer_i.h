@@ -33,8 +33,12 @@ void sdp_put_refused(struct buf *b, struct sv kind, struct sv proto, struct sv f
 int sdp_put_whole(const struct sdp_policy *p, struct sdp_running *r, const struct buf *body, struct buf *out);
 
 /* ---- running.c ---- */
-struct sdp_run_codec *sdp_run_find(struct sdp_running *r, struct sv name, uint32_t clock_hz, unsigned channels);
+/* Of what is no codec of its own: telephone-event, CN, red ... */
+struct sdp_codec sdp_helper_codec(const char *name, uint32_t clock_hz);
+struct sdp_run_codec *sdp_run_find(struct sdp_running *r, const struct sdp_codec *c); /* of that name and variant */
 /* Notes a codec with its numbers; another codec that held pt_recv loses it; the oldest unused one makes room. */
-void sdp_run_set(struct sdp_running *r, struct sv name, uint32_t clock_hz, unsigned channels, int pt_recv, int pt_send);
+void sdp_run_set(struct sdp_running *r, const struct sdp_codec *c, int pt_recv, int pt_send);
+/* The far side answered what we offered under c->pt_recv: by its number, and in the form that it named. */
+void sdp_run_answered(struct sdp_running *r, const struct sdp_codec *c);
 void sdp_run_unuse(struct sdp_running *r); /* a new description: none is in use until it is set */
 void sdp_run_choose(struct sdp_running *r, const struct sdp_codec *c);

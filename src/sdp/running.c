@@ -10,15 +10,23 @@
 
 /* ---- payload numbers ---- */
 
-struct sdp_run_codec *sdp_run_find(struct sdp_running *r, struct sv name, uint32_t clock_hz, unsigned channels)
+/* Names longer than the slot are compared by what fits. */
+static bool is_named(const struct sdp_run_codec *k, const struct sdp_codec *c)
 {
-	for (size_t i = 0; i < r->codec_count; i++) {
-		struct sdp_run_codec *c = &r->codecs[i];
-		/* Names longer than the slot are compared by what fits. */
-		if (sv_isi(sv_sub(name, 0, sizeof(c->name) - 1), c->name) && c->clock_hz == clock_hz &&
-		    c->channels == channels)
-			return c;
-	}
+	return sv_isi(sv_sub(sv_of(c->name), 0, sizeof(k->name) - 1), k->name) && k->clock_hz == c->clock_hz &&
+	       k->channels == c->channels;
+}
+struct sdp_codec sdp_helper_codec(const char *name, uint32_t clock_hz)
+{
+	struct sdp_codec c = {.clock_hz = clock_hz, .channels = 1};
+	sdp_copy(c.name, sizeof(c.name), sv_of(name));
+	return c;
+}
+struct sdp_run_codec *sdp_run_find(struct sdp_running *r, const struct sdp_codec *c)
+{
+	for (size_t i = 0; i < r->codec_count; i++)
+		if (is_named(&r->codecs[i], c) && r->codecs[i].variant == sdp_codec_variant(c))
+			return &r->codecs[i];
 	return NULL;
 }
 static void run_drop(struct sdp_running *r, size_t i)
@@ -26,15 +34,15 @@ static void run_drop(struct sdp_running *r, size_t i)
 	memmove(&r->codecs[i], &r->codecs[i + 1], (r->codec_count - i - 1u) * sizeof(r->codecs[0]));
 	r->codec_count--;
 }
-void sdp_run_set(struct sdp_running *r, struct sv name, uint32_t clock_hz, unsigned channels, int pt_recv, int pt_send)
+void sdp_run_set(struct sdp_running *r, const struct sdp_codec *codec, int pt_recv, int pt_send)
 {
-	struct sdp_run_codec *c = sdp_run_find(r, name, clock_hz, channels);
+	struct sdp_run_codec *c = sdp_run_find(r, codec);
 	if (!c || c->pt_recv != pt_recv)
 		for (size_t i = 0; i < r->codec_count; i++)
 			if (&r->codecs[i] != c && r->codecs[i].pt_recv == pt_recv &&
 			    !(r->codecs[i].flags & SDP_RUN_USED)) {
 				run_drop(r, i);
-				c = sdp_run_find(r, name, clock_hz, channels);
+				c = sdp_run_find(r, codec);
 				break;
 			}
 	for (size_t i = 0; !c && r->codec_count == SDP_RUN_CODECS && i < r->codec_count; i++)
@@ -45,9 +53,10 @@ void sdp_run_set(struct sdp_running *r, struct sv name, uint32_t clock_hz, unsig
 			return;
 		c = &r->codecs[r->codec_count++];
 		memset(c, 0, sizeof(*c));
-		sdp_copy(c->name, sizeof(c->name), name);
-		c->clock_hz = clock_hz;
-		c->channels = (uint8_t)channels;
+		sdp_copy(c->name, sizeof(c->name), sv_of(codec->name));
+		c->variant = sdp_codec_variant(codec);
+		c->clock_hz = codec->clock_hz;
+		c->channels = codec->channels;
 	}
 	c->pt_recv = (int16_t)pt_recv;
 	c->pt_send = (int16_t)pt_send;
@@ -58,20 +67,32 @@ void sdp_run_unuse(struct sdp_running *r)
 	for (size_t i = 0; i < r->codec_count; i++)
 		r->codecs[i].flags &= (uint8_t)~SDP_RUN_USED;
 }
+void sdp_run_answered(struct sdp_running *r, const struct sdp_codec *c)
+{
+	for (size_t i = 0; i < r->codec_count; i++) {
+		struct sdp_run_codec *k = &r->codecs[i];
+		if (k->flags & SDP_RUN_USED && k->pt_recv == c->pt_recv && is_named(k, c)) {
+			k->pt_send = c->pt_send;
+			k->variant = sdp_codec_variant(c);
+			return;
+		}
+	}
+}
 void sdp_run_choose(struct sdp_running *r, const struct sdp_codec *c)
 {
-	struct sdp_run_codec *chosen = sdp_run_find(r, sv_of(c->name), c->clock_hz, c->channels);
-	for (size_t i = 0; i < r->codec_count; i++)
-		r->codecs[i].flags &= (uint8_t)~SDP_RUN_CHOSEN;
-	if (chosen)
-		chosen->flags |= SDP_RUN_CHOSEN;
+	for (size_t i = 0; i < r->codec_count; i++) {
+		struct sdp_run_codec *k = &r->codecs[i];
+		k->flags &= (uint8_t)~SDP_RUN_CHOSEN;
+		if (k->flags & SDP_RUN_USED && k->pt_recv == c->pt_recv && is_named(k, c))
+			k->flags |= SDP_RUN_CHOSEN;
+	}
 }
 
 /* ---- at rest ---- */
 
 enum { HEAD_BYTES = offsetof(struct sdp_running, codecs) };
 /* A codec behind its name. */
-enum { TAIL_BYTES = sizeof(struct sdp_run_codec) - offsetof(struct sdp_run_codec, pt_recv) };
+enum { TAIL_BYTES = sizeof(struct sdp_run_codec) - offsetof(struct sdp_run_codec, variant) };
 
 static uint8_t *put(uint8_t *p, const void *from, size_t n)
 {
@@ -106,7 +127,7 @@ int sdp_running_pack(const struct sdp_running *r, uint8_t **packed)
 	p = put(p, r, HEAD_BYTES);
 	for (size_t i = 0; i < r->codec_count; i++) {
 		p = put(p, r->codecs[i].name, strlen(r->codecs[i].name) + 1);
-		p = put(p, &r->codecs[i].pt_recv, TAIL_BYTES);
+		p = put(p, &r->codecs[i].variant, TAIL_BYTES);
 	}
 	for (size_t i = 0; i < r->line_count; i++) {
 		p = put(p, r->lines[i].kind, strlen(r->lines[i].kind) + 1);
@@ -124,7 +145,7 @@ void sdp_running_unpack(const uint8_t *p, struct sdp_running *r)
 	p = take(p, r, HEAD_BYTES);
 	for (size_t i = 0; i < r->codec_count; i++) {
 		p = take(p, r->codecs[i].name, strlen((const char *)p) + 1);
-		p = take(p, &r->codecs[i].pt_recv, TAIL_BYTES);
+		p = take(p, &r->codecs[i].variant, TAIL_BYTES);
 	}
 	for (size_t i = 0; i < r->line_count; i++) {
 		p = take(p, r->lines[i].kind, strlen((const char *)p) + 1);

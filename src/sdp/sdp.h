@@ -125,6 +125,11 @@ ANY int sdp_codecs_write(const struct sdp_codecs *c, struct buf *out);
 /* Same name, clock and channels, and the same meaning of fmtp where the fmtp decides (G.729 annexb and opus do not, the
  * AMR and iLBC modes do): packets of one may be passed through as the other. */
 ANY bool sdp_codec_is_same(const struct sdp_codec *a, const struct sdp_codec *b);
+/* Of audio codecs, what sdp_codec_is_same compares of fmtp: whether there is any, and as a number (0 = none). */
+ANY bool sdp_codec_has_variants(const struct sdp_codec *c);
+ANY uint8_t sdp_codec_variant(const struct sdp_codec *c);
+/* One with variants and without fmtp gets what its absence means, in words: a preference of no other form. */
+ANY void sdp_codec_form(struct sdp_codec *c);
 /* Fills name (canonical spelling), clock, rate, channels, ptime and static payload type of a known codec; an unknown
  * name is kept with 8000 Hz. */
 ANY void sdp_codec_init(struct sdp_codec *c, struct sv name);
@@ -199,7 +204,9 @@ struct sdp_policy {
 	    *dtls;                       /* sdp/dtls.h; NULL = lines with a fingerprint are neither offered nor taken */
 	const struct sdp_secure *secure; /* NULL = SDP_SECURE_NONE */
 	bool is_all_answered;            /* answer with every accepted codec instead of only the chosen one */
-	bool is_ptime_kept;              /* our own ptime even when the peer asks for another */
+	bool is_turned; /* taking an answer: of its codecs the one that comes under turned_pt is the chosen one */
+	uint8_t turned_pt;
+	bool is_ptime_kept; /* our own ptime even when the peer asks for another */
 };
 
 enum { SDP_RUN_CODECS = 18, SDP_RUN_LINES = 16 };
@@ -212,7 +219,8 @@ struct sdp_running {
 	uint8_t line;   /* which one it is of the lines (a part's: of the first's) */
 	bool is_agreed; /* an answer was given or taken */
 	struct sdp_run_codec {
-		char name[14];
+		char name[13];
+		uint8_t variant; /* sdp_codec_variant: two formats of one codec have a number each */
 		int16_t pt_recv, pt_send;
 		uint8_t channels, flags; /* SDP_RUN_... */
 		uint32_t clock_hz;

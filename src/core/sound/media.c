@@ -31,6 +31,7 @@ void media_destroy(struct leg_media *m)
 	mem_unref(m->texts);
 	mem_free(m->signal_named);
 	mem_free(m->running);
+	mem_free(m->codec_fmtp);
 	str_share_end(m->remote_sdp);
 	str_share_end(m->local_sdp);
 	str_share_end(m->standing_sdp);
@@ -149,6 +150,9 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 		break;
 	case MEDIA_R_RTCP:
 		media_rtcp_tell(m->leg, &r->rtcp);
+		break;
+	case MEDIA_R_CODEC:
+		media_codec_turn(m->leg, (uint8_t)r->bits);
 		break;
 	case MEDIA_R_PLUG:
 		if (r->bits & MEDIA_PLUG_FINDER)
@@ -309,7 +313,6 @@ int leg_media_late_join(struct leg *leg)
 int leg_media_join(struct leg *a, struct leg *b)
 {
 	const struct media_codec *x = a->codec, *y = b->codec;
-	bool is_same;
 
 	if (leg_media_is_bypassed(a) || leg_media_is_bypassed(b))
 		return bypass_join(a, b);
@@ -317,8 +320,7 @@ int leg_media_join(struct leg *a, struct leg *b)
 		return ST_OK;
 	if (!x || !y || !leg_media_stream(a) || !leg_media_stream(b))
 		return ST_UNSUPPORTED;
-	is_same = !strcasecmp(x->name, y->name) && x->clock_hz == y->clock_hz && x->channels == y->channels;
-	if (!is_same && (!mctl_codec_is_known(x->name) || !mctl_codec_is_known(y->name))) {
+	if ((!mctl_codec_is_known(x->name) || !mctl_codec_is_known(y->name)) && !media_is_passable(a, b)) {
 		leg_log(a, LOG_WARNING, "%s and %s cannot be joined", x->name, y->name);
 		return ST_UNSUPPORTED;
 	}

@@ -75,6 +75,8 @@ struct leg_media {
 	bool is_remote_answer;        /* remote_sdp answered an offer of ours */
 	uint64_t session_id;
 	struct media_codec codec; /* of sending */
+	char *codec_fmtp;         /* theirs of it, where it must not change; NULL: nothing */
+	uint8_t turns_left;       /* how often the codec may change without a word (media_codec_turn) */
 	uint8_t *running;         /* of its dialog, packed (sdp_running_pack) */
 };
 
@@ -121,6 +123,11 @@ ON_CTL void media_line_reported(struct leg_media *m, const struct media_report *
 ON_CTL const char *media_wanted_codecs(struct leg *leg, const char *of_profile);
 /* mem_free it. codecs: the profile's. Fails where a codec string names what is none; logged. */
 ON_CTL int media_policy_new(struct leg *leg, const char *codecs, struct media_policy **out);
+/* Keeps what they say of a codec whose form goes on in our offers (RFC 3264 section 8.3.2): one with forms (AMR, iLBC),
+ * or one that is only passed on. */
+ON_CTL void media_fmtp_of(struct leg_media *m, const struct sdp_codec *theirs);
+/* Packets of the one mean the same to the other. */
+ON_CTL bool media_is_passable(struct leg *a, struct leg *b);
 ANY bool media_codecs_have(const struct sdp_codecs *list, const struct sdp_codec *c);
 /* What of sends, when it is known (of may be NULL). */
 ON_CTL void media_add_current(struct leg *of, struct sdp_codecs *to);
@@ -186,6 +193,9 @@ ANY void media_remote_of(const struct sdp_plan *plan, struct media_params *p); /
 ON_CTL int media_answer_ways(struct leg_media *m, struct media_policy *q, struct sv offer);
 ON_CTL int media_offer_ways(struct leg_media *m, struct media_policy *q);
 ON_CTL int media_answered_ways(struct leg_media *m, struct media_policy *q); /* as they were offered */
+/* The far side sends another codec of its answer (RFC 3264 section 6.1), under this number of ours: it is followed
+ * there, both ways. */
+ON_CTL void media_codec_turn(struct leg *leg, uint8_t pt);
 /* Our offer is refused, or what answers it does not fit: what stood before it stands. */
 ON_CTL void media_offer_refused(struct leg_media *m);
 /* An offer of our own for a re-INVITE, whatever is running. */

@@ -105,7 +105,38 @@ static ON_CTL bool current_of(struct leg *of, struct sdp_codec *out)
 	sdp_codec_init(out, sv_of(c->name));
 	out->clock_hz = c->clock_hz, out->rate_hz = c->rate_hz, out->channels = c->channels,
 	out->ptime_ms = c->ptime_ms;
+	out->pt_send = out->pt_recv = -1; /* that of the codec's first rate, else: an offer finds its own */
+	if (sound_of(of)->media && sound_of(of)->media->codec_fmtp)
+		snprintf(out->fmtp, sizeof(out->fmtp), "%s", sound_of(of)->media->codec_fmtp);
+	sdp_codec_form(out);
 	return true;
+}
+
+void media_fmtp_of(struct leg_media *m, const struct sdp_codec *theirs)
+{
+	mem_free(m->codec_fmtp);
+	m->codec_fmtp = NULL;
+	if (theirs->fmtp[0] && (sdp_codec_has_variants(theirs) || !mctl_codec_is_known(theirs->name)))
+		m->codec_fmtp = sv_dup(sv_of(theirs->fmtp)); /* no memory: as if they had said nothing */
+}
+
+bool media_is_passable(struct leg *a, struct leg *b)
+{
+	struct sdp_codec x, y;
+
+	return current_of(a, &x) && current_of(b, &y) && sdp_codec_is_same(&x, &y);
+}
+
+/* A wish without parameters takes any form. */
+static bool is_wished(const struct sdp_codecs *list, const struct sdp_codec *c)
+{
+	struct sdp_codec bare = *c;
+
+	bare.fmtp[0] = 0;
+	for (size_t i = 0; i < list->count; i++)
+		if (sdp_codec_is_same(&list->v[i], list->v[i].fmtp[0] ? c : &bare))
+			return true;
+	return false;
 }
 
 void media_stereo_of(struct leg_media *m, const struct sdp_codec *theirs)
@@ -154,7 +185,7 @@ int media_prefer_for_answer(struct leg_media *m, struct leg *near, struct media_
 	q->p.first = &q->first;
 	if (near && near->codec && m->is_transcoding_off) { /* theirs, or none */
 		media_add_current(near, &q->first);
-		if (media_codecs_have(&q->prefs, &q->first.v[0])) {
+		if (is_wished(&q->prefs, &q->first.v[0])) {
 			q->prefs = q->first;
 			return ST_OK;
 		}
@@ -192,9 +223,13 @@ static ON_CTL void keep_joinable(struct sdp_codecs *list, const struct sdp_codec
 	bool is_known = mctl_codec_is_known(with->name);
 	size_t kept = 0;
 
-	for (size_t i = 0; i < list->count; i++)
-		if (sdp_codec_is_same(&list->v[i], with) || (is_known && mctl_codec_is_known(list->v[i].name)))
-			list->v[kept++] = list->v[i];
+	for (size_t i = 0; i < list->count; i++) {
+		struct sdp_codec c = list->v[i];
+		if (!is_known && !c.fmtp[0]) /* it would take any form, and none but this one can be passed on */
+			snprintf(c.fmtp, sizeof(c.fmtp), "%s", with->fmtp);
+		if (sdp_codec_is_same(&c, with) || (is_known && mctl_codec_is_known(c.name)))
+			list->v[kept++] = c;
+	}
 	list->count = kept;
 }
 
@@ -218,9 +253,10 @@ int media_bound_offer(struct leg *leg, struct leg *originator, struct media_poli
 	struct sdp_codecs *list, *theirs = NULL;
 	int st = ST_OK;
 
-	fmtp_fill(&q->prefs, true);
-	if (is_absolute)
+	if (is_absolute) {
+		fmtp_fill(&q->prefs, true);
 		return ST_OK;
+	}
 	list = mem_alloc(2 * sizeof(*list));
 	if (!list)
 		return ST_NOMEM;
@@ -232,6 +268,9 @@ int media_bound_offer(struct leg *leg, struct leg *originator, struct media_poli
 		st = sdp_offer_codecs(sv_of(sound_of(originator)->media->remote_sdp), theirs);
 	else
 		has_known = true;
+	if (originator && originator->codec && (originator == leg || is_wished(&q->prefs, &theirs->v[0])))
+		codecs_add(list, &theirs->v[0]); /* what runs goes on */
+	fmtp_fill(&q->prefs, true);
 	for (size_t i = 0; i < theirs->count; i++) {
 		if (media_codecs_have(&q->prefs, &theirs->v[i]))
 			codecs_add(list, &theirs->v[i]);

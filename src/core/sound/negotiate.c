@@ -16,6 +16,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A far side that changes with every packet is not followed for long. */
+enum { CODEC_TURNS_MAX = 32 };
+
 /* ---- plans ---- */
 
 void media_codec_of(const struct sdp_codec *c, bool is_send, struct media_codec *out)
@@ -52,7 +55,33 @@ void media_remote_of(const struct sdp_plan *plan, struct media_params *p)
 		addr_parse(&p->remote_rtcp, sv_of(plan->remote_rtcp_host), plan->remote_rtcp_port);
 }
 
-static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
+/* The other codecs of an answer: whoever listed them may send them. Those we only pass on are for the partner to know,
+ * who has been told of one. */
+static ON_CTL void also_of(const struct leg_media *m, const struct sdp_plan *plan, struct media_params *p)
+{
+	if (m->is_transcoding_off || !mctl_codec_is_known(plan->recv.name))
+		return;
+	for (size_t i = 0; i < plan->codecs.count; i++) {
+		unsigned pt = (unsigned)plan->codecs.v[i].pt_recv;
+		if (pt < 128 && mctl_codec_is_known(plan->codecs.v[i].name))
+			p->also[pt / 32] |= UINT32_C(1) << (pt % 32);
+	}
+}
+
+/* What follows from the codec. */
+static ON_CTL void codec_set(struct leg *leg, const struct media_params *p, const struct sdp_plan *plan)
+{
+	struct leg_media *m = sound_of(leg)->media;
+
+	m->codec = p->send;
+	leg->codec = &m->codec;
+	m->has_events = plan->dtmf_send_pt >= 0;
+	m->has_comfort = plan->cn_pt >= 0;
+	media_stereo_of(m, &plan->send);
+	media_fmtp_of(m, &plan->send);
+}
+
+static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan, bool is_answer)
 {
 	struct leg_media *m = sound_of(leg)->media;
 	struct media_params p = {0};
@@ -72,21 +101,20 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 	p.rtcp_interval_ms = media_rtcp_interval_ms(leg);
 	p.fmtp = plan->send.fmtp[0] ? plan->send.fmtp : NULL;
 	media_source_policy(leg, &p);
+	if (is_answer)
+		also_of(m, plan, &p);
 	st = media_secure_apply(m, plan); /* before anything is sent */
 	if (!st)
 		st = mstream_set_params(m->stream, &p);
 	if (st)
 		return st;
-	m->codec = p.send;
+	codec_set(leg, &p, plan);
+	m->turns_left = CODEC_TURNS_MAX;
 	m->is_negotiated = true;
-	leg->codec = &m->codec;
-	m->has_events = plan->dtmf_send_pt >= 0;
 	m->is_on_hold = plan->is_hold || m->is_held_by_us || !p.may_recv;
 	media_timeout_apply(leg);
 	media_jitter_apply(leg);
 	media_talk_apply(leg);
-	m->has_comfort = plan->cn_pt >= 0;
-	media_stereo_of(m, &plan->send);
 	media_comfort_apply(leg, leg->peer);
 	media_vars_plan(leg, m, plan);
 	leg_parts_stream(leg); /* how its digits travel may have changed */
@@ -102,7 +130,7 @@ static ON_CTL int agree(
 	if (!st)
 		st = media_dtls_apply(m, sdp, plan, is_answer);
 	if (!st)
-		st = apply_plan(leg, plan);
+		st = apply_plan(leg, plan, is_answer);
 	if (!st)
 		st = media_ice_apply(m, sdp, plan->line, is_answer);
 	if (!st)
@@ -199,6 +227,13 @@ static struct sdp_plan *plan_new(void)
 	return plan;
 }
 
+/* Its profile's, as it was spoken to in the beginning. */
+static ON_CTL const char *own_codecs(struct leg *leg)
+{
+	const struct media_texts *t = sound_of(leg)->media->texts;
+	return leg->is_outbound ? t->outbound_codecs : t->inbound_codecs;
+}
+
 /* Whether anything of the leg's offer is wanted by its profile and variables. */
 static ON_CTL int check_offer(struct leg *leg)
 {
@@ -273,8 +308,8 @@ static ON_CTL int make_offer(
 		media_keep_joinable(leg, q);
 		if (m->is_negotiated && originator) { /* a re-offer keeps the running codec in front */
 			media_add_current(leg, &q->first);
-			if (q->first.count && media_codecs_have(&q->prefs, &q->first.v[0]))
-				q->p.first = &q->first; /* unless it is no longer wanted */
+			if (q->first.count && (originator == leg || media_codecs_have(&q->prefs, &q->first.v[0])))
+				q->p.first = &q->first; /* unless the other leg is better spoken to by another */
 		}
 		st = media_lines_offer(leg, originator, q);
 	}
@@ -392,7 +427,7 @@ int leg_media_own_reoffer(struct leg *leg, bool is_hold, struct buf *out)
 	if (!m || !m->is_negotiated)
 		return ST_INVAL;
 	m->is_held_by_us = is_hold;
-	return make_offer(leg, leg, m->texts->outbound_codecs, is_hold ? SDP_SENDONLY : SDP_SENDRECV, out);
+	return make_offer(leg, leg, own_codecs(leg), is_hold ? SDP_SENDONLY : SDP_SENDRECV, out);
 }
 
 int leg_media_offer_again(struct leg *leg, struct buf *out)
@@ -406,7 +441,7 @@ int leg_media_offer_again(struct leg *leg, struct buf *out)
 	    m->offer_for == OFFER_ALONE               ? NULL
 	    : m->offer_for == OFFER_PEER && leg->peer ? leg->peer
 	                                              : leg,
-	    m->texts->outbound_codecs, m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV, out);
+	    own_codecs(leg), m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV, out);
 }
 
 int leg_media_refresh(struct leg *leg, struct buf *out)
@@ -432,7 +467,7 @@ int leg_media_offer_asked(struct leg *leg, struct buf *out)
 
 int media_own_offer(struct leg *leg, struct leg *near, struct buf *out)
 {
-	return make_offer(leg, near ? near : leg, sound_of(leg)->media->texts->outbound_codecs, SDP_SENDRECV, out);
+	return make_offer(leg, near ? near : leg, own_codecs(leg), SDP_SENDRECV, out);
 }
 
 int leg_media_reneg(struct leg *leg, const char *codecs)
@@ -446,7 +481,7 @@ int leg_media_reneg(struct leg *leg, const char *codecs)
 	if (codecs && *codecs)
 		leg_var_set(leg, "codec_string", codecs);
 	buf_init(&sdp);
-	st = make_offer(leg, NULL, m->texts->outbound_codecs, m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV, &sdp);
+	st = make_offer(leg, NULL, own_codecs(leg), m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV, &sdp);
 	if (!st)
 		st = leg->ops->reinvite(leg, buf_sv(&sdp));
 	buf_fini(&sdp);
@@ -469,7 +504,7 @@ static ON_CTL int remote_answer(struct leg *leg, struct sv sdp, bool *is_hold)
 	plan = plan_new();
 	if (!plan)
 		return ST_NOMEM;
-	st = media_policy_new(leg, leg->is_outbound ? m->texts->outbound_codecs : m->texts->inbound_codecs, &q);
+	st = media_policy_new(leg, own_codecs(leg), &q);
 	if (!st) {
 		q->p.dir = m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV;
 		st = media_answered_ways(m, q);
@@ -500,6 +535,66 @@ int leg_media_remote_answer(struct leg *leg, struct sv sdp)
 {
 	bool is_hold;
 	return remote_answer(leg, sdp, &is_hold);
+}
+
+static ON_CTL void turned(
+    struct leg *leg, struct media_policy *q, const struct media_params *p, const struct sdp_plan *plan)
+{
+	struct leg_media *m = sound_of(leg)->media;
+
+	m->turns_left--;
+	media_running_keep(q);
+	codec_set(leg, p, plan);
+	media_jitter_apply(leg);
+	media_talk_apply(leg);
+	media_comfort_apply(leg, leg->peer);
+	media_vars_plan(leg, m, plan);
+	leg_parts_stream(leg);
+	leg_log(leg, LOG_INFO, "%s came, which the answer lists: it is spoken now", p->recv.name);
+}
+
+/* Its partner can be told of another codec than was agreed on. */
+static ON_CTL bool may_turn(const struct leg *leg)
+{
+	const struct leg_media *m = sound_of(leg)->media, *other = leg->peer ? sound_of(leg->peer)->media : NULL;
+
+	if (!m->is_negotiated || m->bypass || m->is_proxied || !m->is_remote_answer || m->is_offer_open ||
+	    !m->turns_left)
+		return false;
+	return !leg->peer || !leg->peer->codec ||
+	       (mctl_codec_is_known(leg->peer->codec->name) && !(other && other->is_transcoding_off));
+}
+
+void media_codec_turn(struct leg *leg, uint8_t pt)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	struct media_policy *q = NULL;
+	struct sdp_plan *plan;
+	struct media_params p = {0};
+	int st;
+
+	if (!may_turn(leg))
+		return;
+	plan = plan_new();
+	st = plan ? media_policy_new(leg, own_codecs(leg), &q) : ST_NOMEM;
+	if (!st) {
+		q->p.dir = m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV;
+		q->p.is_turned = true, q->p.turned_pt = pt;
+		st = media_answered_ways(m, q);
+	}
+	if (!st)
+		st = sdp_answer_accept(sv_of(m->remote_sdp), &q->p, &q->running, plan);
+	if (!st && plan->recv.pt_recv == pt) {
+		media_codec_of(&plan->send, true, &p.send);
+		media_codec_of(&plan->recv, false, &p.recv);
+		p.fmtp = plan->send.fmtp[0] ? plan->send.fmtp : NULL;
+		p.dtmf_send_pt = plan->dtmf_send_pt, p.dtmf_recv_pt = plan->dtmf_recv_pt, p.cn_pt = plan->cn_pt;
+		st = mstream_set_codecs(m->stream, &p);
+		if (!st)
+			turned(leg, q, &p, plan);
+	}
+	media_policy_free(q);
+	mem_free(plan);
 }
 
 int leg_media_late_answer(struct leg *leg, struct sv sdp)
@@ -537,7 +632,7 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 	if (!plan)
 		return ST_NOMEM;
 	buf_init(&text);
-	st = media_policy_new(leg, leg->is_outbound ? m->texts->outbound_codecs : m->texts->inbound_codecs, &q);
+	st = media_policy_new(leg, own_codecs(leg), &q);
 	if (!st) {
 		media_add_current(leg, &q->first);
 		media_add_current(leg->peer, &q->first);

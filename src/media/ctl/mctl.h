@@ -71,6 +71,8 @@ ON_CTL int mstream_set_finder(struct mstream *s, struct rt_finder *finder);
  * of each; nothing else is told any more after this call. */
 ON_CTL void mstream_close(struct mstream *s);
 ON_CTL int mstream_set_params(struct mstream *s, const struct media_params *p);
+/* Of p only codecs, fmtp, telephone-event and comfort noise; the rest is as it was set. ST_INVAL: nothing was. */
+ON_CTL int mstream_set_codecs(struct mstream *s, const struct media_params *p);
 /* Whether mstream_set_params would take these codecs and their parameters; nothing is changed. */
 ON_CTL int mstream_check_params(struct mstream *s, const struct media_params *p);
 ON_CTL int mstream_set_timeout(struct mstream *s, unsigned rtp_timeout_ms /* 0 = none */);

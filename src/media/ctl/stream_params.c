@@ -214,3 +214,13 @@ int mstream_set_params(struct mstream *s, const struct media_params *wanted)
 		taps_params_changed(s);
 	return ST_OK;
 }
+
+int mstream_set_codecs(struct mstream *s, const struct media_params *p)
+{
+	struct media_params whole = s->params;
+	if (!s->has_params)
+		return ST_INVAL;
+	whole.send = p->send, whole.recv = p->recv, whole.fmtp = p->fmtp;
+	whole.dtmf_send_pt = p->dtmf_send_pt, whole.dtmf_recv_pt = p->dtmf_recv_pt, whole.cn_pt = p->cn_pt;
+	return mstream_set_params(s, &whole);
+}

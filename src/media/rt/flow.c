@@ -321,6 +321,18 @@ ON_MEDIA static void other_in(
 	f->in_skipped++, t->dropped++;
 }
 
+/* Of none that is taken. Where the far side may send another codec, control is told: it is taken from its parameters
+ * on, and what comes until then is lost. */
+ON_MEDIA static void other_codec_in(struct rt_flow *f, const struct pkt *k)
+{
+	struct rt_stream *s = f->s;
+	f->in_skipped++;
+	if (s->is_also_told || !(s->params.also[k->pt / 32] >> (k->pt % 32) & 1))
+		return;
+	s->also_pt = k->pt, s->is_also_told = true;
+	report_flag(s, PEND_CODEC);
+}
+
 void flow_rtp_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, const struct addr *from)
 {
 	struct rt_stream *s = f->s;
@@ -380,5 +392,5 @@ void flow_rtp_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, c
 	else if (k.pt == f->cn_pt)
 		noise_in(t, f, &k);
 	else
-		f->in_skipped++;
+		other_codec_in(f, &k);
 }

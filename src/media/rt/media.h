@@ -56,9 +56,10 @@ struct media_params {
 	int16_t cn_pt;                       /* -1 = none */
 	uint8_t kind;                        /* enum media_kind */
 	uint8_t fb, exts[MEDIA_EXT_COUNT];   /* enum media_fb; 0 = not agreed */
-	uint8_t red_send, red_recv;          /* payload numbers of RED (RFC 2198), 0 = none */
-	uint8_t fec_send, fec_recv;          /* of parity in it (ULPFEC, RFC 5109), of a passed line; 0 = none */
-	bool is_rsize;                       /* RTCP of reduced size may be sent (RFC 5506) */
+	uint32_t also[4]; /* bits: payload numbers of other codecs that may come; MEDIA_R_CODEC tells of the first */
+	uint8_t red_send, red_recv; /* payload numbers of RED (RFC 2198), 0 = none */
+	uint8_t fec_send, fec_recv; /* of parity in it (ULPFEC, RFC 5109), of a passed line; 0 = none */
+	bool is_rsize;              /* RTCP of reduced size may be sent (RFC 5506) */
 	const char *fmtp;        /* the far side's format parameters of send; NULL = none; read during the call only */
 	bool may_send, may_recv; /* direction: hold is may_send && !may_recv ... */
 	bool is_rtcp_mux;
@@ -90,6 +91,7 @@ enum media_report_kind {
 	MEDIA_R_STATS,        /* answer to mstream_stats_ask */
 	MEDIA_R_JITTER,       /* its jitter buffer (media_jitter_conf.tells) is not as it was: ask for statistics */
 	MEDIA_R_KEY_FRAME,    /* a whole picture is wanted of a far side that knows no RTCP feedback */
+	MEDIA_R_CODEC,        /* bits: the payload number of media_params.also that came; once until new parameters */
 	MEDIA_R_PLUG,         /* bits: a plug-in has something to tell */
 	MEDIA_R_RTCP,         /* rtcp, addr: a report came or was sent; only while mctl_rtcp_watch is on */
 	MEDIA_R_CLOSED        /* last report of a stream; ports are free, statistics are final */

@@ -96,6 +96,7 @@ static const struct {
     {PEND_DTMF_SENT, RT_R_EVENT, MEDIA_R_DTMF_SENT},
     {PEND_KEY, RT_R_EVENT, MEDIA_R_KEY_FRAME},
     {PEND_JITTER, RT_R_EVENT, MEDIA_R_JITTER},
+    {PEND_CODEC, RT_R_EVENT, MEDIA_R_CODEC},
 };
 
 ON_MEDIA static bool flush_flags(struct rt_thread *t, struct rt_stream *s)
@@ -106,6 +107,8 @@ ON_MEDIA static bool flush_flags(struct rt_thread *t, struct rt_stream *s)
 		struct rt_report r = {.kind = flag_table[i].kind, .event = flag_table[i].event};
 		if (flag_table[i].flag == PEND_LEARNED || flag_table[i].flag == PEND_FIRST)
 			r.addr = s->remote_rtp;
+		if (flag_table[i].flag == PEND_CODEC)
+			r.number = s->also_pt;
 		if (!report_post(t, s, &r))
 			return false;
 		s->pend.flags &= ~(unsigned)flag_table[i].flag;

@@ -115,7 +115,8 @@ enum pend_flag {
 	PEND_TALK = 64,
 	PEND_NOTALK = 128,
 	PEND_KEY = 256,
-	PEND_JITTER = 512
+	PEND_JITTER = 512,
+	PEND_CODEC = 1024
 };
 enum { PEND_DIGITS_MAX = 32, PEND_RTCP_MAX = 2, DTMF_QUEUE_MAX = 128, DTMF_FEW = 8 };
 
@@ -251,6 +252,8 @@ struct rt_stream {
 	uint32_t timeout_ms;
 	int64_t timeout_since_us; /* not counted from earlier than this */
 	bool is_timeout_told;
+	bool is_also_told; /* also_pt, of params.also, came */
+	uint8_t also_pt;
 	struct rt_pending pend;
 	uint64_t in_dtmf, in_cng, in_wrong, in_flushed, out_dtmf, out_cng;
 };

@@ -182,6 +182,7 @@ ON_MEDIA static void stream_join(struct rt_stream *a, struct rt_stream *b, struc
 	stream_unjoin(b);
 	a->peer = b, a->xcode = ab;
 	b->peer = a, b->xcode = ba;
+	a->is_also_told = b->is_also_told = false; /* what could not be followed for another partner */
 	stream_plan(a);
 	stream_plan(b);
 }
@@ -218,6 +219,7 @@ ON_MEDIA static void stream_params_set(
 	s->params = *p;
 	mem_free(p);
 	s->has_params = true;
+	s->is_also_told = false;
 	if (s->seq.is_started)
 		rtp_source_clock(&s->seq, s->params.recv.clock_hz);
 	stream_coders_set(s, c);

@@ -268,6 +268,38 @@ static int test_same(void)
 static const char plain_offer[] = "v=0\r\no=- 1 1 IN IP4 10.0.0.2\r\ns=-\r\nc=IN IP4 10.0.0.2\r\nt=0 0\r\n"
                                   "m=audio 8000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\na=ptime:20\r\n";
 
+/* Forms that differ on the wire have different numbers; what is said without a form is its default. */
+static int test_variants(void)
+{
+	static const char *const rows[][6] = {
+	    {"AMR", "octet-align=0", "octet-align=1", "octet-align=1;interleaving=30", NULL},
+	    {"iLBC", "mode=30", "mode=20", NULL},
+	    {"G7221", "bitrate=32000", "bitrate=24000", "bitrate=48000", NULL},
+	    {"CODEC2", "mode=2400", "mode=3200", "mode=1300", "mode=700C", NULL},
+	};
+	struct sdp_codec c, d;
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		sdp_codec_init(&c, sv_of(rows[i][0]));
+		d = c;
+		EXPECT(sdp_codec_has_variants(&c));
+		snprintf(d.fmtp, sizeof(d.fmtp), "%s", rows[i][1]);
+		EXPECT_INT(sdp_codec_variant(&c), sdp_codec_variant(&d));
+		for (size_t k = 1; rows[i][k]; k++)
+			for (size_t n = k + 1; rows[i][n]; n++) {
+				snprintf(c.fmtp, sizeof(c.fmtp), "%s", rows[i][k]);
+				snprintf(d.fmtp, sizeof(d.fmtp), "%s", rows[i][n]);
+				EXPECT(sdp_codec_variant(&c) != sdp_codec_variant(&d));
+				EXPECT(!sdp_codec_is_same(&c, &d));
+			}
+	}
+	sdp_codec_init(&c, SV("H264"));
+	EXPECT(!sdp_codec_has_variants(&c) && !sdp_codec_variant(&c));
+	sdp_codec_init(&c, SV("iLBC"));
+	sdp_codec_form(&c);
+	EXPECT(sv_is(sv_of(c.fmtp), "mode=30"));
+	return 0;
+}
+
 static int test_failure_leaves_all(void)
 {
 	struct sdp_codecs prefs;
@@ -550,7 +582,7 @@ static int test_lines_passed(void)
 
 TEST_MAIN({"parse status", test_parse_status}, {"parse fields", test_parse_fields}, {"write", test_write},
     {"bounds", test_bounds}, {"hosts", test_hosts}, {"codec strings", test_codec_strings},
-    {"codec string more", test_codec_string_more}, {"same codecs", test_same},
+    {"codec string more", test_codec_string_more}, {"same codecs", test_same}, {"variants", test_variants},
     {"failure leaves all", test_failure_leaves_all}, {"plan only", test_plan_only}, {"passed on", test_readdress},
     {"passed on, holding", test_readdress_hold}, {"as many lines", test_lines_keep},
     {"lines of others", test_lines_passed}, {"oom", test_oom, TEST_OOM}, {"cases", test_cases},
