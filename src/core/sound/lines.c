@@ -316,8 +316,11 @@ static ON_CTL void follow(struct leg *leg)
 		return;
 	buf_init(&sdp);
 	st = media_own_offer(peer, leg, &sdp);
-	if (!st)
+	if (!st) {
 		st = peer->ops->reinvite(peer, buf_sv(&sdp));
+		if (st)
+			leg_media_offer_unsent(peer);
+	}
 	buf_fini(&sdp);
 	if (st)
 		leg_log(peer, LOG_NOTICE, "video or text of the other leg changed, and it cannot be asked now: %s",

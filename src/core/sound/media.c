@@ -31,6 +31,7 @@ void media_destroy(struct leg_media *m)
 	mem_unref(m->texts);
 	mem_free(m->signal_named);
 	mem_free(m->running);
+	mem_free(m->standing_running);
 	str_share_end(m->remote_sdp);
 	str_share_end(m->local_sdp);
 	str_share_end(m->standing_sdp);

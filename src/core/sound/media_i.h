@@ -64,6 +64,9 @@ struct leg_media {
 	bool suppresses_silence; /* the profile's vad: of what goes */
 	bool is_offer_open;      /* our offer waits for its answer */
 	bool is_offer_stale;     /* and theirs was heard since it was made */
+	bool was_held_by_us;     /* is_held_by_us, before the offer that is open */
+	bool is_held_by_them;    /* as they said last */
+	enum sdp_dir dir;        /* ours, as it was agreed on */
 	enum media_offer_for { OFFER_ALONE, OFFER_SELF, OFFER_PEER } offer_for; /* with whose codec in front */
 	bool is_on_hold;       /* no audio is expected: the timeout on hold counts */
 	unsigned timeout_told; /* ms, what the stream was told; 0 = none */
@@ -72,8 +75,9 @@ struct leg_media {
 	char *standing_sdp;           /* local_sdp, or what it was before an offer that is not answered */
 	bool is_remote_answer;        /* remote_sdp answered an offer of ours */
 	uint64_t session_id;
-	struct media_codec codec; /* of sending */
-	uint8_t *running;         /* of its dialog, packed (sdp_running_pack) */
+	struct media_codec codec;  /* of sending */
+	uint8_t *running;          /* of its dialog, packed (sdp_running_pack) */
+	uint8_t *standing_running; /* what it was before the offer that is open; NULL: nothing, or no offer is open */
 };
 
 /* What the legs of a profile are told in words (texts.c): counted, not changed. */
@@ -94,8 +98,9 @@ struct media_policy {
 	struct leg_media *m;        /* whose line it is */
 	struct sdp_running running; /* m's, while it is negotiated */
 };
-ON_CTL void media_running_keep(const struct media_policy *q); /* and of the other lines, after each negotiation */
-ANY const char *media_kind_name(unsigned kind);               /* as an m= line says it */
+ON_CTL void media_running_keep(const struct media_policy *q);    /* and of the other lines, after each negotiation */
+ON_CTL void media_running_offered(const struct media_policy *q); /* our offer's: what was before is kept beside */
+ANY const char *media_kind_name(unsigned kind);                  /* as an m= line says it */
 ON_CTL void media_policy_free(struct media_policy *q);
 
 /* ---- lines.c: lines that are passed on (video, text) ---- */
@@ -184,9 +189,11 @@ ANY void media_remote_of(const struct sdp_plan *plan, struct media_params *p); /
 ON_CTL int media_answer_ways(struct leg_media *m, struct media_policy *q, struct sv offer);
 ON_CTL int media_offer_ways(struct leg_media *m, struct media_policy *q);
 ON_CTL int media_answered_ways(struct leg_media *m, struct media_policy *q); /* as they were offered */
-/* Our offer is refused, or what answers it does not fit: what stood before it stands. */
+/* Our offer is refused, could not be sent, or what answers it does not fit: what stood before it stands. */
 ON_CTL void media_offer_refused(struct leg_media *m);
-/* An offer of our own for a re-INVITE, whatever is running. */
+/* The 2xx to a re-INVITE of ours: in force, hold and resume included, or as if it were refused. */
+ON_CTL int media_reinvite_answer(struct leg *leg, struct sv sdp);
+/* An offer of our own for a re-INVITE, whatever is running; a hold of ours stays. ST_BUSY: another one is open. */
 ON_CTL int media_own_offer(struct leg *leg, struct leg *near, struct buf *out);
 
 /* ---- media.c ---- */

@@ -78,7 +78,7 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 	if (st)
 		return st;
 	m->codec = p.send;
-	m->is_negotiated = true;
+	m->is_negotiated = true, m->dir = plan->local_dir;
 	leg->codec = &m->codec;
 	m->has_events = plan->dtmf_send_pt >= 0;
 	m->is_on_hold = plan->is_hold || m->is_held_by_us || !p.may_recv;
@@ -110,6 +110,11 @@ static ON_CTL int agree(
 	if (!st && (q->parts || m->next))
 		media_lines_agree(leg, q, sdp, is_answer);
 	return st;
+}
+
+static enum sdp_dir own_dir(bool is_held_by_us)
+{
+	return is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV;
 }
 
 /* What stands beside the codecs: keys, and where packets may go. */
@@ -175,17 +180,65 @@ static ON_CTL void stands(struct leg_media *m)
 {
 	str_share_end(m->standing_sdp);
 	m->standing_sdp = str_share_again(m->local_sdp);
+	for (; m; m = m->next) {
+		mem_free(m->standing_running);
+		m->standing_running = NULL;
+	}
+}
+
+/* An offer of ours is made: what it may turn out not to change is kept. One that is made anew means what the first did.
+ */
+static ON_CTL void offer_opened(struct leg_media *m)
+{
+	if (!m->is_offer_open)
+		stands(m), m->was_held_by_us = m->is_held_by_us;
+	m->is_offer_open = true, m->is_offer_stale = false;
+}
+
+static ON_CTL void held_mark(struct leg_media *m)
+{
+	leg_mark_held(m->leg, m->is_held_by_us || m->is_held_by_them);
+}
+
+static ON_CTL void running_back(struct leg_media *m)
+{
+	for (; m; m = m->next) {
+		if (!m->standing_running)
+			continue;
+		mem_free(m->running);
+		m->running = m->standing_running, m->standing_running = NULL;
+	}
+}
+
+static ON_CTL void local_back(struct leg_media *m)
+{
+	if (!m->standing_sdp || m->standing_sdp == m->local_sdp)
+		return;
+	str_share_end(m->local_sdp);
+	m->local_sdp = str_share_again(m->standing_sdp);
+	leg_var_share(m->leg, "rtp_local_sdp_str", m->local_sdp);
+	if (m->is_negotiated)
+		leg_var_set(m->leg, "audio_media_flow", sdp_dir_name(m->dir));
 }
 
 void media_offer_refused(struct leg_media *m)
 {
-	m->is_offer_open = false;
 	media_ice_refused(m);
-	if (m->bypass || !m->standing_sdp || m->standing_sdp == m->local_sdp)
-		return; /* in bypass it is the other phone's */
-	str_share_end(m->local_sdp);
-	m->local_sdp = str_share_again(m->standing_sdp);
-	leg_var_share(m->leg, "rtp_local_sdp_str", m->local_sdp);
+	if (!m->is_offer_open)
+		return; /* it was the other phone's (bypass), or none */
+	m->is_offer_open = false;
+	local_back(m);
+	running_back(m);
+	if (m->is_held_by_us == m->was_held_by_us)
+		return;
+	m->is_held_by_us = m->was_held_by_us;
+	held_mark(m);
+}
+
+void leg_media_offer_unsent(struct leg *leg)
+{
+	if (sound_of(leg)->media && sound_of(leg)->media->is_offer_open)
+		media_offer_refused(sound_of(leg)->media);
 }
 
 /* ---- the endpoint's calls ---- */
@@ -281,13 +334,13 @@ static ON_CTL int make_offer(
 	if (!st)
 		st = sdp_offer_make(&q->p, &q->running, &text);
 	if (!st)
-		media_running_keep(q);
+		st = buf_addv(out, buf_sv(&text));
 	if (!st) {
-		m->is_offer_open = true, m->is_offer_stale = false;
+		offer_opened(m);
+		media_running_offered(q);
 		m->offer_for = !originator ? OFFER_ALONE : originator == leg ? OFFER_SELF : OFFER_PEER;
 		keep_local(leg, buf_sv(&text));
 		media_vars_local(leg, m, dir);
-		st = buf_addv(out, buf_sv(&text));
 	}
 	media_policy_free(q);
 	buf_fini(&text);
@@ -383,16 +436,36 @@ int leg_media_offer(struct leg *leg, struct leg *originator, struct buf *out)
 	return make_offer(leg, originator, sound_of(leg)->media->texts->outbound_codecs, SDP_SENDRECV, out);
 }
 
+/* In bypass it is the other phone's word, which is no offer of ours, and a hold of ours is not in it. */
+static ON_CTL int own_reoffer(struct leg *leg, bool is_hold, struct buf *out)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	int st;
+
+	if (m && m->bypass == BYPASS_ON && m->local_sdp && (!is_hold || m->is_held_by_us)) {
+		m->is_held_by_us = is_hold;
+		return buf_adds(out, m->local_sdp);
+	}
+	if (!m || !m->is_negotiated)
+		return ST_INVAL;
+	st = make_offer(leg, leg, m->texts->outbound_codecs, own_dir(is_hold), out);
+	if (!st)
+		m->is_held_by_us = is_hold;
+	return st;
+}
+
 int leg_media_own_reoffer(struct leg *leg, bool is_hold, struct buf *out)
 {
 	struct leg_media *m = sound_of(leg)->media;
 
-	if (m && m->bypass == BYPASS_ON && !is_hold && m->local_sdp)
-		return buf_adds(out, m->local_sdp);
-	if (!m || !m->is_negotiated)
-		return ST_INVAL;
-	m->is_held_by_us = is_hold;
-	return make_offer(leg, leg, m->texts->outbound_codecs, is_hold ? SDP_SENDONLY : SDP_SENDRECV, out);
+	if (m && m->is_offer_open)
+		return ST_BUSY;
+	return own_reoffer(leg, is_hold, out);
+}
+
+int leg_media_same_reoffer(struct leg *leg, struct buf *out)
+{
+	return leg_media_own_reoffer(leg, sound_of(leg)->media && sound_of(leg)->media->is_held_by_us, out);
 }
 
 int leg_media_offer_again(struct leg *leg, struct buf *out)
@@ -406,7 +479,7 @@ int leg_media_offer_again(struct leg *leg, struct buf *out)
 	    m->offer_for == OFFER_ALONE               ? NULL
 	    : m->offer_for == OFFER_PEER && leg->peer ? leg->peer
 	                                              : leg,
-	    m->texts->outbound_codecs, m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV, out);
+	    m->texts->outbound_codecs, own_dir(m->is_held_by_us), out);
 }
 
 int leg_media_refresh(struct leg *leg, struct buf *out)
@@ -415,8 +488,10 @@ int leg_media_refresh(struct leg *leg, struct buf *out)
 
 	if (!m || !m->local_sdp || (m->bypass != BYPASS_ON && (m->bypass || !m->is_negotiated)))
 		return ST_INVAL;
+	if (m->is_offer_open)
+		return ST_BUSY;
 	if (!m->bypass)
-		m->is_offer_open = true;
+		offer_opened(m);
 	return buf_adds(out, m->local_sdp);
 }
 
@@ -427,12 +502,16 @@ int leg_media_offer_asked(struct leg *leg, struct buf *out)
 
 	if (st != ST_NOTFOUND)
 		return st;
-	return leg_media_own_reoffer(leg, m && m->is_held_by_us, out);
+	return own_reoffer(leg, m && m->is_held_by_us, out);
 }
 
 int media_own_offer(struct leg *leg, struct leg *near, struct buf *out)
 {
-	return make_offer(leg, near ? near : leg, sound_of(leg)->media->texts->outbound_codecs, SDP_SENDRECV, out);
+	struct leg_media *m = sound_of(leg)->media;
+
+	if (m->is_offer_open)
+		return ST_BUSY;
+	return make_offer(leg, near ? near : leg, m->texts->outbound_codecs, own_dir(m->is_held_by_us), out);
 }
 
 int leg_media_reneg(struct leg *leg, const char *codecs)
@@ -443,17 +522,22 @@ int leg_media_reneg(struct leg *leg, const char *codecs)
 
 	if (!m || !m->is_negotiated || m->bypass || !leg->is_answered || !leg->ops->reinvite)
 		return ST_INVAL;
+	if (m->is_offer_open)
+		return ST_BUSY;
 	if (codecs && *codecs)
 		leg_var_set(leg, "codec_string", codecs);
 	buf_init(&sdp);
-	st = make_offer(leg, NULL, m->texts->outbound_codecs, m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV, &sdp);
-	if (!st)
+	st = make_offer(leg, NULL, m->texts->outbound_codecs, own_dir(m->is_held_by_us), &sdp);
+	if (!st) {
 		st = leg->ops->reinvite(leg, buf_sv(&sdp));
+		if (st)
+			leg_media_offer_unsent(leg);
+	}
 	buf_fini(&sdp);
 	return st;
 }
 
-static ON_CTL int remote_answer(struct leg *leg, struct sv sdp, bool *is_hold)
+int leg_media_remote_answer(struct leg *leg, struct sv sdp)
 {
 	struct leg_media *m = sound_of(leg)->media;
 	struct media_policy *q = NULL;
@@ -471,7 +555,7 @@ static ON_CTL int remote_answer(struct leg *leg, struct sv sdp, bool *is_hold)
 		return ST_NOMEM;
 	st = media_policy_new(leg, leg->is_outbound ? m->texts->outbound_codecs : m->texts->inbound_codecs, &q);
 	if (!st) {
-		q->p.dir = m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV;
+		q->p.dir = own_dir(m->is_held_by_us);
 		st = media_answered_ways(m, q);
 	}
 	if (!st)
@@ -481,40 +565,45 @@ static ON_CTL int remote_answer(struct leg *leg, struct sv sdp, bool *is_hold)
 	if (!st)
 		media_running_keep(q);
 	if (!st)
+		st = agree(leg, q, sdp, plan, true);
+	if (!st)
 		st = media_keep_remote(m, sdp, true);
 	if (!st) {
 		leg_var_share(leg, "switch_r_sdp", m->remote_sdp);
 		media_vars_offer(leg, &plan->codecs);
-		st = agree(leg, q, sdp, plan, true);
 		m->is_offer_open = false;
-		*is_hold = plan->is_hold;
-	}
-	if (!st)
+		m->is_held_by_them = plan->is_hold;
 		stands(m);
+	}
 	media_policy_free(q);
 	mem_free(plan);
 	return st;
 }
 
-int leg_media_remote_answer(struct leg *leg, struct sv sdp)
+int media_reinvite_answer(struct leg *leg, struct sv sdp)
 {
-	bool is_hold;
-	return remote_answer(leg, sdp, &is_hold);
+	int st = sdp.n ? leg_media_remote_answer(leg, sdp) : ST_NOTFOUND;
+
+	if (st)
+		media_offer_refused(sound_of(leg)->media);
+	else if (sound_of(leg)->media->bypass != BYPASS_ON)
+		held_mark(sound_of(leg)->media);
+	return st;
 }
 
 int leg_media_late_answer(struct leg *leg, struct sv sdp)
 {
 	struct leg_media *m = sound_of(leg)->media;
-	bool is_hold = leg->is_held, is_bypassed;
 	int st;
 
 	if (!m)
 		return sdp.n ? ST_INVAL : ST_NOTFOUND;
-	is_bypassed = m->bypass == BYPASS_ON;
-	st = is_bypassed ? bypass_late_answer(leg, sdp) : sdp.n ? remote_answer(leg, sdp, &is_hold) : ST_NOTFOUND;
+	if (m->bypass == BYPASS_ON)
+		return bypass_late_answer(leg, sdp);
+	st = sdp.n ? leg_media_remote_answer(leg, sdp) : ST_NOTFOUND;
 	if (!st)
-		leg_mark_held(leg, is_hold || m->is_held_by_us);
-	else if (m->is_negotiated && !is_bypassed)
+		held_mark(m);
+	else if (m->is_negotiated)
 		media_offer_refused(m);
 	return st;
 }
@@ -525,7 +614,6 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 	struct media_policy *q = NULL;
 	struct sdp_plan *plan;
 	struct buf text;
-	bool is_hold = false;
 	int st;
 
 	if (m && m->bypass && !bypass_comes_back(leg, sdp))
@@ -543,8 +631,7 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 		media_add_current(leg->peer, &q->first);
 		media_keep_joinable(leg, q);
 		q->p.first = &q->first;
-		if (m->is_held_by_us)
-			q->p.dir = SDP_SENDONLY;
+		q->p.dir = own_dir(m->is_offer_open ? m->was_held_by_us : m->is_held_by_us); /* as it was agreed on */
 		st = media_answer_ways(m, q, sdp);
 	}
 	if (!st)
@@ -558,7 +645,7 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 	if (!st)
 		st = media_keep_remote(m, sdp, false);
 	if (!st) {
-		is_hold = plan->is_hold;
+		m->is_held_by_them = plan->is_hold;
 		leg_var_share(leg, "switch_r_sdp", m->remote_sdp);
 		keep_local(leg, buf_sv(&text));
 		stands(m);
@@ -567,9 +654,9 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 	media_policy_free(q);
 	mem_free(plan);
 	buf_fini(&text);
-	if (!st && leg->is_held && !is_hold)
+	if (!st && leg->is_held && !m->is_held_by_them && !m->is_held_by_us)
 		bypass_resumed(leg);
 	if (!st)
-		leg_mark_held(leg, is_hold);
+		held_mark(m);
 	return st;
 }

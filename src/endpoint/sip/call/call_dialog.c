@@ -139,12 +139,12 @@ void call_on_reinvite_done(struct sip_call *sc, int code, const struct sip_msg *
 	if (resp && code / 100 == 2) {
 		call_hosts_tell(c, sip_call_remote_addr(sc), resp);
 		session_timer_answered(c, resp);
-	} else if (resp && code >= 300) {
-		session_timer_refused(c, code, resp);
 	}
 	if (code >= 200 && leg_media_reinvite_done(c->leg, code, resp ? resp->sdp : SV_NONE) && c->is_offer_asked)
 		sip_call_hold_ack(sc);
 	c->is_offer_asked = false;
+	if (resp && code >= 300 && c->leg && leg_is_up(c->leg)) /* which may ask again at once */
+		session_timer_refused(c, code, resp);
 }
 
 void call_on_request(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg)
@@ -255,8 +255,11 @@ int call_hold(struct leg *leg, bool is_hold)
 		return ST_DENIED;
 	buf_init(&sdp);
 	int st = leg_media_own_reoffer(leg, is_hold, &sdp);
-	if (st == ST_OK)
+	if (st == ST_OK) {
 		st = reinvite_send(c, buf_sv(&sdp));
+		if (st)
+			leg_media_offer_unsent(leg);
+	}
 	buf_fini(&sdp);
 	return st;
 }
