@@ -267,6 +267,17 @@ def lines(m):
     return [l for l in m.body.splitlines() if l.startswith(("m=", "a=group", "a=mid"))]
 
 
+def test_lines_of_a_refused_offer_are_forgotten(sw, phone):
+    a = caller(sw, phone)
+    a.invite("7954")
+    a.answered()
+    u = leg(sw, "inbound")
+    bad = sdp(a.rtp_port, version=2).replace("0 101", "104").replace("a=rtpmap:0 PCMU/8000", "a=rtpmap:104 AMR/8000\r\na=fmtp:104 mode-set=99")
+    reinvite(a, bad + VIDEO + "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n", code=488)
+    sw.api(f"uuid_hold {u}")
+    assert len(lines(reply(a, 488))) == 1
+    a.bye()
+
 
 def test_lines_of_our_refused_offer_are_forgotten(sw, phone):
     """The called phone refuses the caller's video, and has one line again."""

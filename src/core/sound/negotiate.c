@@ -106,6 +106,8 @@ static ON_CTL int agree(
 	if (!st)
 		st = media_ice_apply(m, sdp, plan->line, is_answer);
 	if (!st)
+		media_running_keep(q); /* not before: what is refused leaves the dialog as it was */
+	if (!st)
 		media_dtls_go(m);
 	if (!st && (q->parts || m->next))
 		media_lines_agree(leg, q, sdp, is_answer);
@@ -366,8 +368,6 @@ static ON_CTL int make_answer(struct leg *leg, struct leg *near, struct buf *out
 		st = media_lines_answer(leg, near, q, sv_of(m->remote_sdp));
 	if (!st)
 		st = sdp_answer_make(sv_of(m->remote_sdp), &q->p, &q->running, plan, &text);
-	if (!st)
-		media_running_keep(q);
 	if (st == ST_UNSUPPORTED)
 		leg_log(leg, LOG_NOTICE, "no codec fits: %s", plan->why ? plan->why : "");
 	if (!st)
@@ -563,8 +563,6 @@ int leg_media_remote_answer(struct leg *leg, struct sv sdp)
 	if (!st)
 		st = sdp_answer_accept(sdp, &q->p, &q->running, plan);
 	if (!st)
-		media_running_keep(q);
-	if (!st)
 		st = agree(leg, q, sdp, plan, true);
 	if (!st)
 		st = media_keep_remote(m, sdp, true);
@@ -638,8 +636,6 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 		st = media_lines_answer(leg, leg->peer, q, sdp);
 	if (!st)
 		st = sdp_answer_make(sdp, &q->p, &q->running, plan, &text);
-	if (!st)
-		media_running_keep(q);
 	if (!st)
 		st = agree(leg, q, sdp, plan, false);
 	if (!st)
