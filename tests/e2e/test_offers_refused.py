@@ -7,6 +7,8 @@ from wire import sdp
 
 pytestmark = pytest.mark.leaks
 
+FINGERPRINT = "a=fingerprint:sha-256 " + ":".join(["AB"] * 32)
+ICE = ["a=ice-ufrag:abcd", "a=ice-pwd:0123456789012345678901", "a=setup:actpass", "a=rtcp-mux", FINGERPRINT]
 VIDEO = "m=video 4444 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n"
 FAILED = "-ERR Operation failed\n"
 
@@ -289,3 +291,37 @@ def test_lines_of_our_refused_offer_are_forgotten(sw, phone):
     assert len(lines(reply(b, direction="recvonly", version=2))) == 1
     a.bye()
     ended(b)
+
+
+def webrtc(port, is_bundled, fmt="0", version=1):
+    text = ["v=0", f"o=- 1 {version} IN IP4 127.0.0.1", "s=-", "c=IN IP4 127.0.0.1", "t=0 0", *(["a=group:BUNDLE 0 1"] if is_bundled else []),
+            f"m=audio {port} UDP/TLS/RTP/SAVPF {fmt}", "a=mid:0", *ICE,
+            f"m=video {port if is_bundled else port + 2} UDP/TLS/RTP/SAVPF 96", "a=mid:1", "a=rtpmap:96 VP8/90000", *ICE, ""]
+    return "\r\n".join(text)
+
+
+def test_refused_way_out_of_the_bundle(sw, phone):
+    a = caller(sw, phone)
+    a.invite("7954", body=webrtc(a.rtp_port, True))
+    a.answered()
+    u = leg(sw, "inbound")
+    sw.api(f"uuid_hold {u}")
+    before = lines(reply(a, 488))
+    assert len([l for l in before if l.startswith("m=")]) == 2
+    reinvite(a, webrtc(a.rtp_port, False, "18", 2), code=488)
+    sw.api(f"uuid_hold {u}")
+    assert lines(reply(a, 488)) == before
+    assert get(sw, u, "video_media_flow") == "sendrecv"
+    a.bye()
+
+
+def test_way_out_of_the_bundle(sw, phone):
+    a = caller(sw, phone)
+    a.invite("7954", body=webrtc(a.rtp_port, True))
+    a.answered()
+    u = leg(sw, "inbound")
+    ok = reinvite(a, webrtc(a.rtp_port, False, version=2))
+    ports = [l.split()[1] for l in lines(ok) if l.startswith("m=")]
+    assert len(set(ports)) == 2 and "0" not in ports
+    assert get(sw, u, "video_media_flow") == "sendrecv"
+    a.bye()

@@ -111,6 +111,8 @@ ON_CTL int media_lines_offer(struct leg *leg, struct leg *originator, struct med
 ON_CTL int media_lines_answered(struct leg *leg, struct media_policy *q); /* to our offer */
 /* What came of them; sdp: the far side's. Lines that nothing came of are closed. */
 ON_CTL void media_lines_agree(struct leg *leg, struct media_policy *q, struct sv sdp, bool is_answer);
+/* An offer or an answer comes to nothing: lines that were opened for it are closed, what is agreed on stays. */
+ON_CTL void media_lines_refused(struct leg_media *first);
 ON_CTL void media_lines_join(struct leg *a, struct leg *b); /* those of the same kind and codec */
 ON_CTL void media_lines_idle(struct leg *leg);
 ON_CTL void media_lines_close(struct leg *leg); /* their streams end; reports follow */
@@ -210,8 +212,9 @@ ON_CTL int media_ice_ride(struct leg_media *m, struct media_policy *q, struct sv
 /* What the far side said is agreed on; line: of its lines; is_answer: to an offer of ours. A restart that was said on
  * the way there happens now. */
 ON_CTL int media_ice_apply(struct leg_media *m, struct sv sdp, unsigned line, bool is_answer);
-ON_CTL void media_ice_refused(struct leg_media *first); /* our offer is */
-ON_CTL void media_ice_report(struct leg_media *m);      /* MEDIA_R_PLUG came */
+ON_CTL void media_ice_refused(struct leg_media *first);     /* our offer is */
+ON_CTL void media_ice_bundle_back(struct leg_media *first); /* their offer is: it is in a bundle, or not, as before */
+ON_CTL void media_ice_report(struct leg_media *m);          /* MEDIA_R_PLUG came */
 ON_CTL void media_ice_fini(struct leg_media *m);
 ON_CTL bool media_is_webrtc(struct leg *leg);              /* it is to be called as a browser */
 ON_CTL bool media_ice_may_send(const struct leg_media *m); /* an address of theirs is proven, or there is no ICE */

@@ -231,6 +231,7 @@ void media_offer_refused(struct leg_media *m)
 	m->is_offer_open = false;
 	local_back(m);
 	running_back(m);
+	media_lines_refused(m);
 	if (m->is_held_by_us == m->was_held_by_us)
 		return;
 	m->is_held_by_us = m->was_held_by_us;
@@ -343,6 +344,8 @@ static ON_CTL int make_offer(
 		m->offer_for = !originator ? OFFER_ALONE : originator == leg ? OFFER_SELF : OFFER_PEER;
 		keep_local(leg, buf_sv(&text));
 		media_vars_local(leg, m, dir);
+	} else {
+		media_lines_refused(m);
 	}
 	media_policy_free(q);
 	buf_fini(&text);
@@ -377,6 +380,8 @@ static ON_CTL int make_answer(struct leg *leg, struct leg *near, struct buf *out
 		keep_local(leg, buf_sv(&text));
 		stands(m);
 		st = buf_addv(out, buf_sv(&text));
+	} else {
+		media_lines_refused(m);
 	}
 	media_policy_free(q);
 	mem_free(plan);
@@ -646,6 +651,8 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 		keep_local(leg, buf_sv(&text));
 		stands(m);
 		st = buf_addv(out, buf_sv(&text));
+	} else {
+		media_lines_refused(m);
 	}
 	media_policy_free(q);
 	mem_free(plan);
