@@ -21,7 +21,7 @@ def sw(tmp_path_factory):
     s.at = add_profile(s, "plain", inbound_codec_prefs=codecs, outbound_codec_prefs=codecs, send_display_update="true",
                        hold_music="tone_stream://%(60000,0,440)")
     write_extensions(s, [extension("7951", "bridge sofia/plain/svc@127.0.0.1:${sip_h_X-Port}"),
-                         extension("7954", "answer", "park"), extension("7960", "answer", "hold on-hold-text", "park")])
+                         extension("7954", "answer", "park"), extension("7961", "answer", "set absolute_codec_string=NOSUCH", "hold", "park"), extension("7960", "answer", "hold on-hold-text", "park")])
     s.start()
     s.api("global_setvar hold_music=")  # which comes before the profile's
     yield s
@@ -131,6 +131,22 @@ def test_hold_that_cannot_be_offered(sw, phone):
     sw.api(f"uuid_setvar {u} absolute_codec_string")
     assert not is_held_in(reinvite(a, sdp(a.rtp_port, version=2)).body)
     a.bye()
+
+
+def test_hold_before_the_ack_that_cannot_be_offered(sw, phone):
+    """It is promised, and goes out with the ACK or not at all."""
+    events = sw.esl()
+    events.subscribe("CHANNEL_HOLD CHANNEL_UNHOLD")
+    a = caller(sw, phone)
+    a.invite("7961")
+    a.expect(200)
+    events.wait_event("CHANNEL_HOLD")
+    a.queue.clear()
+    a.answered()
+    events.wait_event("CHANNEL_UNHOLD")
+    has_held(sw, 0)
+    a.bye()
+    events.close()
 
 
 def test_refused_hold_is_none(sw, phone):

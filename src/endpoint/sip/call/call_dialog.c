@@ -220,9 +220,10 @@ void call_owed(struct call *c)
 	char *name = c->display_due[0], *number = c->display_due[1];
 
 	c->display_due[0] = c->display_due[1] = NULL;
-	if (c->is_hold_due)
-		call_hold(c->leg, true);
+	bool is_hold_due = c->is_hold_due;
 	c->is_hold_due = false;
+	if (is_hold_due && call_hold(c->leg, true))
+		leg_mark_held(c->leg, false); /* it was said when it was asked for */
 	if (name && number)
 		call_display(c->leg, name, number);
 	mem_free(name);
