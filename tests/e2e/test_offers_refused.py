@@ -21,7 +21,8 @@ def sw(tmp_path_factory):
     s.at = add_profile(s, "plain", inbound_codec_prefs=codecs, outbound_codec_prefs=codecs, send_display_update="true",
                        hold_music="tone_stream://%(60000,0,440)")
     write_extensions(s, [extension("7951", "bridge sofia/plain/svc@127.0.0.1:${sip_h_X-Port}"),
-                         extension("7954", "answer", "park"), extension("7961", "answer", "set absolute_codec_string=NOSUCH", "hold", "park"), extension("7960", "answer", "hold on-hold-text", "park")])
+                         extension("7954", "answer", "park"), extension("7961", "answer", "set absolute_codec_string=NOSUCH", "hold", "park"),
+                         extension("7960", "answer", "hold on-hold-text", "park")])
     s.start()
     s.api("global_setvar hold_music=")  # which comes before the profile's
     yield s
@@ -294,6 +295,19 @@ def test_lines_of_a_refused_offer_are_forgotten(sw, phone):
     reinvite(a, bad + VIDEO + "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n", code=488)
     sw.api(f"uuid_hold {u}")
     assert len(lines(reply(a, 488))) == 1
+    a.bye()
+
+
+def test_next_codec_where_the_first_cannot_be_opened(sw, phone):
+    def offer(version):
+        amr = "a=rtpmap:104 AMR/8000\r\na=fmtp:104 mode-set=99\r\na=rtpmap:0 PCMU/8000"
+        return sdp(a.rtp_port, version=version).replace("0 101", "104 0 101").replace("a=rtpmap:0 PCMU/8000", amr)
+    a = caller(sw, phone)
+    a.invite("7954", body=offer(1))
+    ok = a.answered()
+    assert " RTP/AVP 0 101" in ok.body and "AMR" not in ok.body
+    ok = reinvite(a, offer(2))
+    assert " RTP/AVP 0 101" in ok.body and "AMR" not in ok.body
     a.bye()
 
 

@@ -42,6 +42,13 @@ void media_running_keep(const struct media_policy *q)
 		media_running_keep(q->parts->q[i]);
 }
 
+void media_running_again(struct media_policy *q)
+{
+	sdp_running_unpack(q->m->running, &q->running);
+	for (size_t i = 0; q->parts && i < q->parts->count; i++)
+		media_running_again(q->parts->q[i]);
+}
+
 void media_running_offered(const struct media_policy *q)
 {
 	struct leg_media *m = q->m;

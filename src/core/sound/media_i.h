@@ -99,6 +99,7 @@ struct media_policy {
 	struct sdp_running running; /* m's, while it is negotiated */
 };
 ON_CTL void media_running_keep(const struct media_policy *q);    /* and of the other lines, after each negotiation */
+ON_CTL void media_running_again(struct media_policy *q);         /* as it was before: another answer is made */
 ON_CTL void media_running_offered(const struct media_policy *q); /* our offer's: what was before is kept beside */
 ANY const char *media_kind_name(unsigned kind);                  /* as an m= line says it */
 ON_CTL void media_policy_free(struct media_policy *q);

@@ -15,6 +15,7 @@
 #include "core/value/vars.h"
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 /* ---- plans ---- */
 
@@ -28,18 +29,22 @@ void media_codec_of(const struct sdp_codec *c, bool is_send, struct media_codec 
 	out->ptime_ms = c->ptime_ms ? c->ptime_ms : 20;
 }
 
+static ON_CTL int check_codec(struct leg *leg, const struct sdp_plan *plan)
+{
+	struct media_params p = {.fmtp = plan->send.fmtp};
+
+	media_codec_of(&plan->send, true, &p.send);
+	media_codec_of(&plan->recv, false, &p.recv);
+	return mstream_check_params(sound_of(leg)->media->stream, &p);
+}
+
 /* Asked before keys are changed, which cannot be taken back: a plan whose codec's parameters are refused changes
  * nothing. */
 static ON_CTL int check_plan(struct leg *leg, const struct sdp_plan *plan)
 {
-	struct leg_media *m = sound_of(leg)->media;
-	struct media_params p = {.fmtp = plan->send.fmtp};
-
-	if (!m->is_negotiated || !plan->send.fmtp[0] || !(plan->is_secure || plan->is_dtls))
+	if (!sound_of(leg)->media->is_negotiated || !plan->send.fmtp[0] || !(plan->is_secure || plan->is_dtls))
 		return ST_OK;
-	media_codec_of(&plan->send, true, &p.send);
-	media_codec_of(&plan->recv, false, &p.recv);
-	return mstream_check_params(m->stream, &p);
+	return check_codec(leg, plan);
 }
 
 void media_remote_of(const struct sdp_plan *plan, struct media_params *p)
@@ -111,6 +116,49 @@ static ON_CTL int agree(
 		media_dtls_go(m);
 	if (!st && (q->parts || m->next))
 		media_lines_agree(leg, q, sdp, is_answer);
+	return st;
+}
+
+static bool codecs_drop(struct sdp_codecs *list, const char *name)
+{
+	size_t n = 0, had = list->count;
+
+	for (size_t i = 0; i < had; i++)
+		if (strcasecmp(list->v[i].name, name) != 0)
+			list->v[n++] = list->v[i];
+	list->count = n;
+	return n < had;
+}
+
+/* The plan was refused for its codec's parameters, which nobody here understands, before anything was changed: that
+ * codec is no wish any more. */
+static ON_CTL bool codec_passed_over(struct leg *leg, struct media_policy *q, const struct sdp_plan *plan)
+{
+	bool has_keys_new = (plan->is_secure || plan->is_dtls) && !sound_of(leg)->media->is_negotiated;
+
+	if (!plan->send.fmtp[0] || has_keys_new || !check_codec(leg, plan))
+		return false;
+	leg_log(leg, LOG_INFO, "%s (%s) cannot be spoken", plan->send.name, plan->send.fmtp);
+	(void)codecs_drop(&q->first, plan->send.name);
+	return codecs_drop(&q->prefs, plan->send.name) && q->prefs.count;
+}
+
+/* Answers with what fits and can be opened, and puts it in force. */
+static ON_CTL int answer_agreed(
+    struct leg *leg, struct media_policy *q, struct sv offer, struct sdp_plan *plan, struct buf *text)
+{
+	int st = sdp_answer_make(offer, &q->p, &q->running, plan, text);
+
+	if (!st)
+		st = agree(leg, q, offer, plan, false);
+	while (st && text->n && codec_passed_over(leg, q, plan)) {
+		buf_fini(text);
+		buf_init(text);
+		media_running_again(q);
+		st = sdp_answer_make(offer, &q->p, &q->running, plan, text);
+		if (!st)
+			st = agree(leg, q, offer, plan, false);
+	}
 	return st;
 }
 
@@ -370,11 +418,9 @@ static ON_CTL int make_answer(struct leg *leg, struct leg *near, struct buf *out
 	if (!st)
 		st = media_lines_answer(leg, near, q, sv_of(m->remote_sdp));
 	if (!st)
-		st = sdp_answer_make(sv_of(m->remote_sdp), &q->p, &q->running, plan, &text);
+		st = answer_agreed(leg, q, sv_of(m->remote_sdp), plan, &text);
 	if (st == ST_UNSUPPORTED)
 		leg_log(leg, LOG_NOTICE, "no codec fits: %s", plan->why ? plan->why : "");
-	if (!st)
-		st = agree(leg, q, sv_of(m->remote_sdp), plan, false);
 	if (!st) {
 		m->is_remote_offer_new = false;
 		keep_local(leg, buf_sv(&text));
@@ -640,9 +686,7 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 	if (!st)
 		st = media_lines_answer(leg, leg->peer, q, sdp);
 	if (!st)
-		st = sdp_answer_make(sdp, &q->p, &q->running, plan, &text);
-	if (!st)
-		st = agree(leg, q, sdp, plan, false);
+		st = answer_agreed(leg, q, sdp, plan, &text);
 	if (!st)
 		st = media_keep_remote(m, sdp, false);
 	if (!st) {
