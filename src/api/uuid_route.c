@@ -209,8 +209,8 @@ void on_hold(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	bool is_off = w->before && !strcasecmp(w->before, "off"), is_toggle = w->before && !is_off;
-	leg_set_hold(leg, is_toggle ? !leg->is_held : !is_off);
-	buf_adds(c->out, "+OK Success\n");
+	int st = leg_set_hold(leg, is_toggle ? !leg->is_held : !is_off);
+	buf_adds(c->out, st ? "-ERR Operation failed\n" : "+OK Success\n");
 }
 
 /* ---- applications from outside --------------------------------------------------------------------------------- */

@@ -364,10 +364,13 @@ static int hold(struct leg *leg, bool is_hold)
 	buf_init(&offer);
 	buf_init(&reply);
 	st = other ? leg_media_own_reoffer(leg, is_hold, &offer) : ST_CLOSED;
-	if (!st)
+	if (!st) {
 		st = leg_media_reoffer(other, buf_sv(&offer), &reply);
-	if (!st)
-		st = leg_media_remote_answer(leg, buf_sv(&reply));
+		if (!st)
+			st = leg_media_remote_answer(leg, buf_sv(&reply));
+		if (st)
+			leg_media_offer_unsent(leg);
+	}
 	buf_fini(&offer);
 	buf_fini(&reply);
 	return st;

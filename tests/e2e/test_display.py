@@ -1,4 +1,6 @@
 """What a phone's display shows in a call: by the phone's make, once for each change; what a phone or a trunk says of itself goes to the other."""
+import re
+
 import pytest
 from calls import arrives, ended, refer, uuid_of
 from wire import sdp
@@ -125,7 +127,7 @@ def test_an_account_is_not_somebody_else(tandem, phone):
     a.request("UPDATE", extra='P-Asserted-Identity: "The Boss" <sip:1005@127.0.0.1>\n')
     a.expect(200)
     b.expect_nothing("UPDATE", 0.3)
-    assert "1005" not in tandem.api(f"uuid_dump {uuid_of(tandem, '1000')}")
+    assert not re.search(r"\b1005\b", tandem.api(f"uuid_dump {uuid_of(tandem, '1000')}"))  # a port may have these digits
     over(a, b)
 
 

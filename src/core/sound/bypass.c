@@ -290,8 +290,11 @@ static ON_CTL int come_back(struct leg *leg, struct leg *near)
 	buf_init(&sdp);
 	keep_lines(sound_of(leg)->media);
 	st = media_own_offer(leg, near, &sdp);
-	if (!st)
+	if (!st) {
 		st = leg->ops->reinvite(leg, buf_sv(&sdp));
+		if (st)
+			leg_media_offer_unsent(leg);
+	}
 	if (!st)
 		sound_of(leg)->media->bypass = BYPASS_COMING;
 	buf_fini(&sdp);
@@ -564,10 +567,9 @@ bool leg_media_reinvite_done(struct leg *leg, int code, struct sv sdp)
 	} else if (code >= 300) {
 		leg_log(leg, LOG_NOTICE, "re-INVITE refused: %d", code);
 		media_offer_refused(m);
-	} else if (!sdp.n || leg_media_remote_answer(leg, sdp) < 0) {
+	} else if (media_reinvite_answer(leg, sdp) < 0) {
 		leg_log(leg, LOG_WARNING, "the answer to our re-INVITE %s; media stays as it was",
 		    sdp.n ? "does not fit" : "is missing");
-		media_offer_refused(m);
 	}
 	return false;
 }

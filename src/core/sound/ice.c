@@ -260,6 +260,12 @@ out:
 	return st;
 }
 
+void media_ice_bundle_back(struct leg_media *first)
+{
+	if (first->ice && first->ice->is_agreed)
+		first->ice->local.is_bundled = first->ice->is_bundle_agreed;
+}
+
 /* ---- theirs ---- */
 
 static ON_CTL bool may_be_asked(const struct leg_media *m, const struct addr *a)
@@ -319,7 +325,7 @@ int media_ice_apply(struct leg_media *m, struct sv sdp, unsigned line, bool is_a
 	if (!theirs)
 		return ST_NOMEM;
 	if (!sdp_parse_new(sdp, &s) && sdp_ice_read(s, (int)line, theirs)) {
-		m->ice->is_agreed = true;
+		m->ice->is_agreed = true, m->ice->is_bundle_agreed = m->ice->local.is_bundled;
 		st = ice_restart_stands(m, is_answer);
 		if (!st)
 			st = theirs_tell(m, theirs);

@@ -26,6 +26,7 @@ struct leg_ice {
 	struct sdp_ice_local local;
 	enum ice_state state;
 	bool is_agreed;         /* the far side speaks it too */
+	bool is_bundle_agreed;  /* local.is_bundled was, when it last was agreed on */
 	unsigned restarts_left; /* of ours, since it last worked (those of the leg's first line count) */
 	struct ltimer again;
 };

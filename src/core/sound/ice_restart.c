@@ -106,30 +106,24 @@ static bool is_ours_out(const struct leg_media *m)
 	return m != NULL;
 }
 
-/* An offer that could not even be sent (another one is out) leaves that one's text and marks. */
 static ON_CTL int offer(struct leg_media *first)
 {
 	struct leg *leg = first->leg;
-	char *was = str_share_again(first->local_sdp);
-	bool was_open = first->is_offer_open, was_stale = first->is_offer_stale;
+	bool is_made;
 	struct buf sdp;
 	int st;
 
 	buf_init(&sdp);
 	lines_anew(first);
-	st = leg_media_own_reoffer(leg, first->is_held_by_us, &sdp);
+	st = leg_media_same_reoffer(leg, &sdp);
+	is_made = !st;
 	if (!st)
 		st = leg->ops->reinvite(leg, buf_sv(&sdp));
 	buf_fini(&sdp);
 	if (st)
-		(void)lines_drop(first);
-	if (st && was) {
-		str_share_end(first->local_sdp);
-		first->local_sdp = str_share_again(was);
-		leg_var_share(leg, "rtp_local_sdp_str", was);
-		first->is_offer_open = was_open, first->is_offer_stale = was_stale;
-	}
-	str_share_end(was);
+		(void)lines_drop(first); /* it is no restart that was refused */
+	if (st && is_made)
+		leg_media_offer_unsent(leg);
 	return st;
 }
 

@@ -148,10 +148,8 @@ int media_line_open(struct leg *leg, unsigned kind, bool is_bundled, struct leg_
 	struct leg_media *first = sound_of(leg)->media, *m = media_line_of(leg, kind);
 	int st;
 
-	if (m && m->stream && m->is_bundled && !is_bundled) { /* it has to have a transport of its own now */
-		line_close(m);
-		m = NULL;
-	}
+	if (m && m->stream && m->is_bundled && !is_bundled)
+		m = NULL; /* another one, on a transport of its own; this one ends when that is agreed on */
 	if (!m) {
 		m = mem_zalloc(sizeof(*m));
 		if (m && !(m->line = mem_zalloc(sizeof(*m->line))))
@@ -316,8 +314,11 @@ static ON_CTL void follow(struct leg *leg)
 		return;
 	buf_init(&sdp);
 	st = media_own_offer(peer, leg, &sdp);
-	if (!st)
+	if (!st) {
 		st = peer->ops->reinvite(peer, buf_sv(&sdp));
+		if (st)
+			leg_media_offer_unsent(peer);
+	}
 	buf_fini(&sdp);
 	if (st)
 		leg_log(peer, LOG_NOTICE, "video or text of the other leg changed, and it cannot be asked now: %s",
@@ -344,8 +345,10 @@ void media_lines_agree(struct leg *leg, struct media_policy *q, struct sv sdp, b
 		next = m->next;
 		if (is_in_parts(all, m))
 			continue;
-		leg_log(leg, LOG_INFO, "no %s", media_kind_name(m->kind));
-		if (m->kind == MEDIA_VIDEO)
+		bool is_replaced = media_line_of(leg, m->kind) != m;
+		if (!m->is_closing && !is_replaced)
+			leg_log(leg, LOG_INFO, "no %s", media_kind_name(m->kind));
+		if (m->kind == MEDIA_VIDEO && !is_replaced)
 			leg_var_set(leg, "video_media_flow", NULL);
 		line_close(m);
 	}
@@ -353,6 +356,18 @@ void media_lines_agree(struct leg *leg, struct media_policy *q, struct sv sdp, b
 		media_lines_join(leg, leg->peer);
 	if (!is_answer)
 		follow(leg);
+}
+
+void media_lines_refused(struct leg_media *first)
+{
+	struct leg_media *m, *next;
+
+	media_ice_bundle_back(first);
+	for (m = first->next; m; m = next) {
+		next = m->next;
+		if (!m->line->is_agreed && !(first->is_offer_open && m->line->is_offered))
+			line_close(m);
+	}
 }
 
 /* ---- together ---- */

@@ -42,6 +42,25 @@ void media_running_keep(const struct media_policy *q)
 		media_running_keep(q->parts->q[i]);
 }
 
+void media_running_again(struct media_policy *q)
+{
+	sdp_running_unpack(q->m->running, &q->running);
+	for (size_t i = 0; q->parts && i < q->parts->count; i++)
+		media_running_again(q->parts->q[i]);
+}
+
+void media_running_offered(const struct media_policy *q)
+{
+	struct leg_media *m = q->m;
+
+	if (!m->standing_running)
+		m->standing_running = m->running, m->running = NULL;
+	if (sdp_running_pack(&q->running, &m->running) && !m->running)
+		m->running = m->standing_running, m->standing_running = NULL;
+	for (size_t i = 0; q->parts && i < q->parts->count; i++)
+		media_running_offered(q->parts->q[i]);
+}
+
 /* What the leg's codec string names. */
 static ON_CTL int prefs_fill(struct leg *leg, unsigned kind, const char *of_profile, struct sdp_codecs *out)
 {

@@ -32,6 +32,7 @@ void media_destroy(struct leg_media *m)
 	mem_free(m->signal_named);
 	mem_free(m->running);
 	mem_free(m->codec_fmtp);
+	mem_free(m->standing_running);
 	str_share_end(m->remote_sdp);
 	str_share_end(m->local_sdp);
 	str_share_end(m->standing_sdp);

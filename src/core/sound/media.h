@@ -80,8 +80,13 @@ ON_CTL int leg_media_trickle(struct leg *leg, struct sv body);
  * does something else. */
 ON_CTL void leg_idle_sound_begin(struct leg *leg);
 ON_CTL void leg_idle_sound_end(struct leg *leg);
-/* Our own re-INVITE's offer (hold: sendonly). */
+/* Our own re-INVITE's offer (hold: sendonly). ST_BUSY: an offer of ours is open. An offer that then cannot be sent is
+ * taken back by leg_media_offer_unsent. */
 ON_CTL int leg_media_own_reoffer(struct leg *leg, bool is_hold, struct buf *out);
+/* The same, held by us or not as it is. */
+ON_CTL int leg_media_same_reoffer(struct leg *leg, struct buf *out);
+/* The offer that was just made is not on its way: all is as before it. */
+ON_CTL void leg_media_offer_unsent(struct leg *leg);
 /* The answer to our offer has come late, when the leg was bridged already: its media is joined now. */
 ON_CTL int leg_media_late_join(struct leg *leg);
 /* We called without an offer for a caller who made none (bypass): the answer to theirs comes by ops->reinvite_ack. */
@@ -89,7 +94,8 @@ ON_CTL bool leg_media_owes_answer(const struct leg *leg);
 /* Our offer was refused for theirs that came in between (491), and is sent again: as things are now. ST_NOTFOUND: it
  * means what it meant. */
 ON_CTL int leg_media_offer_again(struct leg *leg, struct buf *out);
-/* The session as it is, for a re-INVITE that only refreshes it. ST_INVAL: there is none. */
+/* The session as it is, for a re-INVITE that only refreshes it. ST_INVAL: there is none; ST_BUSY as above, and what is
+ * not sent is taken back. */
 ON_CTL int leg_media_refresh(struct leg *leg, struct buf *out);
 /* A re-INVITE of ours is over: its final code, and the SDP of a 2xx. True: it was one without SDP, and what they are to
  * be answered comes later, by ops->reinvite_ack. */

@@ -65,6 +65,9 @@ struct leg_media {
 	bool suppresses_silence; /* the profile's vad: of what goes */
 	bool is_offer_open;      /* our offer waits for its answer */
 	bool is_offer_stale;     /* and theirs was heard since it was made */
+	bool was_held_by_us;     /* is_held_by_us, before the offer that is open */
+	bool is_held_by_them;    /* as they said last */
+	enum sdp_dir dir;        /* ours, as it was agreed on */
 	enum media_offer_for { OFFER_ALONE, OFFER_SELF, OFFER_PEER } offer_for; /* with whose codec in front */
 	bool is_on_hold;       /* no audio is expected: the timeout on hold counts */
 	unsigned timeout_told; /* ms, what the stream was told; 0 = none */
@@ -74,10 +77,11 @@ struct leg_media {
 	char *standing_sdp;           /* local_sdp, or what it was before an offer that is not answered */
 	bool is_remote_answer;        /* remote_sdp answered an offer of ours */
 	uint64_t session_id;
-	struct media_codec codec; /* of sending */
-	char *codec_fmtp;         /* theirs of it, where it must not change; NULL: nothing */
-	uint8_t turns_left;       /* how often the codec may change without a word (media_codec_turn) */
-	uint8_t *running;         /* of its dialog, packed (sdp_running_pack) */
+	struct media_codec codec;  /* of sending */
+	char *codec_fmtp;          /* theirs of it, where it must not change; NULL: nothing */
+	uint8_t turns_left;        /* how often the codec may change without a word (media_codec_turn) */
+	uint8_t *running;          /* of its dialog, packed (sdp_running_pack) */
+	uint8_t *standing_running; /* what it was before the offer that is open; NULL: nothing, or no offer is open */
 };
 
 /* What the legs of a profile are told in words (texts.c): counted, not changed. */
@@ -98,8 +102,10 @@ struct media_policy {
 	struct leg_media *m;        /* whose line it is */
 	struct sdp_running running; /* m's, while it is negotiated */
 };
-ON_CTL void media_running_keep(const struct media_policy *q); /* and of the other lines, after each negotiation */
-ANY const char *media_kind_name(unsigned kind);               /* as an m= line says it */
+ON_CTL void media_running_keep(const struct media_policy *q);    /* and of the other lines, after each negotiation */
+ON_CTL void media_running_again(struct media_policy *q);         /* as it was before: another answer is made */
+ON_CTL void media_running_offered(const struct media_policy *q); /* our offer's: what was before is kept beside */
+ANY const char *media_kind_name(unsigned kind);                  /* as an m= line says it */
 ON_CTL void media_policy_free(struct media_policy *q);
 
 /* ---- lines.c: lines that are passed on (video, text) ---- */
@@ -110,6 +116,8 @@ ON_CTL int media_lines_offer(struct leg *leg, struct leg *originator, struct med
 ON_CTL int media_lines_answered(struct leg *leg, struct media_policy *q); /* to our offer */
 /* What came of them; sdp: the far side's. Lines that nothing came of are closed. */
 ON_CTL void media_lines_agree(struct leg *leg, struct media_policy *q, struct sv sdp, bool is_answer);
+/* An offer or an answer comes to nothing: lines that were opened for it are closed, what is agreed on stays. */
+ON_CTL void media_lines_refused(struct leg_media *first);
 ON_CTL void media_lines_join(struct leg *a, struct leg *b); /* those of the same kind and codec */
 ON_CTL void media_lines_idle(struct leg *leg);
 ON_CTL void media_lines_close(struct leg *leg); /* their streams end; reports follow */
@@ -196,9 +204,11 @@ ON_CTL int media_answered_ways(struct leg_media *m, struct media_policy *q); /* 
 /* The far side sends another codec of its answer (RFC 3264 section 6.1), under this number of ours: it is followed
  * there, both ways. */
 ON_CTL void media_codec_turn(struct leg *leg, uint8_t pt);
-/* Our offer is refused, or what answers it does not fit: what stood before it stands. */
+/* Our offer is refused, could not be sent, or what answers it does not fit: what stood before it stands. */
 ON_CTL void media_offer_refused(struct leg_media *m);
-/* An offer of our own for a re-INVITE, whatever is running. */
+/* The 2xx to a re-INVITE of ours: in force, hold and resume included, or as if it were refused. */
+ON_CTL int media_reinvite_answer(struct leg *leg, struct sv sdp);
+/* An offer of our own for a re-INVITE, whatever is running; a hold of ours stays. ST_BUSY: another one is open. */
 ON_CTL int media_own_offer(struct leg *leg, struct leg *near, struct buf *out);
 
 /* ---- media.c ---- */
@@ -215,8 +225,9 @@ ON_CTL int media_ice_ride(struct leg_media *m, struct media_policy *q, struct sv
 /* What the far side said is agreed on; line: of its lines; is_answer: to an offer of ours. A restart that was said on
  * the way there happens now. */
 ON_CTL int media_ice_apply(struct leg_media *m, struct sv sdp, unsigned line, bool is_answer);
-ON_CTL void media_ice_refused(struct leg_media *first); /* our offer is */
-ON_CTL void media_ice_report(struct leg_media *m);      /* MEDIA_R_PLUG came */
+ON_CTL void media_ice_refused(struct leg_media *first);     /* our offer is */
+ON_CTL void media_ice_bundle_back(struct leg_media *first); /* their offer is: it is in a bundle, or not, as before */
+ON_CTL void media_ice_report(struct leg_media *m);          /* MEDIA_R_PLUG came */
 ON_CTL void media_ice_fini(struct leg_media *m);
 ON_CTL bool media_is_webrtc(struct leg *leg);              /* it is to be called as a browser */
 ON_CTL bool media_ice_may_send(const struct leg_media *m); /* an address of theirs is proven, or there is no ICE */

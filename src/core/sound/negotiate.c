@@ -15,6 +15,7 @@
 #include "core/value/vars.h"
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 /* A far side that changes with every packet is not followed for long. */
 enum { CODEC_TURNS_MAX = 32 };
@@ -31,18 +32,22 @@ void media_codec_of(const struct sdp_codec *c, bool is_send, struct media_codec 
 	out->ptime_ms = c->ptime_ms ? c->ptime_ms : 20;
 }
 
+static ON_CTL int check_codec(struct leg *leg, const struct sdp_plan *plan)
+{
+	struct media_params p = {.fmtp = plan->send.fmtp};
+
+	media_codec_of(&plan->send, true, &p.send);
+	media_codec_of(&plan->recv, false, &p.recv);
+	return mstream_check_params(sound_of(leg)->media->stream, &p);
+}
+
 /* Asked before keys are changed, which cannot be taken back: a plan whose codec's parameters are refused changes
  * nothing. */
 static ON_CTL int check_plan(struct leg *leg, const struct sdp_plan *plan)
 {
-	struct leg_media *m = sound_of(leg)->media;
-	struct media_params p = {.fmtp = plan->send.fmtp};
-
-	if (!m->is_negotiated || !plan->send.fmtp[0] || !(plan->is_secure || plan->is_dtls))
+	if (!sound_of(leg)->media->is_negotiated || !plan->send.fmtp[0] || !(plan->is_secure || plan->is_dtls))
 		return ST_OK;
-	media_codec_of(&plan->send, true, &p.send);
-	media_codec_of(&plan->recv, false, &p.recv);
-	return mstream_check_params(m->stream, &p);
+	return check_codec(leg, plan);
 }
 
 void media_remote_of(const struct sdp_plan *plan, struct media_params *p)
@@ -110,7 +115,7 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan, bool 
 		return st;
 	codec_set(leg, &p, plan);
 	m->turns_left = CODEC_TURNS_MAX;
-	m->is_negotiated = true;
+	m->is_negotiated = true, m->dir = plan->local_dir;
 	m->is_on_hold = plan->is_hold || m->is_held_by_us || !p.may_recv;
 	media_timeout_apply(leg);
 	media_jitter_apply(leg);
@@ -134,10 +139,60 @@ static ON_CTL int agree(
 	if (!st)
 		st = media_ice_apply(m, sdp, plan->line, is_answer);
 	if (!st)
+		media_running_keep(q); /* not before: what is refused leaves the dialog as it was */
+	if (!st)
 		media_dtls_go(m);
 	if (!st && (q->parts || m->next))
 		media_lines_agree(leg, q, sdp, is_answer);
 	return st;
+}
+
+static bool codecs_drop(struct sdp_codecs *list, const char *name)
+{
+	size_t n = 0, had = list->count;
+
+	for (size_t i = 0; i < had; i++)
+		if (strcasecmp(list->v[i].name, name) != 0)
+			list->v[n++] = list->v[i];
+	list->count = n;
+	return n < had;
+}
+
+/* The plan was refused for its codec's parameters, which nobody here understands, before anything was changed: that
+ * codec is no wish any more. */
+static ON_CTL bool codec_passed_over(struct leg *leg, struct media_policy *q, const struct sdp_plan *plan)
+{
+	bool has_keys_new = (plan->is_secure || plan->is_dtls) && !sound_of(leg)->media->is_negotiated;
+
+	if (!plan->send.fmtp[0] || has_keys_new || !check_codec(leg, plan))
+		return false;
+	leg_log(leg, LOG_INFO, "%s (%s) cannot be spoken", plan->send.name, plan->send.fmtp);
+	(void)codecs_drop(&q->first, plan->send.name);
+	return codecs_drop(&q->prefs, plan->send.name) && q->prefs.count;
+}
+
+/* Answers with what fits and can be opened, and puts it in force. */
+static ON_CTL int answer_agreed(
+    struct leg *leg, struct media_policy *q, struct sv offer, struct sdp_plan *plan, struct buf *text)
+{
+	int st = sdp_answer_make(offer, &q->p, &q->running, plan, text);
+
+	if (!st)
+		st = agree(leg, q, offer, plan, false);
+	while (st && text->n && codec_passed_over(leg, q, plan)) {
+		buf_fini(text);
+		buf_init(text);
+		media_running_again(q);
+		st = sdp_answer_make(offer, &q->p, &q->running, plan, text);
+		if (!st)
+			st = agree(leg, q, offer, plan, false);
+	}
+	return st;
+}
+
+static enum sdp_dir own_dir(bool is_held_by_us)
+{
+	return is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV;
 }
 
 /* What stands beside the codecs: keys, and where packets may go. */
@@ -203,17 +258,66 @@ static ON_CTL void stands(struct leg_media *m)
 {
 	str_share_end(m->standing_sdp);
 	m->standing_sdp = str_share_again(m->local_sdp);
+	for (; m; m = m->next) {
+		mem_free(m->standing_running);
+		m->standing_running = NULL;
+	}
+}
+
+/* An offer of ours is made: what it may turn out not to change is kept. One that is made anew means what the first did.
+ */
+static ON_CTL void offer_opened(struct leg_media *m)
+{
+	if (!m->is_offer_open)
+		stands(m), m->was_held_by_us = m->is_held_by_us;
+	m->is_offer_open = true, m->is_offer_stale = false;
+}
+
+static ON_CTL void held_mark(struct leg_media *m)
+{
+	leg_mark_held(m->leg, m->is_held_by_us || m->is_held_by_them);
+}
+
+static ON_CTL void running_back(struct leg_media *m)
+{
+	for (; m; m = m->next) {
+		if (!m->standing_running)
+			continue;
+		mem_free(m->running);
+		m->running = m->standing_running, m->standing_running = NULL;
+	}
+}
+
+static ON_CTL void local_back(struct leg_media *m)
+{
+	if (!m->standing_sdp || m->standing_sdp == m->local_sdp)
+		return;
+	str_share_end(m->local_sdp);
+	m->local_sdp = str_share_again(m->standing_sdp);
+	leg_var_share(m->leg, "rtp_local_sdp_str", m->local_sdp);
+	if (m->is_negotiated)
+		leg_var_set(m->leg, "audio_media_flow", sdp_dir_name(m->dir));
 }
 
 void media_offer_refused(struct leg_media *m)
 {
-	m->is_offer_open = false;
 	media_ice_refused(m);
-	if (m->bypass || !m->standing_sdp || m->standing_sdp == m->local_sdp)
-		return; /* in bypass it is the other phone's */
-	str_share_end(m->local_sdp);
-	m->local_sdp = str_share_again(m->standing_sdp);
-	leg_var_share(m->leg, "rtp_local_sdp_str", m->local_sdp);
+	if (!m->is_offer_open)
+		return; /* it was the other phone's (bypass), or none */
+	m->is_offer_open = false;
+	local_back(m);
+	running_back(m);
+	media_lines_refused(m);
+	if (m->is_held_by_us == m->was_held_by_us)
+		return;
+	m->is_held_by_us = m->was_held_by_us;
+	held_mark(m);
+}
+
+void leg_media_offer_unsent(struct leg *leg)
+{
+	if (sound_of(leg)->media && sound_of(leg)->media->is_offer_open)
+		media_offer_refused(sound_of(leg)->media);
 }
 
 /* ---- the endpoint's calls ---- */
@@ -316,13 +420,15 @@ static ON_CTL int make_offer(
 	if (!st)
 		st = sdp_offer_make(&q->p, &q->running, &text);
 	if (!st)
-		media_running_keep(q);
+		st = buf_addv(out, buf_sv(&text));
 	if (!st) {
-		m->is_offer_open = true, m->is_offer_stale = false;
+		offer_opened(m);
+		media_running_offered(q);
 		m->offer_for = !originator ? OFFER_ALONE : originator == leg ? OFFER_SELF : OFFER_PEER;
 		keep_local(leg, buf_sv(&text));
 		media_vars_local(leg, m, dir);
-		st = buf_addv(out, buf_sv(&text));
+	} else {
+		media_lines_refused(m);
 	}
 	media_policy_free(q);
 	buf_fini(&text);
@@ -347,18 +453,16 @@ static ON_CTL int make_answer(struct leg *leg, struct leg *near, struct buf *out
 	if (!st)
 		st = media_lines_answer(leg, near, q, sv_of(m->remote_sdp));
 	if (!st)
-		st = sdp_answer_make(sv_of(m->remote_sdp), &q->p, &q->running, plan, &text);
-	if (!st)
-		media_running_keep(q);
+		st = answer_agreed(leg, q, sv_of(m->remote_sdp), plan, &text);
 	if (st == ST_UNSUPPORTED)
 		leg_log(leg, LOG_NOTICE, "no codec fits: %s", plan->why ? plan->why : "");
-	if (!st)
-		st = agree(leg, q, sv_of(m->remote_sdp), plan, false);
 	if (!st) {
 		m->is_remote_offer_new = false;
 		keep_local(leg, buf_sv(&text));
 		stands(m);
 		st = buf_addv(out, buf_sv(&text));
+	} else {
+		media_lines_refused(m);
 	}
 	media_policy_free(q);
 	mem_free(plan);
@@ -418,16 +522,36 @@ int leg_media_offer(struct leg *leg, struct leg *originator, struct buf *out)
 	return make_offer(leg, originator, sound_of(leg)->media->texts->outbound_codecs, SDP_SENDRECV, out);
 }
 
+/* In bypass it is the other phone's word, which is no offer of ours, and a hold of ours is not in it. */
+static ON_CTL int own_reoffer(struct leg *leg, bool is_hold, struct buf *out)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	int st;
+
+	if (m && m->bypass == BYPASS_ON && m->local_sdp && (!is_hold || m->is_held_by_us)) {
+		m->is_held_by_us = is_hold;
+		return buf_adds(out, m->local_sdp);
+	}
+	if (!m || !m->is_negotiated)
+		return ST_INVAL;
+	st = make_offer(leg, leg, own_codecs(leg), own_dir(is_hold), out);
+	if (!st)
+		m->is_held_by_us = is_hold;
+	return st;
+}
+
 int leg_media_own_reoffer(struct leg *leg, bool is_hold, struct buf *out)
 {
 	struct leg_media *m = sound_of(leg)->media;
 
-	if (m && m->bypass == BYPASS_ON && !is_hold && m->local_sdp)
-		return buf_adds(out, m->local_sdp);
-	if (!m || !m->is_negotiated)
-		return ST_INVAL;
-	m->is_held_by_us = is_hold;
-	return make_offer(leg, leg, own_codecs(leg), is_hold ? SDP_SENDONLY : SDP_SENDRECV, out);
+	if (m && m->is_offer_open)
+		return ST_BUSY;
+	return own_reoffer(leg, is_hold, out);
+}
+
+int leg_media_same_reoffer(struct leg *leg, struct buf *out)
+{
+	return leg_media_own_reoffer(leg, sound_of(leg)->media && sound_of(leg)->media->is_held_by_us, out);
 }
 
 int leg_media_offer_again(struct leg *leg, struct buf *out)
@@ -441,7 +565,7 @@ int leg_media_offer_again(struct leg *leg, struct buf *out)
 	    m->offer_for == OFFER_ALONE               ? NULL
 	    : m->offer_for == OFFER_PEER && leg->peer ? leg->peer
 	                                              : leg,
-	    own_codecs(leg), m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV, out);
+	    own_codecs(leg), own_dir(m->is_held_by_us), out);
 }
 
 int leg_media_refresh(struct leg *leg, struct buf *out)
@@ -450,8 +574,10 @@ int leg_media_refresh(struct leg *leg, struct buf *out)
 
 	if (!m || !m->local_sdp || (m->bypass != BYPASS_ON && (m->bypass || !m->is_negotiated)))
 		return ST_INVAL;
+	if (m->is_offer_open)
+		return ST_BUSY;
 	if (!m->bypass)
-		m->is_offer_open = true;
+		offer_opened(m);
 	return buf_adds(out, m->local_sdp);
 }
 
@@ -462,12 +588,16 @@ int leg_media_offer_asked(struct leg *leg, struct buf *out)
 
 	if (st != ST_NOTFOUND)
 		return st;
-	return leg_media_own_reoffer(leg, m && m->is_held_by_us, out);
+	return own_reoffer(leg, m && m->is_held_by_us, out);
 }
 
 int media_own_offer(struct leg *leg, struct leg *near, struct buf *out)
 {
-	return make_offer(leg, near ? near : leg, own_codecs(leg), SDP_SENDRECV, out);
+	struct leg_media *m = sound_of(leg)->media;
+
+	if (m->is_offer_open)
+		return ST_BUSY;
+	return make_offer(leg, near ? near : leg, own_codecs(leg), own_dir(m->is_held_by_us), out);
 }
 
 int leg_media_reneg(struct leg *leg, const char *codecs)
@@ -478,17 +608,22 @@ int leg_media_reneg(struct leg *leg, const char *codecs)
 
 	if (!m || !m->is_negotiated || m->bypass || !leg->is_answered || !leg->ops->reinvite)
 		return ST_INVAL;
+	if (m->is_offer_open)
+		return ST_BUSY;
 	if (codecs && *codecs)
 		leg_var_set(leg, "codec_string", codecs);
 	buf_init(&sdp);
-	st = make_offer(leg, NULL, own_codecs(leg), m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV, &sdp);
-	if (!st)
+	st = make_offer(leg, NULL, own_codecs(leg), own_dir(m->is_held_by_us), &sdp);
+	if (!st) {
 		st = leg->ops->reinvite(leg, buf_sv(&sdp));
+		if (st)
+			leg_media_offer_unsent(leg);
+	}
 	buf_fini(&sdp);
 	return st;
 }
 
-static ON_CTL int remote_answer(struct leg *leg, struct sv sdp, bool *is_hold)
+int leg_media_remote_answer(struct leg *leg, struct sv sdp)
 {
 	struct leg_media *m = sound_of(leg)->media;
 	struct media_policy *q = NULL;
@@ -506,7 +641,7 @@ static ON_CTL int remote_answer(struct leg *leg, struct sv sdp, bool *is_hold)
 		return ST_NOMEM;
 	st = media_policy_new(leg, own_codecs(leg), &q);
 	if (!st) {
-		q->p.dir = m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV;
+		q->p.dir = own_dir(m->is_held_by_us);
 		st = media_answered_ways(m, q);
 	}
 	if (!st)
@@ -514,27 +649,30 @@ static ON_CTL int remote_answer(struct leg *leg, struct sv sdp, bool *is_hold)
 	if (!st)
 		st = sdp_answer_accept(sdp, &q->p, &q->running, plan);
 	if (!st)
-		media_running_keep(q);
+		st = agree(leg, q, sdp, plan, true);
 	if (!st)
 		st = media_keep_remote(m, sdp, true);
 	if (!st) {
 		leg_var_share(leg, "switch_r_sdp", m->remote_sdp);
 		media_vars_offer(leg, &plan->codecs);
-		st = agree(leg, q, sdp, plan, true);
 		m->is_offer_open = false;
-		*is_hold = plan->is_hold;
-	}
-	if (!st)
+		m->is_held_by_them = plan->is_hold;
 		stands(m);
+	}
 	media_policy_free(q);
 	mem_free(plan);
 	return st;
 }
 
-int leg_media_remote_answer(struct leg *leg, struct sv sdp)
+int media_reinvite_answer(struct leg *leg, struct sv sdp)
 {
-	bool is_hold;
-	return remote_answer(leg, sdp, &is_hold);
+	int st = sdp.n ? leg_media_remote_answer(leg, sdp) : ST_NOTFOUND;
+
+	if (st)
+		media_offer_refused(sound_of(leg)->media);
+	else if (sound_of(leg)->media->bypass != BYPASS_ON)
+		held_mark(sound_of(leg)->media);
+	return st;
 }
 
 static ON_CTL void turned(
@@ -600,16 +738,16 @@ void media_codec_turn(struct leg *leg, uint8_t pt)
 int leg_media_late_answer(struct leg *leg, struct sv sdp)
 {
 	struct leg_media *m = sound_of(leg)->media;
-	bool is_hold = leg->is_held, is_bypassed;
 	int st;
 
 	if (!m)
 		return sdp.n ? ST_INVAL : ST_NOTFOUND;
-	is_bypassed = m->bypass == BYPASS_ON;
-	st = is_bypassed ? bypass_late_answer(leg, sdp) : sdp.n ? remote_answer(leg, sdp, &is_hold) : ST_NOTFOUND;
+	if (m->bypass == BYPASS_ON)
+		return bypass_late_answer(leg, sdp);
+	st = sdp.n ? leg_media_remote_answer(leg, sdp) : ST_NOTFOUND;
 	if (!st)
-		leg_mark_held(leg, is_hold || m->is_held_by_us);
-	else if (m->is_negotiated && !is_bypassed)
+		held_mark(m);
+	else if (m->is_negotiated)
 		media_offer_refused(m);
 	return st;
 }
@@ -620,7 +758,6 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 	struct media_policy *q = NULL;
 	struct sdp_plan *plan;
 	struct buf text;
-	bool is_hold = false;
 	int st;
 
 	if (m && m->bypass && !bypass_comes_back(leg, sdp))
@@ -638,33 +775,30 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 		media_add_current(leg->peer, &q->first);
 		media_keep_joinable(leg, q);
 		q->p.first = &q->first;
-		if (m->is_held_by_us)
-			q->p.dir = SDP_SENDONLY;
+		q->p.dir = own_dir(m->is_offer_open ? m->was_held_by_us : m->is_held_by_us); /* as it was agreed on */
 		st = media_answer_ways(m, q, sdp);
 	}
 	if (!st)
 		st = media_lines_answer(leg, leg->peer, q, sdp);
 	if (!st)
-		st = sdp_answer_make(sdp, &q->p, &q->running, plan, &text);
-	if (!st)
-		media_running_keep(q);
-	if (!st)
-		st = agree(leg, q, sdp, plan, false);
+		st = answer_agreed(leg, q, sdp, plan, &text);
 	if (!st)
 		st = media_keep_remote(m, sdp, false);
 	if (!st) {
-		is_hold = plan->is_hold;
+		m->is_held_by_them = plan->is_hold;
 		leg_var_share(leg, "switch_r_sdp", m->remote_sdp);
 		keep_local(leg, buf_sv(&text));
 		stands(m);
 		st = buf_addv(out, buf_sv(&text));
+	} else {
+		media_lines_refused(m);
 	}
 	media_policy_free(q);
 	mem_free(plan);
 	buf_fini(&text);
-	if (!st && leg->is_held && !is_hold)
+	if (!st && leg->is_held && !m->is_held_by_them && !m->is_held_by_us)
 		bypass_resumed(leg);
 	if (!st)
-		leg_mark_held(leg, is_hold);
+		held_mark(m);
 	return st;
 }

@@ -139,12 +139,12 @@ void call_on_reinvite_done(struct sip_call *sc, int code, const struct sip_msg *
 	if (resp && code / 100 == 2) {
 		call_hosts_tell(c, sip_call_remote_addr(sc), resp);
 		session_timer_answered(c, resp);
-	} else if (resp && code >= 300) {
-		session_timer_refused(c, code, resp);
 	}
 	if (code >= 200 && leg_media_reinvite_done(c->leg, code, resp ? resp->sdp : SV_NONE) && c->is_offer_asked)
 		sip_call_hold_ack(sc);
 	c->is_offer_asked = false;
+	if (resp && code >= 300 && c->leg && leg_is_up(c->leg)) /* which may ask again at once */
+		session_timer_refused(c, code, resp);
 }
 
 void call_on_request(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg)
@@ -220,9 +220,10 @@ void call_owed(struct call *c)
 	char *name = c->display_due[0], *number = c->display_due[1];
 
 	c->display_due[0] = c->display_due[1] = NULL;
-	if (c->is_hold_due)
-		call_hold(c->leg, true);
+	bool is_hold_due = c->is_hold_due;
 	c->is_hold_due = false;
+	if (is_hold_due && call_hold(c->leg, true))
+		leg_mark_held(c->leg, false); /* it was said when it was asked for */
 	if (name && number)
 		call_display(c->leg, name, number);
 	mem_free(name);
@@ -255,8 +256,11 @@ int call_hold(struct leg *leg, bool is_hold)
 		return ST_DENIED;
 	buf_init(&sdp);
 	int st = leg_media_own_reoffer(leg, is_hold, &sdp);
-	if (st == ST_OK)
+	if (st == ST_OK) {
 		st = reinvite_send(c, buf_sv(&sdp));
+		if (st)
+			leg_media_offer_unsent(leg);
+	}
 	buf_fini(&sdp);
 	return st;
 }

@@ -96,9 +96,12 @@ static ON_CTL int reinvited(struct call *c, const char *headers)
 {
 	struct buf sdp;
 	buf_init(&sdp);
-	int st = leg_media_own_reoffer(c->leg, false, &sdp);
-	if (st == ST_OK)
+	int st = leg_media_same_reoffer(c->leg, &sdp);
+	if (st == ST_OK) {
 		st = sip_call_reinvite(c->sip, headers, buf_sv(&sdp));
+		if (st)
+			leg_media_offer_unsent(c->leg);
+	}
 	buf_fini(&sdp);
 	return st;
 }

@@ -97,9 +97,11 @@ static ON_CTL int refresh_send(struct call *c)
 		st = sip_call_update(c->sip, headers.p, SV_NONE);
 	} else {
 		st = leg_media_refresh(c->leg, &sdp);
-		if (!st)
+		if (!st) {
 			st = sip_call_reinvite(c->sip, headers.p, buf_sv(&sdp));
-		else if (c->takes_update) /* no session to be said again */
+			if (st)
+				leg_media_offer_unsent(c->leg);
+		} else if (c->takes_update) /* no session to be said again */
 			st = sip_call_update(c->sip, headers.p, SV_NONE);
 	}
 	buf_fini(&headers);

@@ -1,0 +1,357 @@
+"""Offers of ours that are not sent, are refused or are answered otherwise than asked, and theirs that are refused: the session is what it was;
+and our hold, which only we end."""
+import pytest
+from calls import ended, extension, is_pair, talks, write_extensions
+from trunk import Trunk, add_profile
+from wire import sdp
+
+pytestmark = pytest.mark.leaks
+
+FINGERPRINT = "a=fingerprint:sha-256 " + ":".join(["AB"] * 32)
+ICE = ["a=ice-ufrag:abcd", "a=ice-pwd:0123456789012345678901", "a=setup:actpass", "a=rtcp-mux", FINGERPRINT]
+VIDEO = "m=video 4444 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n"
+FAILED = "-ERR Operation failed\n"
+
+
+@pytest.fixture(scope="module")
+def sw(tmp_path_factory):
+    import tandem as t
+    s = t.Tandem(tmp_path_factory.mktemp("refused") / "instance")
+    codecs = "PCMU,PCMA,AMR,iLBC~mode=20,VP8"
+    s.at = add_profile(s, "plain", inbound_codec_prefs=codecs, outbound_codec_prefs=codecs, send_display_update="true",
+                       hold_music="tone_stream://%(60000,0,440)")
+    write_extensions(s, [extension("7951", "bridge sofia/plain/svc@127.0.0.1:${sip_h_X-Port}"),
+                         extension("7954", "answer", "park"), extension("7961", "answer", "set absolute_codec_string=NOSUCH", "hold", "park"),
+                         extension("7960", "answer", "hold on-hold-text", "park")])
+    s.start()
+    s.api("global_setvar hold_music=")  # which comes before the profile's
+    yield s
+    s.stop()
+
+
+def caller(sw, phone):
+    return phone("ext", register=False, kind=Trunk, at=sw.at, hz=500)
+
+
+def leg(sw, direction):
+    return next(r.split(",")[0] for r in sw.api("show channels").splitlines() if f",{direction}," in r)
+
+
+def pair(sw, phone, body=sdp, extra=""):
+    """Both phones, the uuids of both legs."""
+    a, b = caller(sw, phone), phone("svc", register=False, kind=Trunk, at=sw.at, hz=900)
+    a.invite("7951", body=body(a.rtp_port), extra=f"X-Port: {b.port}\n" + extra)
+    invite = b.expect(method="INVITE")
+    b.reply(invite, 200, "OK", body(b.rtp_port))
+    b.expect(method="ACK")
+    b.enter(invite)
+    a.answered()
+    return a, b, leg(sw, "inbound"), leg(sw, "outbound")
+
+
+def reply(p, code=200, **answer):
+    """The next re-INVITE, with its reply and acknowledged."""
+    m = p.expect(method="INVITE")
+    p.reply(m, code, "So", sdp(p.rtp_port, **answer) if code == 200 else "")
+    p.expect(method="ACK")
+    return m
+
+
+def held(sw, p, uuid):
+    assert sw.api(f"uuid_hold {uuid}") == "+OK Success\n"
+    assert "a=sendonly" in reply(p, direction="recvonly", version=2).body
+    assert count_held(sw) == 1
+
+
+def reinvite(p, body, code=200):
+    send = p.own_request if hasattr(p, "_from") else p.request
+    send("INVITE", body=body)
+    got = p.expect(code)
+    send("ACK", cseq=int(got.get("CSeq").split()[0]))
+    return got
+
+
+def count_held(sw):
+    return sw.api("show channels").count("HELD")
+
+
+def has_held(sw, n):
+    assert count_held(sw) == n, sw.api("show channels")
+
+
+def get(sw, uuid, name):
+    return sw.api(f"uuid_getvar {uuid} {name}")
+
+
+def is_held_in(body):
+    return "a=sendonly" in body or "a=inactive" in body
+
+
+# ---- our offer is not sent, or refused
+def test_hold_while_an_offer_is_open(sw, phone):
+    a, b, _, u = pair(sw, phone)
+    talks(a, b)
+    sw.api(f"uuid_media_reneg {u}")
+    m = b.expect(method="INVITE")
+    said = get(sw, u, "rtp_local_sdp_str")
+    assert sw.api(f"uuid_hold {u}") == FAILED and sw.api(f"uuid_media_reneg {u}").startswith("-ERR")
+    assert count_held(sw) == 0 and get(sw, u, "rtp_local_sdp_str") == said
+    b.reply(m, 200, "OK", sdp(b.rtp_port, version=2))
+    b.expect(method="ACK")
+    assert get(sw, u, "audio_media_flow") == "sendrecv"
+    is_pair(a, b)
+    assert not is_held_in(reinvite(b, sdp(b.rtp_port, version=3)).body)
+    held(sw, b, u)
+    a.bye()
+    ended(b)
+
+
+def test_hold_while_their_offer_is_answered(sw, phone):
+    """The re-INVITE cannot go out before their ACK."""
+    a, b, _, u = pair(sw, phone)
+    b.own_request("INVITE", body=sdp(b.rtp_port, version=2))
+    ok = b.expect(200)
+    said = get(sw, u, "rtp_local_sdp_str")
+    assert sw.api(f"uuid_hold {u}") == FAILED
+    assert count_held(sw) == 0 and get(sw, u, "rtp_local_sdp_str") == said and get(sw, u, "audio_media_flow") == "sendrecv"
+    b.own_request("ACK", cseq=int(ok.get("CSeq").split()[0]))
+    assert not is_held_in(reinvite(b, sdp(b.rtp_port, version=3)).body)
+    held(sw, b, u)
+    a.bye()
+    ended(b)
+
+
+def test_hold_that_cannot_be_offered(sw, phone):
+    a = caller(sw, phone)
+    a.invite("7954")
+    a.answered()
+    u = leg(sw, "inbound")
+    sw.api(f"uuid_setvar {u} absolute_codec_string NOSUCH")
+    assert sw.api(f"uuid_hold {u}") == FAILED
+    assert count_held(sw) == 0
+    sw.api(f"uuid_setvar {u} absolute_codec_string")
+    assert not is_held_in(reinvite(a, sdp(a.rtp_port, version=2)).body)
+    a.bye()
+
+
+def test_hold_before_the_ack_that_cannot_be_offered(sw, phone):
+    """It is promised, and goes out with the ACK or not at all."""
+    events = sw.esl()
+    events.subscribe("CHANNEL_HOLD CHANNEL_UNHOLD")
+    a = caller(sw, phone)
+    a.invite("7961")
+    a.expect(200)
+    events.wait_event("CHANNEL_HOLD")
+    a.queue.clear()
+    a.answered()
+    events.wait_event("CHANNEL_UNHOLD")
+    has_held(sw, 0)
+    a.bye()
+    events.close()
+
+
+def test_refused_hold_is_none(sw, phone):
+    a, b, _, u = pair(sw, phone)
+    talks(a, b)
+    said = get(sw, u, "rtp_local_sdp_str")
+    sw.api(f"uuid_hold {u}")
+    reply(b, 488)
+    has_held(sw, 0)
+    assert get(sw, u, "rtp_local_sdp_str") == said and get(sw, u, "audio_media_flow") == "sendrecv"
+    is_pair(a, b)
+    assert not is_held_in(reinvite(b, sdp(b.rtp_port, version=2)).body)
+    a.bye()
+    ended(b)
+
+
+def test_refused_resume_stays_held(sw, phone):
+    a, b, _, u = pair(sw, phone)
+    held(sw, b, u)
+    sw.api(f"uuid_hold off {u}")
+    reply(b, 488)
+    has_held(sw, 1)
+    assert is_held_in(reinvite(b, sdp(b.rtp_port, version=3)).body)
+    a.bye()
+    ended(b)
+
+
+def test_answer_that_does_not_fit_is_no_hold(sw, phone):
+    a, b, _, u = pair(sw, phone)
+    sw.api(f"uuid_hold {u}")
+    reply(b, formats=(18,), version=2)
+    has_held(sw, 0)
+    assert not is_held_in(reinvite(b, sdp(b.rtp_port, version=3)).body)
+    a.bye()
+    ended(b)
+
+
+def test_hold_with_a_text(sw, phone):
+    """The text needs a re-INVITE of its own, which cannot be meanwhile."""
+    a = caller(sw, phone)
+    a.invite("7960", extra="User-Agent: Grandstream GXP2160 1.0\n")
+    a.answered()
+    assert "a=sendonly" in reply(a, direction="recvonly", version=2).body
+    has_held(sw, 1)
+    assert is_held_in(reinvite(a, sdp(a.rtp_port, version=3)).body)
+    has_held(sw, 1)
+    a.bye()
+
+
+# ---- our hold
+@pytest.mark.parametrize("direction", ["recvonly", "sendrecv"])
+def test_refresh_by_the_held_one(sw, phone, direction):
+    a, b, _, u = pair(sw, phone)
+    talks(a, b)
+    held(sw, b, u)
+    a.talk.hears(440)
+    assert is_held_in(reinvite(b, sdp(b.rtp_port, direction=direction, version=3)).body)
+    has_held(sw, 1)
+    a.talk.hears(440)
+    sw.api(f"uuid_hold toggle {u}")
+    assert not is_held_in(reply(b, version=4).body)
+    is_pair(a, b)
+    a.bye()
+    ended(b)
+
+
+def test_display_leaves_the_hold(sw, phone):
+    a, b, u, _ = pair(sw, phone, extra="User-Agent: Grandstream GXP2160 1.0\n")
+    held(sw, a, u)
+    sw.api(f"uuid_display {u} Somebody|777")
+    m = reply(a, direction="recvonly", version=3)
+    assert m.get("P-Asserted-Identity") and "a=sendonly" in m.body
+    has_held(sw, 1)
+    a.bye()
+    ended(b)
+
+
+def test_video_of_the_other_leaves_the_hold(sw, phone):
+    a, b, _, u = pair(sw, phone)
+    held(sw, b, u)
+    reinvite(a, sdp(a.rtp_port, version=2) + VIDEO)
+    m = b.expect(method="INVITE")
+    assert "a=sendonly" in m.body.split("m=video")[0] and "m=video" in m.body
+    b.reply(m, 200, "OK", sdp(b.rtp_port, direction="recvonly", version=3) + "m=video 0 RTP/AVP 96\r\n")
+    b.expect(method="ACK")
+    has_held(sw, 1)
+    a.bye()
+    ended(b)
+
+
+def test_hold_there_and_back(sw, phone):
+    """Media goes past us and comes back to a leg that we hold."""
+    a, b, _, u = pair(sw, phone)
+    held(sw, b, u)
+    sw.api(f"uuid_media off {u}")
+    reply(b, version=3)
+    reply(a, version=3)
+    b.expect_nothing("INVITE", 0.2)
+    assert sw.api(f"uuid_media {u}").startswith("+OK")
+    assert "a=sendonly" in reply(b, direction="recvonly", version=4).body
+    assert "a=sendonly" not in reply(a, version=4).body
+    has_held(sw, 1)
+    a.bye()
+    ended(b)
+
+
+# ---- theirs, in an answer
+def test_hold_and_resume_in_answers(sw, phone):
+    a, b, _, u = pair(sw, phone)
+    talks(a, b)
+    sw.api(f"uuid_media_reneg {u}")
+    reply(b, direction="sendonly", version=2)
+    has_held(sw, 1)
+    a.talk.hears(440)
+    sw.api(f"uuid_media_reneg {u}")
+    assert not is_held_in(reply(b, version=3).body)
+    has_held(sw, 0)
+    is_pair(a, b)
+    a.bye()
+    ended(b)
+
+
+def test_resume_by_an_answer_after_an_offer(sw, phone):
+    a, b, _, u = pair(sw, phone)
+    reinvite(b, sdp(b.rtp_port, direction="sendonly", version=2))
+    has_held(sw, 1)
+    sw.api(f"uuid_media_reneg {u}")
+    reply(b, version=3)
+    has_held(sw, 0)
+    a.bye()
+    ended(b)
+
+
+# ---- lines and numbers of offers that come to nothing
+def lines(m):
+    return [l for l in m.body.splitlines() if l.startswith(("m=", "a=group", "a=mid"))]
+
+
+def test_lines_of_a_refused_offer_are_forgotten(sw, phone):
+    a = caller(sw, phone)
+    a.invite("7954")
+    a.answered()
+    u = leg(sw, "inbound")
+    bad = sdp(a.rtp_port, version=2).replace("0 101", "104").replace("a=rtpmap:0 PCMU/8000", "a=rtpmap:104 AMR/8000\r\na=fmtp:104 mode-set=99")
+    reinvite(a, bad + VIDEO + "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n", code=488)
+    sw.api(f"uuid_hold {u}")
+    assert len(lines(reply(a, 488))) == 1
+    a.bye()
+
+
+def test_next_codec_where_the_first_cannot_be_opened(sw, phone):
+    def offer(version):
+        amr = "a=rtpmap:104 AMR/8000\r\na=fmtp:104 mode-set=99\r\na=rtpmap:0 PCMU/8000"
+        return sdp(a.rtp_port, version=version).replace("0 101", "104 0 101").replace("a=rtpmap:0 PCMU/8000", amr)
+    a = caller(sw, phone)
+    a.invite("7954", body=offer(1))
+    ok = a.answered()
+    assert " RTP/AVP 0 101" in ok.body and "AMR" not in ok.body
+    ok = reinvite(a, offer(2))
+    assert " RTP/AVP 0 101" in ok.body and "AMR" not in ok.body
+    a.bye()
+
+
+def test_lines_of_our_refused_offer_are_forgotten(sw, phone):
+    """The called phone refuses the caller's video, and has one line again."""
+    a, b, _, u = pair(sw, phone)
+    reinvite(a, sdp(a.rtp_port, version=2) + VIDEO)
+    assert len(lines(reply(b, 488))) == 2
+    reinvite(a, sdp(a.rtp_port, version=3) + VIDEO.replace("4444", "0"))
+    sw.api(f"uuid_hold {u}")
+    assert len(lines(reply(b, direction="recvonly", version=2))) == 1
+    a.bye()
+    ended(b)
+
+
+def webrtc(port, is_bundled, fmt="0", version=1):
+    text = ["v=0", f"o=- 1 {version} IN IP4 127.0.0.1", "s=-", "c=IN IP4 127.0.0.1", "t=0 0", *(["a=group:BUNDLE 0 1"] if is_bundled else []),
+            f"m=audio {port} UDP/TLS/RTP/SAVPF {fmt}", "a=mid:0", *ICE,
+            f"m=video {port if is_bundled else port + 2} UDP/TLS/RTP/SAVPF 96", "a=mid:1", "a=rtpmap:96 VP8/90000", *ICE, ""]
+    return "\r\n".join(text)
+
+
+def test_refused_way_out_of_the_bundle(sw, phone):
+    a = caller(sw, phone)
+    a.invite("7954", body=webrtc(a.rtp_port, True))
+    a.answered()
+    u = leg(sw, "inbound")
+    sw.api(f"uuid_hold {u}")
+    before = lines(reply(a, 488))
+    assert len([l for l in before if l.startswith("m=")]) == 2
+    reinvite(a, webrtc(a.rtp_port, False, "18", 2), code=488)
+    sw.api(f"uuid_hold {u}")
+    assert lines(reply(a, 488)) == before
+    assert get(sw, u, "video_media_flow") == "sendrecv"
+    a.bye()
+
+
+def test_way_out_of_the_bundle(sw, phone):
+    a = caller(sw, phone)
+    a.invite("7954", body=webrtc(a.rtp_port, True))
+    a.answered()
+    u = leg(sw, "inbound")
+    ok = reinvite(a, webrtc(a.rtp_port, False, version=2))
+    ports = [l.split()[1] for l in lines(ok) if l.startswith("m=")]
+    assert len(set(ports)) == 2 and "0" not in ports
+    assert get(sw, u, "video_media_flow") == "sendrecv"
+    a.bye()
