@@ -21,7 +21,7 @@ def sw(tmp_path_factory):
     s.at = add_profile(s, "plain", inbound_codec_prefs=codecs, outbound_codec_prefs=codecs, send_display_update="true",
                        hold_music="tone_stream://%(60000,0,440)")
     write_extensions(s, [extension("7951", "bridge sofia/plain/svc@127.0.0.1:${sip_h_X-Port}"),
-                         extension("7954", "answer", "park"), extension("7961", "answer", "set absolute_codec_string=NOSUCH", "hold", "park"),
+                         extension("7954", "answer", "park"), extension("7961", "answer", "set absolute_codec_string=PCMU@x", "hold", "park"),
                          extension("7960", "answer", "hold on-hold-text", "park")])
     s.start()
     s.api("global_setvar hold_music=")  # which comes before the profile's
@@ -126,7 +126,7 @@ def test_hold_that_cannot_be_offered(sw, phone):
     a.invite("7954")
     a.answered()
     u = leg(sw, "inbound")
-    sw.api(f"uuid_setvar {u} absolute_codec_string NOSUCH")
+    sw.api(f"uuid_setvar {u} absolute_codec_string PCMU@x")
     assert sw.api(f"uuid_hold {u}") == FAILED
     assert count_held(sw) == 0
     sw.api(f"uuid_setvar {u} absolute_codec_string")
