@@ -1,5 +1,6 @@
 /* A leg's media as a thing with a life: what the profile says of it, its stream and what that reports, how two are
- * joined, and the part by which the leg's own life reaches it. What is agreed on with the far side: negotiate.c. */
+ * joined, and the part by which the leg's own life reaches it. What is agreed on with the far side: negotiate.c,
+ * offers.c, agree.c. */
 #include "core/sound/media.h"
 #include "base/mem.h"
 #include "base/rand.h"
