@@ -274,7 +274,7 @@ ON_MEDIA static size_t own_samples(struct rt_stream *s, struct rt_play *p, int16
 	size_t whole = made > 0 ? (size_t)made : 0;
 	if (whole < n)
 		memset(out + whole, 0, (n - whole) * sizeof(*out));
-	return got == want ? n : got * n / want;
+	return got < want ? got * n / want : n;
 }
 
 /* The same at another: a frame of its own at a time, since a resampler gives a sample more or less at times. */

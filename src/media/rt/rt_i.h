@@ -310,11 +310,11 @@ ON_MEDIA void thread_turn_watch(struct rt_stream *s);
 ON_MEDIA void thread_turn_unwatch(struct rt_stream *s);
 
 /* wheel.c */
-ON_MEDIA void wheel_init(struct rt_thread *t);
+ANY void wheel_init(struct rt_thread *t);
 ON_MEDIA void tick_need(struct rt_stream *s, unsigned need);
 ON_MEDIA void tick_done(struct rt_stream *s, unsigned need);
-ON_MEDIA void wheel_run(struct rt_thread *t);             /* what is due by t->now_us */
-ON_MEDIA int64_t wheel_due_us(const struct rt_thread *t); /* the next slot's time; INT64_MAX: it is empty */
+ON_MEDIA void wheel_run(struct rt_thread *t);        /* what is due by t->now_us */
+ANY int64_t wheel_due_us(const struct rt_thread *t); /* the next slot's time; INT64_MAX: it is empty */
 ON_MEDIA void thread_late_count(struct rt_thread *t, int64_t late_us);
 
 /* room.c, member.c */

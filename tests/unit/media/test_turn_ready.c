@@ -107,12 +107,12 @@ static void on_request(int events, void *arg)
 	(void)sendto(server.fd, o.p, o.n, 0, &from.sa, addr_len(&from));
 }
 
-static void settle(void)
+static ON_CTL void settle(void)
 {
 	for (int i = 0; i < 40; i++)
 		loop_run_nowait();
 }
-static void run_s(int64_t s)
+static ON_CTL void run_s(int64_t s)
 {
 	for (int64_t i = 0; i < s; i += STEP_S) {
 		clock_fake_advance(STEP_S * INT64_C(1000000));
@@ -120,7 +120,7 @@ static void run_s(int64_t s)
 	}
 }
 
-static int begin(struct mturn **out, bool has_secret)
+static ON_CTL int begin(struct mturn **out, bool has_secret)
 {
 	struct addr at;
 	socklen_t n = sizeof(at);
@@ -147,7 +147,7 @@ static int begin(struct mturn **out, bool has_secret)
 	return 0;
 }
 
-static void end(struct mturn *m)
+static ON_CTL void end(struct mturn *m)
 {
 	mturn_close(m);
 	settle();
@@ -160,6 +160,7 @@ static void end(struct mturn *m)
 static int test_renewed(void)
 {
 	struct mturn *m;
+	role_assert_ctl();
 	if (begin(&m, true))
 		return -1;
 	run_s(11 * HOUR_S);
@@ -183,6 +184,7 @@ static int test_renewed(void)
 static int test_lasting(void)
 {
 	struct mturn *m;
+	role_assert_ctl();
 	if (begin(&m, false))
 		return -1;
 	run_s(72 * HOUR_S);
@@ -195,6 +197,7 @@ static int test_lasting(void)
 static int test_nothing_new(void)
 {
 	struct mturn *m;
+	role_assert_ctl();
 	if (begin(&m, true))
 		return -1;
 	server.is_full = true;
@@ -219,6 +222,7 @@ static int test_nothing_new(void)
 static int test_taken_meanwhile(void)
 {
 	struct mturn *m;
+	role_assert_ctl();
 	if (begin(&m, false))
 		return -1;
 	server.is_full = true;
