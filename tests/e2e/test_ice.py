@@ -198,15 +198,21 @@ def test_ice_to_plain(sw, phone, peers):
     a.bye()
 
 
+def echoed(phone, peers):
+    """A phone that hears itself by ICE; (it, its peer, our answer)."""
+    a = phone("1000")
+    ice = peers(a, True)
+    a.invite("7800", offer(a, ice))
+    ok = a.answered()
+    ice.connect(ok.body)
+    talk(a, ice, 700)
+    a.talk.hears(700)
+    return a, ice, ok
+
+
 def test_restart(sw, phone, peers):
     """A re-INVITE with another fragment: new credentials of ours too, media by a new pair; the old one is of no use any more."""
-    a = phone("1000")
-    old = peers(a, True)
-    a.invite("7800", offer(a, old))
-    first = a.answered()
-    old.connect(first.body)
-    talk(a, old, 700)
-    a.talk.hears(700)
+    a, old, first = echoed(phone, peers)
     new = peers(a, True)
     a.request("INVITE", body=offer(a, new, version=2))
     ok = a.answered()
@@ -227,22 +233,15 @@ def test_restart(sw, phone, peers):
 
 def test_a_restart_that_is_refused(sw, phone, peers):
     """Theirs, in an offer that we cannot answer: nothing happened. The next one, which we can, is a restart as any other."""
-    a = phone("1000")
-    old = peers(a, True)
-    a.invite("7800", offer(a, old))
-    first = a.answered()
-    old.connect(first.body)
-    talk(a, old, 700)
-    a.talk.hears(700)
+    a, old, first = echoed(phone, peers)
     uuid = only_uuid(sw)
     wait_var(sw, uuid, "rtp_ice_state", ["completed"])
     new = peers(a, True)
     for version in (2, 3):
         a.request("INVITE", body=sdp(a.rtp_port, formats=(18,), version=version) + peers(a, True).attributes())
         a.expect(488)
-    time.sleep(1)  # that nothing changes has no event
+    a.talk.hears(700, seconds=1.0, since=a.talk.mark())
     assert sw.api(f"uuid_getvar {uuid} rtp_ice_state").strip() == "completed"
-    a.talk.hears(700, since=a.talk.mark())
     a.request("INVITE", body=offer(a, old, version=4))  # nor do we say anything new
     assert FRAGMENT.search(a.answered().body).group(1) == FRAGMENT.search(first.body).group(1)
     a.request("INVITE", body=offer(a, new, version=5))
@@ -259,13 +258,7 @@ def test_a_restart_that_is_refused(sw, phone, peers):
 def test_consent_is_lost(sw, phone, peers):
     """The phone's network is gone: when it has answered no check for half a minute a restart is offered, after a refusal another, and by its
     new network the call goes on."""
-    a = phone("1000")
-    old = peers(a, True)
-    a.invite("7800", offer(a, old))
-    first = a.answered()
-    old.connect(first.body)
-    talk(a, old, 700)
-    a.talk.hears(700)
+    a, old, first = echoed(phone, peers)
     uuid = only_uuid(sw)
     old.leave()
     refused = a.expect(method="INVITE", timeout=50)
@@ -305,9 +298,8 @@ def test_one_line_is_lost(sw, phone, peers):
     assert set(FRAGMENT.findall(again.body)).isdisjoint(FRAGMENT.findall(ok)) and len(FRAGMENT.findall(again.body)) == 2
     a.reply(again, 488, "No")
     a.expect(method="ACK")
-    time.sleep(0.5)  # that nothing changes has no event
+    a.talk.hears(700, seconds=0.5, since=a.talk.mark())
     assert sw.api(f"uuid_getvar {uuid} rtp_ice_state").strip() == "completed"
-    a.talk.hears(700, since=a.talk.mark())
     a.bye()
 
 
