@@ -212,7 +212,7 @@ static CO int watched_end(lua_State *L, struct watched *w, int st)
 }
 
 /* What a script composed of the leg's values and gives to something that reads text as a language (sources of sound,
- * phrases, data of applications): what is from outside in it is marked, whatever the script did with it. */
+ * phrases, data of applications): what is from outside in it is marked (leg_text_traced tells what of it is found). */
 struct composed {
 	char *own;        /* mem_free it */
 	const char *text; /* NULL as it was given */

@@ -66,6 +66,7 @@ CASES = {
     "lua": [f"lua echo.lua {X}", f"lua {X}", f"set r=${{lua(echo.lua {X})}}", "eval ${r}", "answer"],
     "lua_composes": ["lua compose.lua", "eval ${y}${z}"],
     "lua_says": ["lua says.lua", "answer"],
+    "lua_cuts": ["lua cuts.lua", "eval ${y}"],
     "lua_calls": ["lua calls.lua", "answer"],
     "lua_line": [f"lua ~freeswitch.consoleLog('info', '{X}')", "answer"],
     "system": [f"system echo {X}", f'system echo "{X}" >/dev/null', f"system echo '{X}'", f"set s=${{system(printf %s {X})}}", f"eval ${{system(echo $({X}))}}",
@@ -175,6 +176,18 @@ class Hostile:
             'local x = session:getVariable("sip_h_X-A") or ""\nsession:setVariable("y", x)\nsession:execute("set", "z=" .. x)\n'
             'session:execute("eval", "a" .. x .. "b${y}")\n'
             f'session:execute("bridge", "{{a=\'" .. x .. "\'}}sofia/external/" .. x .. "@127.0.0.1:{self.sink.port}")\n')
+        (self.sw.root / "scripts/cuts.lua").write_text(f"""
+            for _, name in ipairs({{"sip_h_X-A", "caller_id_name", "destination_number"}}) do
+                local x = session:getVariable(name) or ""
+                for _, y in ipairs({{x:sub(1, 30), x:sub(2), x:sub(-30), x:lower(), x:sub(2, -2):upper(), x:gsub("^%s+", "")}}) do
+                    session:execute("eval", "a" .. y .. "b")
+                    session:setVariable("y", y .. "${{uuid}}")
+                    session:execute("eval", "${{y}}")
+                    session:sayPhrase("queue_position", y)
+                end
+                session:execute("bridge", "{{a='" .. x:sub(1, 40) .. "'}}sofia/external/" .. x:sub(2, 60):lower() .. "@127.0.0.1:{self.sink.port}")
+            end
+        """)
         (self.sw.root / "scripts/calls.lua").write_text(f"""
             local api, sink = freeswitch.API(), "sofia/external/svc@127.0.0.1:{self.sink.port}"
             for _, name in ipairs({{"sip_h_X-A", "caller_id_name", "destination_number"}}) do
@@ -211,7 +224,7 @@ class Hostile:
                 f"path={out}/secret.wav", f"!{out}/secret.wav", f"a!{out}/secret.wav", "!", "path=", f"}}{out}/secret.wav",
                 "file_string://", f"file_string://{out}/secret.wav", "say:", "phrase:x:y", f"phrase:queue_position:{out}", "http://127.0.0.1/", "silence_stream://1",
                 f"; touch {self.sw.root}/hit; ", f"$(touch {self.sw.root}/hit)", f"`touch {self.sw.root}/hit`", f"' ; touch {self.sw.root}/hit ; '",
-                f'" ; touch {self.sw.root}/hit ; "', "\n", "\x1a\xa4\x1a\xfb", "\x1c\xa4", "\x1a", "中", "\xff", "\t", "%24%7B", "%0d%0a", "&amp;",
+                f'" ; touch {self.sw.root}/hit ; "', "\n", "\x1a\xa4\x1a\xfb", "\x1c\xa4", "\x1a", "\x1a\xa4${" + run + "}", "${" + run + "}\x1c\xff", "中", "\xff", "\t", "%24%7B", "%0d%0a", "&amp;",
                 '{"command":"fsapi","data":{"cmd":"global_setvar","arg":"hit=1"}}', "~os.exit()", "#!/lua os.exit()", "os.execute('true')", "hangup:",
                 "set:hit=1", "uuid_kill", "park", "&park()", "+1", "hash", "status"]
 
