@@ -373,7 +373,7 @@ static int hold(struct leg *leg, bool is_hold)
 	}
 	buf_fini(&offer);
 	buf_fini(&reply);
-	return st;
+	return st == ST_BUSY ? ST_INVAL : st; /* nothing here tells when it could be done */
 }
 
 static ON_CTL bool may_bow_out(struct leg *leg)

@@ -397,7 +397,7 @@ static void part_digit(struct leg *leg, char digit)
 	snprintf(text, sizeof(text), "{\"type\":\"dtmf\",\"digit\":\"%c\"}", digit);
 	list_each (&part_of(leg)->list, n, tmp) {
 		struct bot *b = list_entry(n, struct bot, link);
-		if (b->state == BOT_OPEN)
+		if (has_connection(b)) /* its thread knows whether it is open */
 			(void)bot_thread_say(b->id, sv_of(text));
 	}
 }

@@ -147,5 +147,6 @@ int sip_call_reply(struct sip_call *c, struct sip_stx *tx, int code, const char 
 	if (tx->method == SIP_INVITE && code < 300)
 		sip_call_wait_ack(c, tx);
 	sip_stx_unref(tx);
+	sip_call_freed(c);
 	return ST_OK;
 }

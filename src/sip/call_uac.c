@@ -316,16 +316,47 @@ static void on_retry(void *arg)
 	retry_renew(c);
 	if (send_reinvite(c)) {
 		sip_call_retry_clear(c);
+		mem_ref(c);
 		if (c->h && c->h->on_reinvite_done)
 			c->h->on_reinvite_done(c, 503, NULL, c->arg);
+		sip_call_freed(c);
+		mem_unref(c);
 	}
+}
+
+static ON_CTL bool is_busy(const struct sip_call *c)
+{
+	return c->inv_ctx || c->inv_tx || c->ok_tx || c->ack_ctx || loop_timer_is_set(&c->retry_timer);
+}
+
+static void on_free(void *arg)
+{
+	role_assert_ctl();
+	struct sip_call *c = arg;
+	if (!c->is_free_awaited || c->state != SIP_CALL_CONFIRMED || is_busy(c))
+		return; /* the next that ends is waited for */
+	c->is_free_awaited = false;
+	if (c->h && c->h->on_free)
+		c->h->on_free(c, c->arg);
+}
+
+void sip_call_freed(struct sip_call *c)
+{
+	if (c->is_free_awaited && c->state == SIP_CALL_CONFIRMED && !is_busy(c))
+		loop_timer_set(&c->ok_timer, 0, "sip.free", on_free, c);
+}
+
+bool sip_call_await_free(struct sip_call *c)
+{
+	c->is_free_awaited = c->state < SIP_CALL_CONFIRMED || (c->state == SIP_CALL_CONFIRMED && is_busy(c));
+	return c->is_free_awaited;
 }
 
 int sip_call_reinvite(struct sip_call *c, const char *headers, struct sv sdp)
 {
 	if (c->state != SIP_CALL_CONFIRMED)
 		return c->state == SIP_CALL_ANSWERED ? ST_BUSY : ST_INVAL;
-	if (c->inv_ctx || c->inv_tx || c->ok_tx || c->ack_ctx || loop_timer_is_set(&c->retry_timer))
+	if (is_busy(c))
 		return ST_BUSY;
 	sip_call_retry_clear(c);
 	c->retry_headers = mem_strdup(headers);
@@ -383,6 +414,7 @@ int sip_call_reinvite_ack(struct sip_call *c, struct sv sdp)
 	if (!c->ack_ctx || c->state == SIP_CALL_CLOSED)
 		return ST_INVAL;
 	sip_call_ack_release(c, sdp);
+	sip_call_freed(c);
 	return ST_OK;
 }
 
@@ -418,6 +450,7 @@ void sip_call_reinvite_response(struct sip_ctx *ctx, int code, const struct sip_
 		acknowledge(c, ctx, sv_of(tag));
 	else if (code == 408 || code == 481 || !resp)
 		dialog_lost(c, code, resp);
+	sip_call_freed(c);
 	mem_free(tag);
 	mem_unref(c);
 }

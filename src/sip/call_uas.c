@@ -155,5 +155,6 @@ void sip_call_ack_in(struct sip_call *c, const struct sip_msg *m)
 	} else if (c->h && c->h->on_ack) {
 		c->h->on_ack(c, m, c->arg);
 	}
+	sip_call_freed(c);
 	mem_unref(c);
 }

@@ -285,6 +285,8 @@ struct sip_call_handlers { /* any may be NULL; the struct must outlive the call 
 	void (*on_prack)(struct sip_call *c, struct sip_stx *tx, const struct sip_msg *msg, void *arg);
 	/* Our re-INVITE with SDP is sent again after a 491: another text in its place. ST_NOTFOUND: the same. */
 	int (*on_reinvite_again)(struct sip_call *c, struct buf *sdp, void *arg);
+	/* Awaited by sip_call_await_free: no INVITE transaction is under way any more, a re-INVITE can be sent. */
+	void (*on_free)(struct sip_call *c, void *arg);
 };
 /* UAS. Takes over the answering of tx (an INVITE given to the stack's on_request, now or later). No response is sent
  * yet. */
@@ -353,6 +355,9 @@ ON_CTL int sip_call_reinvite_ack(struct sip_call *c, struct sv sdp);
 /* Confirmed calls. sdp empty = without offer. ST_BUSY while an INVITE transaction is under way in either direction. A
  * 491 is tried again by RFC 3261 14.1 without the caller's doing. */
 ON_CTL int sip_call_reinvite(struct sip_call *c, const char *headers, struct sv sdp);
+/* on_free is called, once, when sip_call_reinvite is not ST_BUSY any more, and never after on_closed. False: it is not
+ * now, and there is no such call. */
+ON_CTL bool sip_call_await_free(struct sip_call *c);
 /* RFC 3311; early or confirmed. ST_BUSY while an UPDATE of ours is under way. */
 ON_CTL int sip_call_update(struct sip_call *c, const char *headers, struct sv sdp);
 /* Any other request inside the dialog (INFO, MESSAGE, NOTIFY, REFER, OPTIONS ...). fn as for sip_request_send; it is

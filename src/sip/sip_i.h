@@ -280,15 +280,16 @@ struct sip_call { /* the INVITE usage of its dialog */
 	uint8_t state;
 	bool is_uac, has_sdp_from_remote, has_sdp_sent, in_answer, in_reinvite_done, is_ack_held;
 	bool is_bye_wanted, is_bye_sent, is_ok_initial; /* is_ok_initial: ok_tx is the INVITE itself */
+	bool is_free_awaited;                           /* somebody has a re-INVITE to send (on_free) */
 	struct sip_stx *inv_tx;    /* UAS: INVITE or re-INVITE not finally answered (a reference) */
 	struct sip_stx *ok_tx;     /* 2xx sent, ACK missing (a reference) */
 	struct sip_stx *update_tx; /* UPDATE not answered (a reference) */
 	struct sip_ctx *inv_ctx;   /* UAC: INVITE or re-INVITE not finally answered */
 	struct sip_ctx *update_ctx, *bye_ctx;
-	struct sip_ctx *ack_ctx; /* a re-INVITE of ours whose 2xx is not acknowledged yet (a reference) */
-	char *ack_tag;           /* whose 2xx it was */
-	struct sip_msg *invite;  /* UAS: until the ACK */
-	struct ltimer ok_timer, retry_timer;
+	struct sip_ctx *ack_ctx;             /* a re-INVITE of ours whose 2xx is not acknowledged yet (a reference) */
+	char *ack_tag;                       /* whose 2xx it was */
+	struct sip_msg *invite;              /* UAS: until the ACK */
+	struct ltimer ok_timer, retry_timer; /* ok_timer: of ok_tx; without one, of on_free */
 	int64_t ok_deadline_us, ok_interval_us;
 	char *ack_body, *bye_headers;
 	char *retry_headers, *retry_sdp; /* a re-INVITE that met 491 */
@@ -315,6 +316,7 @@ ON_CTL void sip_call_reinvite_response(struct sip_ctx *ctx, int code, const stru
 ON_CTL void sip_call_wait_ack(struct sip_call *c, struct sip_stx *tx);
 ON_CTL void sip_call_ack_release(struct sip_call *c, struct sv sdp); /* what sip_call_hold_ack kept back goes out */
 ON_CTL void sip_call_retry_clear(struct sip_call *c);
+ON_CTL void sip_call_freed(struct sip_call *c); /* an INVITE transaction ended: on_free may be due */
 ON_CTL int sip_call_answer_now(struct sip_call *c, const char *headers, struct sv sdp);
 ON_CTL void sip_call_rel_start(struct sip_call *c, const struct sip_msg *invite);
 ON_CTL void sip_call_rel_end(struct sip_call *c); /* nothing waits any more */

@@ -11,6 +11,7 @@ FINGERPRINT = "a=fingerprint:sha-256 " + ":".join(["AB"] * 32)
 ICE = ["a=ice-ufrag:abcd", "a=ice-pwd:0123456789012345678901", "a=setup:actpass", "a=rtcp-mux", FINGERPRINT]
 VIDEO = "m=video 4444 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n"
 FAILED = "-ERR Operation failed\n"
+DONE = "+OK Success\n"
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def reply(p, code=200, **answer):
 
 
 def held(sw, p, uuid):
-    assert sw.api(f"uuid_hold {uuid}") == "+OK Success\n"
+    assert sw.api(f"uuid_hold {uuid}") == DONE
     assert "a=sendonly" in reply(p, direction="recvonly", version=2).body
     assert count_held(sw) == 1
 
@@ -94,14 +95,16 @@ def test_hold_while_an_offer_is_open(sw, phone):
     sw.api(f"uuid_media_reneg {u}")
     m = b.expect(method="INVITE")
     said = get(sw, u, "rtp_local_sdp_str")
-    assert sw.api(f"uuid_hold {u}") == FAILED and sw.api(f"uuid_media_reneg {u}").startswith("-ERR")
-    assert count_held(sw) == 0 and get(sw, u, "rtp_local_sdp_str") == said
+    assert sw.api(f"uuid_media_reneg {u}").startswith("-ERR")
+    assert sw.api(f"uuid_hold {u}") == DONE  # after it
+    assert count_held(sw) == 1 and get(sw, u, "rtp_local_sdp_str") == said
     b.reply(m, 200, "OK", sdp(b.rtp_port, version=2))
     b.expect(method="ACK")
-    assert get(sw, u, "audio_media_flow") == "sendrecv"
+    assert "a=sendonly" in reply(b, direction="recvonly", version=3).body
+    assert count_held(sw) == 1
+    sw.api(f"uuid_hold off {u}")
+    assert not is_held_in(reply(b, version=4).body)
     is_pair(a, b)
-    assert not is_held_in(reinvite(b, sdp(b.rtp_port, version=3)).body)
-    held(sw, b, u)
     a.bye()
     ended(b)
 
@@ -112,11 +115,71 @@ def test_hold_while_their_offer_is_answered(sw, phone):
     b.own_request("INVITE", body=sdp(b.rtp_port, version=2))
     ok = b.expect(200)
     said = get(sw, u, "rtp_local_sdp_str")
-    assert sw.api(f"uuid_hold {u}") == FAILED
-    assert count_held(sw) == 0 and get(sw, u, "rtp_local_sdp_str") == said and get(sw, u, "audio_media_flow") == "sendrecv"
+    assert sw.api(f"uuid_hold {u}") == DONE
+    assert count_held(sw) == 1 and get(sw, u, "rtp_local_sdp_str") == said and get(sw, u, "audio_media_flow") == "sendrecv"
     b.own_request("ACK", cseq=int(ok.get("CSeq").split()[0]))
-    assert not is_held_in(reinvite(b, sdp(b.rtp_port, version=3)).body)
-    held(sw, b, u)
+    assert is_held_in(reply(b, direction="recvonly", version=3).body)
+    assert is_held_in(reinvite(b, sdp(b.rtp_port, version=4)).body)
+    a.bye()
+    ended(b)
+
+
+def test_hold_and_resume_faster_than_the_phone(sw, phone):
+    """What was asked for last is what the phone is told when its first answer is there; the events tell each change once."""
+    events = sw.esl()
+    events.subscribe("CHANNEL_HOLD CHANNEL_UNHOLD CUSTOM held::over")
+    a, b, _, u = pair(sw, phone)
+    talks(a, b)
+    commands = ["", "off ", "toggle ", "off "]
+    assert [sw.api(f"uuid_hold {word}{u}") for word in commands] == [DONE] * 4
+    assert is_held_in(reply(b, direction="recvonly", version=2).body)
+    assert not is_held_in(reply(b, version=3).body)
+    has_held(sw, 0)
+    is_pair(a, b)
+    sw.api(f"uuid_hold {u}")  # and as ever
+    assert is_held_in(reply(b, direction="recvonly", version=4).body)
+    a.bye()
+    ended(b)
+    sw.wait_calls(0)
+    control = sw.esl()
+    control.command("sendevent CUSTOM\nEvent-Subclass: held::over")
+    names = []
+    while "CUSTOM" not in names:
+        names.append(events.next_event()["Event-Name"])
+    assert names == ["CHANNEL_HOLD", "CHANNEL_UNHOLD", "CHANNEL_HOLD", "CHANNEL_UNHOLD", "CHANNEL_HOLD", "CHANNEL_UNHOLD", "CUSTOM"]
+    control.close()
+    events.close()
+
+
+def test_the_hold_that_waits_is_refused(sw, phone):
+    a, b, _, u = pair(sw, phone)
+    talks(a, b)
+    sw.api(f"uuid_media_reneg {u}")
+    m = b.expect(method="INVITE")
+    assert sw.api(f"uuid_hold {u}") == DONE
+    b.reply(m, 488, "No")
+    b.expect(method="ACK")
+    reply(b, 488)
+    has_held(sw, 0)
+    is_pair(a, b)
+    a.bye()
+    ended(b)
+
+
+def test_the_hold_that_waits_meets_theirs(sw, phone):
+    """491 to the first: it is tried again after theirs, then ours comes."""
+    a, b, _, u = pair(sw, phone)
+    talks(a, b)
+    sw.api(f"uuid_media_reneg {u}")
+    m = b.expect(method="INVITE")
+    assert sw.api(f"uuid_hold {u}") == DONE
+    b.reply(m, 491, "Request Pending")
+    b.expect(method="ACK")
+    assert not is_held_in(reinvite(b, sdp(b.rtp_port, version=2)).body)
+    has_held(sw, 1)
+    assert not is_held_in(reply(b, version=3).body)
+    assert is_held_in(reply(b, direction="recvonly", version=4).body)
+    has_held(sw, 1)
     a.bye()
     ended(b)
 
@@ -186,13 +249,16 @@ def test_answer_that_does_not_fit_is_no_hold(sw, phone):
 
 
 def test_hold_with_a_text(sw, phone):
-    """The text needs a re-INVITE of its own, which cannot be meanwhile."""
+    """The text needs a re-INVITE of its own, which comes after the hold's."""
     a = caller(sw, phone)
     a.invite("7960", extra="User-Agent: Grandstream GXP2160 1.0\n")
     a.answered()
-    assert "a=sendonly" in reply(a, direction="recvonly", version=2).body
+    m = reply(a, direction="recvonly", version=2)
+    assert "a=sendonly" in m.body and "on-hold-text" not in str(m)
+    m = reply(a, direction="recvonly", version=3)
+    assert "a=sendonly" in m.body and '"on-hold-text"' in m.get("P-Asserted-Identity")
     has_held(sw, 1)
-    assert is_held_in(reinvite(a, sdp(a.rtp_port, version=3)).body)
+    assert is_held_in(reinvite(a, sdp(a.rtp_port, version=4)).body)
     has_held(sw, 1)
     a.bye()
 

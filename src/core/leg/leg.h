@@ -91,7 +91,8 @@ struct leg {
 	char *name; /* "sofia/internal/1000@10.0.0.1" */
 	bool is_outbound;
 	bool is_answered, is_ringing, is_early, is_held, hit_dialplan;
-	bool is_ended_by_far; /* its far side ended the call */
+	bool is_ended_by_far;                                      /* its far side ended the call */
+	enum { HOLD_DUE_NOT, HOLD_DUE_OFF, HOLD_DUE_ON } hold_due; /* our hold, which its endpoint could not send yet */
 	unsigned
 	    callee_sent_profile; /* index of the profile it had when its phone was told the other party; 0 = never */
 	enum leg_state state, running_state;
@@ -184,7 +185,10 @@ ON_CTL int leg_answer_for(struct leg *leg, struct leg *near);
 ON_CTL bool leg_dtmf_take(struct leg *leg, char *digit, unsigned *duration); /* fires the DTMF event */
 ON_CTL size_t leg_dtmf_count(const struct leg *leg);
 ON_CTL void leg_dtmf_flush(struct leg *leg);
-ON_CTL int leg_set_hold(struct leg *leg, bool is_held); /* our hold towards the far side (re-INVITE) */
+/* Our hold towards the far side (re-INVITE). While another exchange is under way it is done after that: ST_OK, and the
+ * leg counts as held or not at once. */
+ON_CTL int leg_set_hold(struct leg *leg, bool is_held);
+ON_CTL void leg_hold_owed(struct leg *leg); /* by its endpoint: what was ST_BUSY can be sent now */
 /* Shows its phone who the other party is, and tells it by CALL_UPDATE. ST_UNSUPPORTED: the phone cannot. */
 ON_CTL int leg_display(struct leg *leg, const char *name, const char *number);
 /* Its own party calls itself so from now on: its profile; true: it is another than before. */
@@ -231,8 +235,8 @@ ON_CTL const char *leg_text(struct leg *leg, const char *name, struct buf *scrat
 ON_CTL const char *leg_text_at(struct leg *leg, const char *name, long index, struct buf *scratch);
 ON_CTL char *leg_text_dup(struct leg *leg, const char *name); /* a copy, to be freed with mem_free; NULL when absent */
 /* What a program (a script, an event-socket client) composed, plain: the leg's values from outside that it used and
- * that could mean something to a language are marked. To be freed with mem_free; NULL: there are none, text is as it
- * is. */
+ * that could mean something to a language are marked, whole or cut (trace.c). To be freed with mem_free; NULL: there
+ * are none, text is as it is. */
 ON_CTL char *leg_text_traced(struct leg *leg, const char *text);
 /* The text of a file's name as a path (mark_strip_path), to be freed with mem_free. NULL, and told in the log, when
  * what is from outside would lead out of the directories that the configuration names. */

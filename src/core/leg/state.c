@@ -252,9 +252,21 @@ int leg_set_hold(struct leg *leg, bool is_held)
 	if (!leg->is_answered)
 		return ST_DENIED;
 	int st = leg->ops->hold ? leg->ops->hold(leg, is_held) : ST_UNSUPPORTED;
-	if (!st)
-		leg_mark_held(leg, is_held);
-	return st;
+	leg->hold_due = st != ST_BUSY ? HOLD_DUE_NOT : is_held ? HOLD_DUE_ON : HOLD_DUE_OFF;
+	if (st && st != ST_BUSY)
+		return st;
+	leg_mark_held(leg, is_held);
+	return ST_OK;
+}
+
+void leg_hold_owed(struct leg *leg)
+{
+	bool is_held = leg->hold_due == HOLD_DUE_ON;
+
+	if (leg->hold_due == HOLD_DUE_NOT || !leg_is_up(leg) || !leg_set_hold(leg, is_held))
+		return;
+	leg_log(leg, LOG_WARNING, "%s, which had to wait, could not be asked for", is_held ? "hold" : "its end");
+	leg_mark_held(leg, !is_held);
 }
 
 /* ---- parts, for the rooms in which the thing happens ---- */

@@ -40,7 +40,8 @@ struct endpoint_ops {
 	int (*answer)(struct leg *leg, struct leg *near);     /* inbound: 200 with leg_media_answer */
 	void (*on_hangup)(struct leg *leg);                   /* tell the far side, by leg->cause */
 	void (*on_destroy)(struct leg *leg);                  /* free leg->endpoint */
-	int (*hold)(struct leg *leg, bool is_hold);           /* re-INVITE */
+	/* A re-INVITE. ST_BUSY: not now, leg_hold_owed is called when it can be sent. */
+	int (*hold)(struct leg *leg, bool is_hold);
 	/* A re-INVITE with this SDP (empty: theirs is asked for); its end comes by leg_media_reinvite_done. ST_BUSY
 	 * while another is under way. */
 	int (*reinvite)(struct leg *leg, struct sv sdp);

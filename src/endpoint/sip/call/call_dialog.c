@@ -203,8 +203,6 @@ void call_on_ack(struct sip_call *sc, const struct sip_msg *ack, void *arg)
 			leg_log(c->leg, LOG_WARNING, "the answer in their ACK %s; media stays as it was",
 			    ack->sdp.n ? "does not fit" : "is missing");
 	}
-	if (c->leg && leg_is_up(c->leg))
-		call_owed(c);
 }
 
 /* ---- what core asks ---- */
@@ -215,15 +213,15 @@ bool call_is_unacknowledged(const struct call *c)
 	       (sip_call_state(c->sip) == SIP_CALL_ANSWERED || sip_call_is_answer_queued(c->sip));
 }
 
-void call_owed(struct call *c)
+void call_on_free(struct sip_call *sc, void *arg)
 {
+	struct call *c = arg;
+	role_assert_ctl();
+	if (!c->leg || !leg_is_up(c->leg))
+		return;
 	char *name = c->display_due[0], *number = c->display_due[1];
-
 	c->display_due[0] = c->display_due[1] = NULL;
-	bool is_hold_due = c->is_hold_due;
-	c->is_hold_due = false;
-	if (is_hold_due && call_hold(c->leg, true))
-		leg_mark_held(c->leg, false); /* it was said when it was asked for */
+	leg_hold_owed(c->leg);
 	if (name && number)
 		call_display(c->leg, name, number);
 	mem_free(name);
@@ -246,14 +244,14 @@ int call_hold(struct leg *leg, bool is_hold)
 	struct call *c = call_of(leg);
 	struct buf sdp;
 	role_assert_ctl();
-	if (call_is_unacknowledged(c) && !c->p->conf.has_disabled_hold) {
-		c->is_hold_due = is_hold;
-		return ST_OK;
-	}
-	if (!c || !c->sip || c->is_closed || sip_call_state(c->sip) != SIP_CALL_CONFIRMED)
+	if (!c || !c->sip || c->is_closed)
 		return ST_INVAL;
 	if (c->p->conf.has_disabled_hold)
 		return ST_DENIED;
+	if (call_is_unacknowledged(c) || sip_call_state(c->sip) == SIP_CALL_ANSWERED)
+		return sip_call_await_free(c->sip) ? ST_BUSY : ST_INVAL;
+	if (sip_call_state(c->sip) != SIP_CALL_CONFIRMED)
+		return ST_INVAL;
 	buf_init(&sdp);
 	int st = leg_media_own_reoffer(leg, is_hold, &sdp);
 	if (st == ST_OK) {
@@ -262,6 +260,8 @@ int call_hold(struct leg *leg, bool is_hold)
 			leg_media_offer_unsent(leg);
 	}
 	buf_fini(&sdp);
+	if (st == ST_BUSY && !sip_call_await_free(c->sip))
+		st = ST_INVAL; /* nothing is under way whose end could be awaited */
 	return st;
 }
 

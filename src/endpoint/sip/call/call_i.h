@@ -47,8 +47,7 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	bool is_offer_asked; /* our re-INVITE had none: their 2xx brings an offer */
 	bool has_answered;   /* our 200 went out: before the leg's own answer when the INVITE had no SDP */
 	bool is_start_held;  /* the leg starts when the ACK brings SDP */
-	bool is_hold_due;    /* asked for before the ACK: a re-INVITE has to wait for it, and so does an UPDATE */
-	char *display_due[2], *display_said[2]; /* name, number: to be told after the ACK; that were told last */
+	char *display_due[2], *display_said[2]; /* name, number: to be told by on_free; that were told last */
 	bool shows_updates;                     /* the far side said X-FS-Support: update_display */
 	bool is_nat;
 	unsigned passed_count; /* requests of the other side handed on to this one, not answered yet (call_body.c) */
@@ -99,7 +98,6 @@ ON_CTL int call_media_init(struct call *c);
 /* From which hosts media may come: before an SDP of m, which came from peer, is given to the leg. */
 ON_CTL void call_hosts_tell(struct call *c, const struct addr *peer, const struct sip_msg *m);
 ON_CTL bool call_is_outside(const struct call *c); /* its far side is not on our network, or not known yet */
-ON_CTL void call_owed(struct call *c);             /* acknowledged: what had to wait for it */
 /* Value of the Reason header for the leg's cause; false: none is to be sent. */
 ON_CTL bool call_reason_put(struct call *c, struct buf *b);
 /* Whether its Allow has INFO: digits may go so. */
@@ -131,6 +129,7 @@ ON_CTL void call_on_ack(struct sip_call *sc, const struct sip_msg *ack, void *ar
 ON_CTL void call_on_closed(struct sip_call *sc, const struct sip_close *why, void *arg);
 ON_CTL void call_on_reinvite(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
 ON_CTL int call_on_reinvite_again(struct sip_call *sc, struct buf *sdp, void *arg);
+ON_CTL void call_on_free(struct sip_call *sc, void *arg); /* what had to wait for another exchange */
 ON_CTL void call_on_reinvite_done(struct sip_call *sc, int code, const struct sip_msg *resp, void *arg);
 ON_CTL void call_on_prack(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
 ON_CTL void call_on_update_done(struct sip_call *sc, int code, const struct sip_msg *resp, void *arg);

@@ -158,8 +158,10 @@ int call_display(struct leg *leg, const char *name, const char *number)
 		return ST_INVAL;
 	if (leg_var_is_true(leg, "ignore_display_updates") || !c->p->conf.sends_display_updates)
 		return ST_OK;
-	if (call_is_unacknowledged(c))
+	if (call_is_unacknowledged(c)) {
+		sip_call_await_free(c->sip);
 		return due(c, name, number);
+	}
 	if (sip_call_state(c->sip) != SIP_CALL_CONFIRMED)
 		return ST_INVAL;
 	if (!name || !*name)
@@ -181,7 +183,7 @@ int call_display(struct leg *leg, const char *name, const char *number)
 	}
 	if (st == ST_OK)
 		call_display_said(c, name, number);
-	return st;
+	return st == ST_BUSY && sip_call_await_free(c->sip) ? due(c, name, number) : st;
 }
 
 /* ---- in ---- */
