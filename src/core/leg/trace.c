@@ -157,10 +157,19 @@ static void look_for(struct sv value, void *arg)
 	look_for_parts(t, value);
 }
 
+/* It was dialled before, by an operator or a dialplan. */
+static bool is_rdnis_own(const struct leg_profile *p)
+{
+	const struct leg_profile *older = p->older;
+
+	return p->rdnis && older && older->destination_text && older->destination_number &&
+	       !strcmp(p->rdnis, older->destination_number);
+}
+
 static ON_CTL void look_in_profile(struct trace *t, const struct leg_profile *p)
 {
-	const char *const fields[] = {p->caller_id_name, p->caller_id_number, p->ani, p->rdnis, p->username,
-	    p->destination_text ? NULL : p->destination_number, p->callee_id_name, p->callee_id_number};
+	const char *const fields[] = {p->caller_id_name, p->caller_id_number, p->ani, is_rdnis_own(p) ? NULL : p->rdnis,
+	    p->username, p->destination_text ? NULL : p->destination_number, p->callee_id_name, p->callee_id_number};
 
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
 		look_for(sv_of(fields[i]), t);

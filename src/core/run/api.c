@@ -43,6 +43,35 @@ static struct sv args_trim(const struct api_desc *api, const char *text)
 	return args;
 }
 
+static ON_CTL void trace_by(struct leg *leg, char **text)
+{
+	char *traced = leg ? leg_text_traced(leg, *text) : NULL;
+
+	if (!traced)
+		return;
+	mem_free(*text);
+	*text = traced;
+}
+
+/* A client that names a call by its uuid has often heard of it what else it says: of that call's values, and of its
+ * partner's. */
+static ON_CTL void trace_named(char **text, const char *plain)
+{
+	struct sv word, rest = sv_of(plain);
+	char uuid[UUID_CHARS + 1];
+
+	for (int i = 0; i < 3 && rest.n; i++) {
+		sv_split(rest, ' ', &word, &rest);
+		if (word.n != UUID_CHARS)
+			continue;
+		memcpy(uuid, word.p, word.n);
+		uuid[word.n] = 0;
+		struct leg *leg = leg_find(uuid);
+		trace_by(leg, text);
+		trace_by(leg ? leg->peer : NULL, text);
+	}
+}
+
 static ON_CTL int call_run(const char *cmd, const struct api_desc *api, struct api_call *call)
 {
 	const char *given = call->text;
@@ -50,6 +79,8 @@ static ON_CTL int call_run(const char *cmd, const struct api_desc *api, struct a
 	char *text = sv_dup(args), *plain = mark_strip_dup(args);
 	int st;
 
+	if (text && plain && !call->leg)
+		trace_named(&text, plain);
 	if (!plain || !text) {
 		mem_free(text);
 		mem_free(plain);

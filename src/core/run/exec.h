@@ -23,7 +23,7 @@ ON_CTL int leg_transfer(struct leg *leg, const char *exten, const char *dialplan
 /* The next transfer changes the caller profile it has, in place of a new one in front. */
 ON_CTL void leg_reuse_profile(struct leg *leg);
 /* Where it comes from, for its profile (Caller-Transfer-Source) and the variables transfer_source and transfer_history:
- * "EPOCH:UUID:" and what the caller says ("uuid_br:OTHER"). leg_transfer does it itself. */
+ * "EPOCH:UUID:" and what the caller says ("uuid_br:OTHER"), with marks. leg_transfer does it itself. */
 ON_CTL void leg_note_transfer(struct leg *leg, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Waits for whoever fetches it, until park_timeout: from its own application APP_DETACHED, from outside it leaves what
  * it does. */

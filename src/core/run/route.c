@@ -201,25 +201,25 @@ void leg_note_transfer(struct leg *leg, const char *fmt, ...)
 {
 	struct leg_profile *p = leg->profile;
 	char id[UUID_CHARS + 1];
-	struct buf b, marked;
+	struct buf b, plain;
 	va_list ap;
 
 	if (!p)
 		return;
 	uuid_make(id);
 	buf_init(&b);
-	buf_init(&marked);
+	buf_init(&plain);
 	buf_printf(&b, "%lld:%s:", (long long)(clock_wall_us() / 1000000), id);
 	va_start(ap, fmt);
 	buf_vprintf(&b, fmt, ap);
 	va_end(ap);
-	mark_put(&marked, buf_sv(&b));
-	if (!b.failed && !marked.failed) {
-		leg_profile_set(&p->transfer_source, b.p);
-		vars_push(leg->vars, "transfer_history", marked.p);
-		leg_var_set(leg, "transfer_source", b.p);
+	mark_strip(&plain, buf_sv(&b));
+	if (!b.failed && !plain.failed) {
+		leg_profile_set(&p->transfer_source, plain.p);
+		vars_push(leg->vars, "transfer_history", b.p);
+		leg_var_set_text(leg, "transfer_source", b.p);
 	}
-	buf_fini(&marked);
+	buf_fini(&plain);
 	buf_fini(&b);
 }
 
@@ -248,7 +248,9 @@ static ON_CTL int transfer(struct leg *leg, const char *exten, const char *dialp
 		leg_set_profile(leg, p);
 	exec_of(leg)->reuses_profile = false;
 	p->times.transferred = clock_wall_us();
-	leg_note_transfer(leg, "bl_xfer:%s/%s/%s", p->destination_number, p->context, p->dialplan);
+	char *to = leg_profile_destination_dup(p);
+	leg_note_transfer(leg, "bl_xfer:%s/%s/%s", to ? to : "", p->context, p->dialplan);
+	mem_free(to);
 	leg_log(leg, LOG_NOTICE, "Transfer %s to %s[%s@%s]", leg->name, p->dialplan, p->destination_number, p->context);
 	if (exec_of(leg)->is_hunting)
 		exec_items_clear(&exec_of(leg)->list);

@@ -190,8 +190,10 @@ static ON_CTL void attended_note(struct leg *leg, struct leg *referrer)
 	party_put(referrer, &b);
 	buf_addc(&b, '/');
 	party_put(leg, &b);
-	if (!b.failed)
-		leg_note_transfer(leg, "att_xfer:%s", b.p);
+	char *marked = b.failed ? NULL : mark_dup(b.p);
+	if (marked)
+		leg_note_transfer(leg, "att_xfer:%s", marked);
+	mem_free(marked);
 	buf_fini(&b);
 }
 
