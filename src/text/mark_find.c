@@ -118,11 +118,9 @@ void mark_find_begin(struct mark_find *f, struct sv text)
 		windows_of_text(f);
 }
 
-void mark_find_value(struct mark_find *f, struct sv value)
+void mark_find_whole(struct mark_find *f, struct sv value)
 {
 	const char *at = f->text.p, *end = f->text.p + f->text.n;
-	struct window_it it = {.text = value};
-	struct mark_find_window w;
 
 	if (f->has_failed || value.n < VALUE_MIN_BYTES || !mark_means_something(value))
 		return;
@@ -130,6 +128,14 @@ void mark_find_value(struct mark_find *f, struct sv value)
 		found(f, (size_t)(at - f->text.p), value.n);
 		at += value.n < MARK_FIND_WINDOW ? 1 : value.n; /* the signs of one that overlaps are in windows */
 	}
+}
+
+void mark_find_value(struct mark_find *f, struct sv value)
+{
+	struct window_it it = {.text = value};
+	struct mark_find_window w;
+
+	mark_find_whole(f, value);
 	while (!f->has_failed && window_next(&it, &w))
 		if (f->filter[filter_bit(w.key) / 64] >> (filter_bit(w.key) % 64) & 1)
 			window_found(f, w.key);

@@ -28,6 +28,7 @@ ANY bool mark_means_something(struct sv text);
 /* The text lives until the end. One of more than MARK_FIND_MAX_BYTES is taken for found as a whole. */
 ANY void mark_find_begin(struct mark_find *f, struct sv text);
 ANY void mark_find_value(struct mark_find *f, struct sv value);
+ANY void mark_find_whole(struct mark_find *f, struct sv value); /* not where it was cut */
 /* The text with its marks, to be freed with mem_free; NULL: nothing was found. Without memory on the way all of it is
  * marked; without memory for that too it is empty, or NULL. */
 ANY char *mark_find_end(struct mark_find *f);

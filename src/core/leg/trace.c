@@ -21,13 +21,14 @@ static bool is_rdnis_own(const struct leg_profile *p)
 	       !strcmp(p->rdnis, older->destination_number);
 }
 
-static ON_CTL void look_in_profile(struct mark_find *f, const struct leg_profile *p)
+static ON_CTL void look_in_profile(
+    const struct leg_profile *p, void (*fn)(struct sv value, void *arg), struct mark_find *f)
 {
 	const char *const fields[] = {p->caller_id_name, p->caller_id_number, p->ani, is_rdnis_own(p) ? NULL : p->rdnis,
 	    p->username, p->destination_text ? NULL : p->destination_number, p->callee_id_name, p->callee_id_number};
 
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-		mark_find_value(f, sv_of(fields[i]));
+		fn(sv_of(fields[i]), f);
 }
 
 char *leg_text_traced(struct leg *leg, const char *text)
@@ -39,6 +40,42 @@ char *leg_text_traced(struct leg *leg, const char *text)
 	mark_find_begin(&f, sv_of(text));
 	vars_each_outside(leg->vars, look_for, &f);
 	if (leg->profile)
-		look_in_profile(&f, leg->profile);
+		look_in_profile(leg->profile, look_for, &f);
+	return mark_find_end(&f);
+}
+
+/* A whole "${command(...)}": who calls cannot spoil what programs say of others by a mere "${", or by the beginning of
+ * something that they are likely to say. */
+static bool has_command(struct sv text)
+{
+	const char *end = text.p + text.n, *at = text.n ? memmem(text.p, text.n, "${", 2) : NULL;
+
+	at = at ? memchr(at, '(', (size_t)(end - at)) : NULL;
+	return at && memchr(at, '}', (size_t)(end - at));
+}
+
+static void look_for_command(struct sv value, void *arg)
+{
+	if (has_command(value))
+		mark_find_whole(arg, value);
+}
+
+static bool look_in_leg(struct leg *leg, void *arg)
+{
+	role_assert_ctl();
+	vars_each_outside(leg->vars, look_for_command, arg);
+	if (leg->profile)
+		look_in_profile(leg->profile, look_for_command, arg);
+	return true;
+}
+
+char *leg_text_traced_any(const char *text)
+{
+	struct mark_find f;
+
+	if (!has_command(sv_of(text)))
+		return NULL;
+	mark_find_begin(&f, sv_of(text));
+	leg_each(look_in_leg, &f);
 	return mark_find_end(&f);
 }

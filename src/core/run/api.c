@@ -43,20 +43,20 @@ static struct sv args_trim(const struct api_desc *api, const char *text)
 	return args;
 }
 
-static ON_CTL void trace_by(struct leg *leg, char **text)
+/* Takes traced in place of the text, if there is one. */
+static void traced_take(char **text, char *traced)
 {
-	char *traced = leg ? leg_text_traced(leg, *text) : NULL;
-
 	if (!traced)
 		return;
 	mem_free(*text);
 	*text = traced;
 }
 
-/* A client that names a call by its uuid has often heard of it what else it says: of that call's values, and of its
- * partner's. */
-static ON_CTL void trace_named(char **text, const char *plain)
+/* A client has often heard of a call what it says in a command: of the one that it names by its uuid, or of that one's
+ * partner; and where it names none, of any. */
+static ON_CTL void trace(char **text, const char *plain)
 {
+	bool is_named = false;
 	struct sv word, rest = sv_of(plain);
 	char uuid[UUID_CHARS + 1];
 
@@ -67,9 +67,14 @@ static ON_CTL void trace_named(char **text, const char *plain)
 		memcpy(uuid, word.p, word.n);
 		uuid[word.n] = 0;
 		struct leg *leg = leg_find(uuid);
-		trace_by(leg, text);
-		trace_by(leg ? leg->peer : NULL, text);
+		if (leg)
+			traced_take(text, leg_text_traced(leg, *text));
+		if (leg && leg->peer)
+			traced_take(text, leg_text_traced(leg->peer, *text));
+		is_named |= leg != NULL;
 	}
+	if (!is_named)
+		traced_take(text, leg_text_traced_any(*text));
 }
 
 static ON_CTL int call_run(const char *cmd, const struct api_desc *api, struct api_call *call)
@@ -80,7 +85,7 @@ static ON_CTL int call_run(const char *cmd, const struct api_desc *api, struct a
 	int st;
 
 	if (text && plain && !call->leg)
-		trace_named(&text, plain);
+		trace(&text, plain);
 	if (!plain || !text) {
 		mem_free(text);
 		mem_free(plain);

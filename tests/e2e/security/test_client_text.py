@@ -86,3 +86,21 @@ def test_the_callers_name_on_the_other_leg(sw, phone):
     events.close()
     sw.api("hupall")
     sw.wait_calls(0)
+
+
+def test_a_command_that_names_no_call(sw, phone):
+    """An agent is called for a waiting caller whose name is said; a list keeps the name."""
+    a = phone("ext", register=False, kind=Trunk, at=sw.at)
+    a.frm = f'"{RUN}" <sip:ext@127.0.0.1>'
+    a.invite("7970")
+    a.answered()
+    name = name_of(sw, leg(sw, "inbound"))
+    assert sw.api(f"originate {{x='{name}',y={name}}}loopback/7970 'set:z={name},eval:${{x}}{name},park' inline").startswith("+OK")
+    assert sw.api(f"originate {{x='for {name}'}}loopback/7970 7972").startswith("+OK")
+    sw.api(f"hash insert/names/1/{name}")
+    sw.api("expand eval ${hash(select/names/1)}")
+    sw.api(f"expand eval {name}")
+    assert sw.api("global_getvar hit") == "no"
+    assert sw.api("expand eval ${global_getvar(hit)}") == "no"  # the client's own words mean what they say
+    sw.api("hupall")
+    sw.wait_calls(0)
