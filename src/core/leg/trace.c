@@ -1,6 +1,6 @@
-/* What a program composes of a leg's values: a script or a client of the event socket asks for a header, builds a dial
- * string of it and has it run. In the program's hands the value was plain text. Here it is found again, and marked, in
- * what the program gives back:
+/* What a program composes of a leg's values, and of those of whom it talks to (its events tell both): a script or a
+ * client of the event socket asks for a header, builds a dial string of it and has it run. In the program's hands the
+ * value was plain text. Here it is found again, and marked, in what the program gives back:
  *
  *  - wherever a value from outside that could mean something to a language stands whole;
  *  - a sign of a language alone, wherever it stands among the same bytes as in such a value, WINDOW_BYTES of them,
@@ -175,6 +175,13 @@ static ON_CTL void look_in_profile(struct trace *t, const struct leg_profile *p)
 		look_for(sv_of(fields[i]), t);
 }
 
+static ON_CTL void look_in_leg(struct trace *t, const struct leg *leg)
+{
+	vars_each_outside(leg->vars, look_for, t);
+	if (leg->profile)
+		look_in_profile(t, leg->profile);
+}
+
 char *leg_text_traced(struct leg *leg, const char *text)
 {
 	struct trace t = {.text = sv_of(text)};
@@ -189,9 +196,11 @@ char *leg_text_traced(struct leg *leg, const char *text)
 		return buf_take(&out);
 	}
 	windows_of_text(&t);
-	vars_each_outside(leg->vars, look_for, &t);
-	if (leg->profile)
-		look_in_profile(&t, leg->profile);
+	look_in_leg(&t, leg);
+	if (leg->peer)
+		look_in_leg(&t, leg->peer);
+	if (leg->other)
+		look_in_profile(&t, leg->other);
 	mem_free(t.windows);
 	if (t.has_failed) {
 		mark_put_whole(&out, t.text);

@@ -53,8 +53,7 @@ static ON_CTL void trace_by(struct leg *leg, char **text)
 	*text = traced;
 }
 
-/* A client that names a call by its uuid has often heard of it what else it says: of that call's values, and of its
- * partner's. */
+/* A client that names a call by its uuid ("uuid:U" of eval and expand) has often heard of it what else it says. */
 static ON_CTL void trace_named(char **text, const char *plain)
 {
 	struct sv word, rest = sv_of(plain);
@@ -62,13 +61,13 @@ static ON_CTL void trace_named(char **text, const char *plain)
 
 	for (int i = 0; i < 3 && rest.n; i++) {
 		sv_split(rest, ' ', &word, &rest);
+		if (sv_startsi(word, SV("uuid:")))
+			word = sv_sub(word, 5, word.n);
 		if (word.n != UUID_CHARS)
 			continue;
 		memcpy(uuid, word.p, word.n);
 		uuid[word.n] = 0;
-		struct leg *leg = leg_find(uuid);
-		trace_by(leg, text);
-		trace_by(leg ? leg->peer : NULL, text);
+		trace_by(leg_find(uuid), text);
 	}
 }
 
@@ -168,10 +167,15 @@ int api_run_text(const char *cmd, const char *args, struct leg *leg, struct buf 
 	buf_init(&reply);
 	reply.max = out->max;
 	st = call_run(cmd, api, &call);
+	/* a script or a program of the system answers with what it was told of the leg */
+	char *traced = leg && reply.n && !call.is_reply_text ? leg_text_traced(leg, reply.p) : NULL;
 	if (!call.is_reply_text && (call.is_reply_outside || mark_has(sv_of(call.text))))
 		mark_put(out, buf_sv(&reply));
+	else if (traced)
+		buf_adds(out, traced);
 	else
 		buf_addv(out, buf_sv(&reply));
+	mem_free(traced);
 	buf_fini(&reply);
 	return st;
 }

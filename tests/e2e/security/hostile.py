@@ -69,6 +69,7 @@ CASES = {
     "lua_cuts": ["lua cuts.lua", "eval ${y}"],
     "lua_calls": ["lua calls.lua", "answer"],
     "lua_line": [f"lua ~freeswitch.consoleLog('info', '{X}')", "answer"],
+    "lua_answers": ["set r=${lua(answers.lua)}", "eval ${r}", "bridge {a=${lua(answers.lua)}}sofia/external/svc@127.0.0.1:SINK", "answer"],
     "system": [f"system echo {X}", f'system echo "{X}" >/dev/null', f"system echo '{X}'", f"set s=${{system(printf %s {X})}}", f"eval ${{system(echo $({X}))}}",
                f"bgsystem true {X}", "answer"],
     "hooks": [f"set execute_on_answer={X}", f"set api_on_answer={X}", f"set execute_on_answer_1=playback {X}", f"set api_on_answer_1=echo {X}",
@@ -206,6 +207,11 @@ class Hostile:
             end
             local name = session:getVariable("caller_id_name") or ""
             session:playAndGetDigits(0, 1, 1, 1, "#", "phrase:queue_position:" .. name, "phrase:queue_position:" .. name, name)
+        """)
+        (self.sw.root / "scripts/answers.lua").write_text("""
+            for _, name in ipairs({"sip_h_X-A", "caller_id_name", "destination_number"}) do
+                stream:write("a" .. (session:getVariable(name) or "") .. "b")
+            end
         """)
         (self.sw.root / "scripts/echo.lua").write_text("if stream then stream:write(argv[1] or '') end\n")
 

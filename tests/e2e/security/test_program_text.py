@@ -1,0 +1,106 @@
+"""What a client or a script says of a call, and what commands answer of calls and phones, may be a stranger's text: wherever it comes back
+into the switch, nothing in it runs. Ways that name the call otherwise than test_client_text.py's commands."""
+import json
+
+import pytest
+from calls import extension, write_extensions
+from trunk import Trunk, add_profile
+from wire import sdp
+
+import tandem as t
+
+RUN = "${global_setvar(hit=1)}"
+
+
+@pytest.fixture(scope="module")
+def sw(tmp_path_factory):
+    s = t.Tandem(tmp_path_factory.mktemp("program_text") / "instance")
+    s.at = add_profile(s, "plain")
+    (s.root / "scripts").mkdir(exist_ok=True)
+    (s.root / "scripts/says.lua").write_text('stream:write("Mr " .. session:getVariable("caller_id_name"))\n')
+    (s.root / "scripts/routes.lua").write_text("""
+        local name = session:getVariable("caller_id_name")
+        ACTIONS = {{"set", "who=" .. name}, {"eval", name}, {"eval", "${who}"}, {"set", "went=1"}, "park"}
+    """)
+    write_extensions(s, [
+        extension("7980", "answer", "park"),
+        extension("7981", "set effective_caller_id_name=Office", "bridge sofia/plain/svc@127.0.0.1:${sip_h_X-Port}"),
+        extension("7982", "set x=${lua(says.lua)}", "eval ${x}", "set went=1", "answer", "park"),
+        extension("7983", "transfer 7983 LUA routes.lua"),
+    ])
+    s.start()
+    yield s
+    s.stop()
+
+
+@pytest.fixture(autouse=True)
+def none_ran(sw):
+    sw.api("global_setvar hit=no")
+    yield
+    sw.api("hupall")
+    sw.wait_calls(0)
+    assert sw.api("global_getvar hit") == "no"
+
+
+def leg(sw, direction="inbound"):
+    return next(r.split(",")[0] for r in sw.api("show channels").splitlines() if f",{direction}," in r)
+
+
+def call(sw, phone, number, extra=""):
+    a = phone("ext", register=False, kind=Trunk, at=sw.at)
+    a.frm = f'"{RUN}" <sip:ext@127.0.0.1>'
+    a.invite(number, extra=extra)
+    return a
+
+
+def went(sw, events):
+    return events.wait_event("CHANNEL_EXECUTE", Application="set", Application_Data="went=1")
+
+
+def told(sw):
+    e = sw.esl()
+    e.subscribe("CHANNEL_EXECUTE")
+    return e
+
+
+def test_json_execute(sw, phone):
+    a = call(sw, phone, "7980")
+    a.answered()
+    events = told(sw)
+    u = leg(sw)
+    for app, arg in (("eval", RUN), ("set", f"x={RUN}"), ("eval", "${x}"), ("set", "went=1")):
+        assert "success" in sw.api("json " + json.dumps({"command": "execute", "data": {"uuid": u, "app": app, "arg": arg}}))
+    went(sw, events)
+
+
+def test_eval_of_a_call(sw, phone):
+    a = call(sw, phone, "7980")
+    a.answered()
+    u = leg(sw)
+    assert sw.api(f"eval uuid:{u} Mr {RUN} ${{Unique-ID}}") == f"Mr {RUN} {u}"
+    assert sw.api(f"expand uuid:{u} echo Mr {RUN} ${{Unique-ID}}") == f"Mr {RUN} {u}"
+
+
+def test_what_a_leg_was_told_of_its_partner(sw, phone):
+    b = phone("svc", register=False, kind=Trunk, at=sw.at)
+    a = call(sw, phone, "7981", extra=f"X-Port: {b.port}\n")
+    invite = b.expect(method="INVITE")
+    b.reply(invite, 200, "OK", sdp(b.rtp_port))
+    b.expect(method="ACK")
+    b.enter(invite)
+    a.answered()
+    events = told(sw)
+    u = leg(sw, "outbound")
+    c = sw.esl()
+    for app, arg in (("eval", RUN), ("set", f"x={RUN}"), ("eval", "${x}"), ("set", "went=1")):
+        headers, _ = c.command(f"sendmsg {u}\ncall-command: execute\nexecute-app-name: {app}\nexecute-app-arg: {arg}")
+        assert headers["Reply-Text"] == "+OK"
+    went(sw, events)
+    c.close()
+
+
+@pytest.mark.parametrize("number", ["7982", "7983"])
+def test_lua(sw, phone, number):
+    events = told(sw)
+    call(sw, phone, number)
+    went(sw, events)
