@@ -27,6 +27,8 @@ def sw(tmp_path_factory):
         extension("7981", "set effective_caller_id_name=Office", "bridge sofia/plain/svc@127.0.0.1:${sip_h_X-Port}"),
         extension("7982", "set x=${lua(says.lua)}", "eval ${x}", "set went=1", "answer", "park"),
         extension("7983", "transfer 7983 LUA routes.lua"),
+        extension("7984", "set x=${sofia(status profile internal reg)}", "eval ${x}", "set went=1", "answer", "park"),
+        extension("7985", "set x=${sofia_presence_data(user_agent internal/1000@${domain})}", "eval ${x}", "set went=1", "answer", "park"),
     ])
     s.start()
     yield s
@@ -101,6 +103,15 @@ def test_what_a_leg_was_told_of_its_partner(sw, phone):
 
 @pytest.mark.parametrize("number", ["7982", "7983"])
 def test_lua(sw, phone, number):
+    events = told(sw)
+    call(sw, phone, number)
+    went(sw, events)
+
+
+@pytest.mark.parametrize("number", ["7984", "7985"])
+def test_what_a_phone_calls_itself(sw, phone, number):
+    phone("1000").register(extra=f"User-Agent: {RUN}\n")
+    assert RUN in sw.api("sofia status profile internal reg")
     events = told(sw)
     call(sw, phone, number)
     went(sw, events)
