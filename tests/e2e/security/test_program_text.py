@@ -4,6 +4,7 @@ import json
 
 import pytest
 from calls import extension, write_extensions
+from test_outbound_socket import Server
 from trunk import Trunk, add_profile
 from wire import sdp
 
@@ -22,17 +23,30 @@ def sw(tmp_path_factory):
         local name = session:getVariable("caller_id_name")
         ACTIONS = {{"set", "who=" .. name}, {"eval", name}, {"eval", "${who}"}, {"set", "went=1"}, "park"}
     """)
+    (s.root / "scripts/keeps.lua").write_text('freeswitch.setGlobalVariable("last_caller", "Mr " .. session:getVariable("caller_id_name"))\n')
+    (s.root / "scripts/fails.lua").write_text("""
+        session:answer()
+        session:playAndGetDigits(1, 1, 1, 1, "#", "silence_stream://1", "", "1", "d", 1, session:getVariable("caller_id_name"))
+    """)
     write_extensions(s, [
         extension("7980", "answer", "park"),
         extension("7981", "set effective_caller_id_name=Office", "bridge sofia/plain/svc@127.0.0.1:${sip_h_X-Port}"),
         extension("7982", "set x=${lua(says.lua)}", "eval ${x}", "set went=1", "answer", "park"),
+        extension("7986", "lua keeps.lua", "eval ${last_caller}", "set went=1", "answer", "park"),
+        extension("7987", "lua fails.lua"),
+        extension("7988", "set went=1", "answer", "park"),
+        extension("7989", "socket 127.0.0.1:SOCKET async full"),
         extension("7983", "transfer 7983 LUA routes.lua"),
         extension("7984", "set x=${sofia(status profile internal reg)}", "eval ${x}", "set went=1", "answer", "park"),
         extension("7985", "set x=${sofia_presence_data(user_agent internal/1000@${domain})}", "eval ${x}", "set went=1", "answer", "park"),
     ])
+    more = s.root / "conf/dialplan/default/tests.xml"
+    s.server = Server()
+    more.write_text(more.read_text().replace("SOCKET", str(s.server.port)))
     s.start()
     yield s
     s.stop()
+    s.server.close()
 
 
 @pytest.fixture(autouse=True)
@@ -101,11 +115,40 @@ def test_what_a_leg_was_told_of_its_partner(sw, phone):
     c.close()
 
 
-@pytest.mark.parametrize("number", ["7982", "7983"])
+@pytest.mark.parametrize("number", ["7982", "7983", "7986"])
 def test_lua(sw, phone, number):
     events = told(sw)
     call(sw, phone, number)
     went(sw, events)
+
+
+def test_where_lua_sends_a_caller_without_digits(sw, phone):
+    """playAndGetDigits: a place that a caller wrote is an extension, in the dialplan where he is."""
+    events = sw.esl()
+    events.subscribe("CHANNEL_EXECUTE CHANNEL_DESTROY")
+    back = f"eval:{RUN} inline"
+    a = phone("ext", register=False, kind=Trunk, at=sw.at)
+    a.frm = f'"{back}" <sip:ext@127.0.0.1>'
+    a.invite("7987")
+    a.answered()
+    assert events.wait_event("CHANNEL_DESTROY")["Caller-Destination-Number"] == back
+    events.close()
+
+
+@pytest.mark.parametrize("api", ["api", "bgapi"])
+def test_commands_of_a_server_that_has_the_call(sw, phone, api):
+    """Commands in which it names no call."""
+    call(sw, phone, "7989")
+    link = sw.server.link()
+    link.ask("connect")
+    events = told(sw)
+    name = f"Mr {RUN}"
+    for line in (f"eval {name}", f"expand echo {name}", f"global_setvar last={name}", "eval ${last}",
+                 f"originate {{x='{name}'}}loopback/7988/default &park", f"originate loopback/7988/default 'eval:{name},park' inline"):
+        link.ask(f"{api} {line}")
+    went(sw, events)
+    went(sw, events)
+    link.close()
 
 
 @pytest.mark.parametrize("number", ["7984", "7985"])
