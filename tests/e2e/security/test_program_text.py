@@ -29,10 +29,12 @@ def sw(tmp_path_factory):
         session:playAndGetDigits(1, 1, 1, 1, "#", "silence_stream://1", "", "1", "d", 1, session:getVariable("caller_id_name"))
     """)
     answers = {"79801": "global_getvar()", "79802": "xml_wrap(global_getvar last_name)", "79803": "console_execute(global_getvar last_name)",
-               "79804": "valet_info()", "79805": "audio_streams()"}
+               "79804": "valet_info()", "79805": "audio_streams()",
+               "79806": "db(list/told)", "79807": "hash_dump(db)", "79808": "hash_dump(limit)"}
     write_extensions(s, [
         *(extension(number, f"set x=${{{command}}}", "log NOTICE ANSWER ${x}", "eval ${x}", "set went=1", "answer", "park") for number, command in answers.items()),
-        extension("79800", "set_global last_name=${caller_id_name}", "answer",
+        extension("79800", "set_global last_name=${caller_id_name}", "db insert/told/${caller_id_name}/1",
+                  "hash insert/told/${caller_id_name}/1", "limit hash told ${caller_id_name} 100", "answer",
                   "eval ${uuid_audio_fork(${uuid} start ws://127.0.0.1:1/ mono 8k ${caller_id_name})}", "valet_park lot ${caller_id_name}"),
         extension("7980", "answer", "park"),
         extension("7981", "set effective_caller_id_name=Office", "bridge sofia/plain/svc@127.0.0.1:${sip_h_X-Port}"),
@@ -165,7 +167,7 @@ def test_what_a_phone_calls_itself(sw, phone, number):
     went(sw, events)
 
 
-@pytest.mark.parametrize("number", ["79801", "79802", "79803", "79804", "79805"])
+@pytest.mark.parametrize("number", ["79801", "79802", "79803", "79804", "79805", "79806", "79807", "79808"])
 def test_what_commands_tell_of_another_call(sw, phone, number):
     events = told(sw)
     a = call(sw, phone, "79800")
