@@ -133,8 +133,11 @@ static int api_hash_dump(struct api_call *c)
 		limits_dump(realm, c->out);
 	struct hash_it it = {0};
 	while (is_db && hash_next(store, &it)) {
-		if (!realm.n || sv_starts(it.key, realm))
-			buf_printf(c->out, "D/%.*s/%s\n", SVF(it.key), (const char *)it.value);
+		if (!realm.n || sv_starts(it.key, realm)) {
+			buf_adds(c->out, "D/");
+			mark_put(c->out, it.key); /* nobody knows any more who wrote it */
+			buf_printf(c->out, "/%s\n", (const char *)it.value);
+		}
 	}
 	api_words_fini(&w);
 	return st;

@@ -177,6 +177,15 @@ static ON_CTL int json_media_stats(struct json_writer *w, const json_t *request)
 	return ST_OK;
 }
 
+/* A client says again what it was told of the call: that is the caller's text still. */
+static ON_CTL int request_add(struct leg *leg, const char *app, const char *data)
+{
+	char *traced = leg_text_traced(leg, data);
+	int st = leg_exec_request(leg, &(struct leg_exec_request){.app = app, .data = traced ? traced : data});
+	mem_free(traced);
+	return st;
+}
+
 static ON_CTL int json_execute(struct json_writer *w, const json_t *request)
 {
 	const json_t *data = json_object_get(request, "data");
@@ -186,7 +195,7 @@ static ON_CTL int json_execute(struct json_writer *w, const json_t *request)
 	struct leg *leg = uuid && app ? leg_find(uuid) : NULL;
 	if (!uuid || !app) {
 		json_refused(w, request, "INVALID INPUT");
-	} else if (!leg || leg_exec_request(leg, &(struct leg_exec_request){.app = app, .data = arg ? arg : ""})) {
+	} else if (!leg || request_add(leg, app, arg ? arg : "")) {
 		json_refused(w, request, "Session does not exist");
 	} else {
 		json_head(w, request, "success", NULL);

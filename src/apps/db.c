@@ -187,7 +187,8 @@ static ON_CTL void list(struct sv realm, struct buf *out)
 	bool is_first = true;
 
 	while (of && hash_next(of, &it)) {
-		buf_printf(out, "%s%.*s", is_first ? "" : ",", SVF(it.key));
+		buf_adds(out, is_first ? "" : ",");
+		mark_put(out, it.key); /* nobody knows any more who wrote it */
 		is_first = false;
 	}
 }

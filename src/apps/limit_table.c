@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/status.h"
+#include "text/mark.h"
 #include <inttypes.h>
 
 enum { ITEMS_MAX = 1000000 };
@@ -149,9 +150,12 @@ static void table_dump(struct limit_backend *b, struct sv prefix, struct buf *ou
 	role_assert_ctl();
 	while (hash_next(b->self, &it)) {
 		const struct item *item = it.value;
-		if (!prefix.n || sv_starts(it.key, prefix))
-			buf_printf(out, "L/%s/%" PRIu32 "/%" PRIu32 "/%" PRIi64 "/%" PRIi64 "\n", item->key,
-			    item->usage, item->rate, item->interval_s, item->checked_s);
+		if (prefix.n && !sv_starts(it.key, prefix))
+			continue;
+		buf_adds(out, "L/");
+		mark_put(out, sv_of(item->key)); /* nobody knows any more who wrote it */
+		buf_printf(out, "/%" PRIu32 "/%" PRIu32 "/%" PRIi64 "/%" PRIi64 "\n", item->usage, item->rate,
+		    item->interval_s, item->checked_s);
 	}
 }
 

@@ -7,6 +7,7 @@
 #include "core/sound/media.h"
 #include "net/dns.h"
 #include "text/json.h"
+#include "text/mark.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -79,15 +80,34 @@ static bool is_header(const char *name, const char *value)
 	       strcasecmp(name, "Transfer-Encoding");
 }
 
+/* What is from outside (text has marks) is part of a JSON string, and ends none. */
+static void json_put(struct buf *out, const char *text)
+{
+	struct mark_it it = {.rest = sv_of(text)};
+	while (mark_next(&it)) {
+		if (it.is_outside && strchr("\"\\{}[]:,", it.byte))
+			buf_printf(out, "\\u%04x", it.byte);
+		else
+			buf_addc(out, it.byte);
+	}
+}
+
 /* STREAM_EXTRA_HEADERS: an object of names and values. */
 static ON_CTL void headers_read(struct bot_way *w, struct leg *leg)
 {
-	const char *text = leg_var(leg, "STREAM_EXTRA_HEADERS"), *name;
+	char *given = leg_text_dup(leg, "STREAM_EXTRA_HEADERS");
+	const char *name;
 	json_t *o, *v;
-	struct buf out;
-	if (!text || json_parse(&o, sv_of(text), BOT_TEXT_MAX, NULL)) {
-		if (text)
-			leg_log(leg, LOG_WARNING, "STREAM_EXTRA_HEADERS is no JSON object");
+	struct buf text, out;
+	if (!given)
+		return;
+	buf_init(&text);
+	json_put(&text, given);
+	mem_free(given);
+	int st = json_parse(&o, buf_sv(&text), BOT_TEXT_MAX, NULL);
+	buf_fini(&text);
+	if (st) {
+		leg_log(leg, LOG_WARNING, "STREAM_EXTRA_HEADERS is no JSON object");
 		return;
 	}
 	buf_init(&out);

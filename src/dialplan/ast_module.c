@@ -180,10 +180,10 @@ out:
 
 /* ---- the applications ---- */
 
-/* Targets separated by '&', as a dial string; SIP/x is sofia/<the variable sip_profile>/x. */
+/* Targets (with marks) separated by '&', as a dial string; SIP/x is sofia/<the variable sip_profile>/x. */
 ON_CTL static void dialstring_of(struct leg *leg, struct sv targets, struct buf *out)
 {
-	const char *profile = leg_var(leg, "sip_profile");
+	char *profile = leg_text_dup(leg, "sip_profile");
 	struct sv target;
 
 	while (targets.n) {
@@ -197,12 +197,13 @@ ON_CTL static void dialstring_of(struct leg *leg, struct sv targets, struct buf 
 		if (targets.n)
 			buf_addc(out, ',');
 	}
+	mem_free(profile);
 }
 
 /* targets|timeout, targets,timeout or targets */
 static int app_dial(struct leg *leg, const char *data)
 {
-	struct sv targets, timeout, rest = sv_of(data);
+	struct sv targets, timeout, rest = sv_of(leg_exec_text(leg, data)); /* with marks */
 	struct buf text;
 	char *seconds;
 	int st;
@@ -229,7 +230,7 @@ static int app_dial(struct leg *leg, const char *data)
 /* context|extension[|priority], or with commas. */
 static int app_goto(struct leg *leg, const char *data)
 {
-	struct sv context, exten, rest = sv_of(data);
+	struct sv context, exten, rest = sv_of(leg_exec_text(leg, data)); /* with marks */
 	char sep = sv_find(rest, '|') < rest.n ? '|' : ',';
 	char *to, *where;
 	int st = ST_NOMEM;

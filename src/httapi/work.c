@@ -28,7 +28,7 @@ struct work {
 	struct ha_session *s;
 	struct leg *leg;
 	const struct xml_node *tag;
-	const char *body; /* of the element, expanded if it may be; with marks */
+	const char *text, *body; /* of the element, expanded if it may be: with marks, and plain */
 };
 
 /* ---- a page's words ---- */
@@ -119,7 +119,7 @@ static CO int sound(const struct work *w, enum sound kind, struct ha_input *in)
 	int st = ST_OK;
 
 	if (kind == SOUND_PLAY)
-		return play(w, attr(w, "file") ? attr(w, "file") : w->body, in);
+		return play(w, attr(w, "file") ? attr(w, "file") : w->text, in);
 	if (kind == SOUND_SPEAK)
 		return leg_speak(w->leg, attr(w, "engine"), attr(w, "voice"), sound_text(w), &end);
 	if (kind == SOUND_SAY) {
@@ -329,7 +329,7 @@ static CO int app_run(struct work *w, const char *app, const char *data)
 
 static CO int do_execute(struct work *w)
 {
-	const char *app = attr(w, "application"), *data = attr(w, "data") ? attr(w, "data") : w->body;
+	const char *app = attr(w, "application"), *data = attr(w, "data") ? attr(w, "data") : w->text;
 	char *text;
 	int st;
 
@@ -355,19 +355,19 @@ static CO int do_execute(struct work *w)
 static CO int do_conference(struct work *w)
 {
 	const struct ha_profile *p = w->s->profile;
-	const char *profile = attr(w, "profile");
-	struct sv name = sv_trim(sv_of(w->body));
+	const char *profile = p->may[HA_CONFERENCE_PROFILE] ? attr(w, "profile") : NULL;
+	char *words = words_of(w, w->text), *own = profile ? words_of(w, profile) : mem_strdup(p->conference_profile);
+	struct sv name = sv_trim(sv_of(words));
 	struct buf data;
 	int st;
 
-	if (!profile || !p->may[HA_CONFERENCE_PROFILE])
-		profile = p->conference_profile;
 	name.n = sv_find(name, '@');
 	buf_init(&data);
 	st = p->may[HA_CONFERENCE_PROFILE] ? buf_addv(&data, name) : mark_put_whole(&data, name);
-	buf_printf(&data, "@%s", profile);
-	st = data.failed || st ? ST_NOMEM : app_run(w, "conference", data.p);
+	buf_printf(&data, "@%s", own ? own : "");
+	st = data.failed || st || !words || !own ? ST_NOMEM : app_run(w, "conference", data.p);
 	buf_fini(&data);
+	mem_free(words), mem_free(own);
 	return st;
 }
 
@@ -379,7 +379,7 @@ static ON_CTL void caller_id_put(struct buf *out, const char *name, const char *
 
 static CO int dial_full(struct work *w, const char *cid_name, const char *cid_number)
 {
-	char *text = words_of(w, w->body);
+	char *text = words_of(w, w->text);
 	struct buf data;
 	int st;
 
@@ -450,7 +450,8 @@ static CO int do_sms(struct work *w)
 
 static CO int do_voicemail(struct work *w)
 {
-	const char *profile = attr(w, "profile"), *domain = attr(w, "domain"), *id = attr(w, "id");
+	const char *domain = attr(w, "domain"), *id = attr(w, "id");
+	char *profile = words_of(w, attr(w, "profile") ? attr(w, "profile") : "default");
 	struct buf data;
 	int st;
 
@@ -459,12 +460,13 @@ static CO int do_voicemail(struct work *w)
 		buf_adds(&data, "check ");
 	if (str_is_true(attr(w, "auth-only")))
 		buf_adds(&data, "auth_only ");
-	buf_printf(&data, "%s ", profile ? profile : "default");
+	buf_printf(&data, "%s ", profile ? profile : "");
 	mark_put(&data, sv_of(domain ? domain : ""));
 	buf_addc(&data, ' ');
 	mark_put(&data, sv_of(id ? id : ""));
-	st = data.failed ? ST_NOMEM : app_run(w, "voicemail", data.p);
+	st = data.failed || !profile ? ST_NOMEM : app_run(w, "voicemail", data.p);
 	buf_fini(&data);
+	mem_free(profile);
 	return st;
 }
 
@@ -581,11 +583,11 @@ static CO int element_run(struct work *w)
 		event_set(w->s->params, "url", attr(w, "action"));
 	if (attr(w, "temp-action"))
 		once(w, "url", attr(w, "temp-action"));
-	w->body = w->tag->text;
+	w->text = w->body = w->tag->text;
 	if (w->s->profile->may[HA_EXPAND_VARS] && strstr(w->tag->text, "${")) {
 		st = expand(w->leg, w->tag->text, &expanded);
 		if (!st)
-			w->body = body = mark_strip_dup(sv_of(expanded));
+			w->text = expanded, w->body = body = mark_strip_dup(sv_of(expanded));
 	}
 	st = w->body ? rows[i].run(w) : ST_NOMEM;
 	mem_free(expanded), mem_free(body);

@@ -79,8 +79,13 @@ static int l_get_global(lua_State *L)
 
 static int l_set_global(lua_State *L)
 {
+	const char *name = luaL_checkstring(L, 1), *value = luaL_optstring(L, 2, NULL);
+	struct leg *leg = script_of(L)->session;
+
 	role_assert_co();
-	globals_set(luaL_checkstring(L, 1), luaL_optstring(L, 2, NULL));
+	char *traced = leg && value ? leg_text_traced(leg, value) : NULL;
+	globals_set(name, traced ? traced : value);
+	mem_free(traced);
 	return 0;
 }
 

@@ -262,7 +262,10 @@ static CO void take_actions(lua_State *L, struct leg *leg)
 		}
 		if (!lua_isstring(L, 3) || !(lua_isnil(L, 4) || lua_isstring(L, 4)))
 			luaL_error(L, "ACTIONS[%d] is neither \"app\" nor {\"app\", \"data\"}", (int)i);
-		if (leg_exec_add(leg, lua_tostring(L, 3), lua_tostring(L, 4), "_anon_"))
+		char *traced = lua_isnil(L, 4) ? NULL : leg_text_traced(leg, lua_tostring(L, 4));
+		int st = leg_exec_add(leg, lua_tostring(L, 3), traced ? traced : lua_tostring(L, 4), "_anon_");
+		mem_free(traced);
+		if (st)
 			luaL_error(L, "ACTIONS is too long");
 	}
 }

@@ -431,8 +431,11 @@ static int l_play_and_get_digits(lua_State *L)
 		a.digits.prompt = prompt.text, a.bad_prompt = bad.text, a.regexp = pattern.text;
 		st = leg_digits_ask(u.leg, &a);
 		mem_free(prompt.own), mem_free(bad.own), mem_free(pattern.own);
-		if (st == ST_NOTFOUND && failure && *failure)
-			transfer_on_failure(u.leg, failure);
+		if (st == ST_NOTFOUND && failure && *failure) {
+			struct composed place = composed_of(u.leg, failure);
+			transfer_on_failure(u.leg, place.text);
+			mem_free(place.own);
+		}
 	}
 	if (st)
 		a.digits.count = 0;

@@ -417,6 +417,25 @@ def test_tls_and_headers(tmp_path, program):
         s.stop()
 
 
+def test_a_name_in_a_header_is_no_header(sw, phone, program):
+    """STREAM_EXTRA_HEADERS of the configuration with a caller's name in it."""
+    from calls import extension
+    url = f"ws://127.0.0.1:{program.port}/"
+    headers = "{'X-Name':'${sip_h_X-A}','X-Kind':'a'}".replace("'", "&quot;")
+    (sw.root / "conf/dialplan/default/bots.xml").write_text("<include>" + extension(
+        "7901", f"set STREAM_EXTRA_HEADERS={headers}", "answer", f"eval ${{uuid_audio_stream(${{uuid}} start {url} mono 8k)}}", "park").replace("&amp;quot;", "&quot;")
+        + "</include>")
+    sw.api("reloadxml")
+    p = phone("1000")
+    name = 'a","Authorization":"Bearer x","X-B":"{y}[z]:, \\\\'
+    p.invite("7901", extra=f"X-A: {name}\n")
+    p.answered()
+    program.wait(lambda: program.connections)
+    got = program.connections[-1].headers
+    assert got["X-Name"] == name and got["X-Kind"] == "a" and "Authorization" not in got
+    p.bye()
+
+
 def test_sound_in_words(sw, parked, program):
     """streamAudio of mod_audio_stream's servers: base64 in JSON, at a rate of its own."""
     import base64

@@ -19,7 +19,10 @@ CONF = """<configuration name="httapi.conf"><settings><param name="debug" value=
 <param name="gateway-credentials" value="muser:mypass"/><param name="timeout" value="2"/></params></profile>
 <profile name="closed"><permissions><permission name="none" value="true"/></permissions><params><param name="gateway-url" value="{url}/page"/></params></profile>
 <profile name="open"><permissions><permission name="all" value="true"/></permissions><params><param name="gateway-url" value="{url}/page"/>
-<param name="method" value="post"/></params></profile></profiles></configuration>"""
+<param name="method" value="post"/></params></profile>
+<profile name="unread"><permissions><permission name="conference" value="true"/><permission name="conference-set-profile" value="true"/>
+<permission name="voicemail" value="true"/><permission name="dial" value="true"/><permission name="dial-full-originate" value="true"/>
+</permissions><params><param name="gateway-url" value="{url}/page"/></params></profile></profiles></configuration>"""
 
 
 def doc(work, before=""):
@@ -56,6 +59,7 @@ def sw(tmp_path_factory, web):
         extension("9771", "answer", "httapi", "log NOTICE AFTER PROFILE", "park"),
         extension("9772", "answer", "set httapi_profile=closed", "httapi", "log NOTICE AFTER CLOSED", "hangup"),
         extension("9773", "answer", "set httapi_profile=open", "httapi", "hangup"),
+        extension("9775", "answer", "set httapi_profile=unread", "httapi", "hangup"),
         extension("9774", "set dialled=by the page", "answer", "park")])
     s.start()
     yield s
@@ -226,3 +230,38 @@ def test_a_page_gets_no_file_of_ours(sw, web, pages, phone):
     a.expect(method="BYE")
     web.wait(lambda r: r["exiting"] == "true" or b"exiting" in r.body)
     assert len(web.requests) >= 3 and not any(b"root:" in r.body or b"multipart" in (r.headers["Content-Type"] or "").encode() for r in web.requests)
+
+RUN = "${global_setvar(hit=1)}"
+CODED = "%24%7Bglobal_setvar(hit=1)%7D"
+
+
+@pytest.mark.parametrize("work", [
+    '<execute application="eval">${url_decode(${sip_h_X-A})}</execute>',
+    '<execute application="set">x=${url_decode(${sip_h_X-A})}</execute><execute application="eval" data="${x}"/>',
+    "<dial>{x=${url_decode(${sip_h_X-A})}}error/USER_BUSY</dial>",
+    "<conference>${url_decode(${sip_h_X-A})}</conference>"])
+def test_what_a_body_expands_to_is_data(sw, web, pages, phone, work):
+    """A page that may expand pastes the caller's words, decoded, into what is read again."""
+    sw.api("global_setvar hit=no")
+    pages.left = [doc(work)]
+    a = phone("1000")
+    a.invite("9773", extra=f"X-A: {CODED}\n")
+    a.answered()
+    web.wait(lambda r: True)
+    sw.api("hupall") if "conference" in work else a.expect(method="BYE")
+    assert sw.api("global_getvar hit") == "no"
+
+
+@pytest.mark.parametrize("work", [
+    f'<conference profile="{RUN}">room</conference>', f'<conference profile="default">{RUN}</conference>',
+    f'<voicemail profile="{RUN}" domain="d" id="1000"/>', f"<dial>loopback/{RUN}</dial>"])
+def test_nothing_is_expanded_without_leave(sw, web, pages, phone, work):
+    """A page that may do everything but expand variables."""
+    sw.api("global_setvar hit=no")
+    a = steps(sw, web, pages, phone, "9775", work)
+    web.wait(lambda r: r["exiting"] == "true" or True)
+    threading.Event().wait(0.3)
+    sw.api("hupall")
+    sw.wait_calls(0)
+    assert sw.api("global_getvar hit") == "no"
+    a.close()

@@ -234,9 +234,9 @@ ON_CTL const char *leg_text(struct leg *leg, const char *name, struct buf *scrat
  * and the profile's field or the global of that name counts, whole. */
 ON_CTL const char *leg_text_at(struct leg *leg, const char *name, long index, struct buf *scratch);
 ON_CTL char *leg_text_dup(struct leg *leg, const char *name); /* a copy, to be freed with mem_free; NULL when absent */
-/* What a program (a script, an event-socket client) composed, plain: the leg's values from outside that it used and
- * that could mean something to a language are marked, whole or cut (text/mark_find.h). To be freed with mem_free; NULL:
- * there are none, text is as it is. */
+/* What a program (a script, an event-socket client) composed, plain: the values from outside that it used, the leg's
+ * and its partner's, and that could mean something to a language are marked, whole or cut (text/mark_find.h). To be
+ * freed with mem_free; NULL: there are none, text is as it is. */
 ON_CTL char *leg_text_traced(struct leg *leg, const char *text);
 /* The same of a text that names no leg: every leg's values with a whole "${command()}" in them are looked for, where
  * text has one. */

@@ -1,6 +1,7 @@
-/* What a program composes of a leg's values: a script or a client of the event socket asks for a header, builds a dial
- * string of it and has it run. In the program's hands the value was plain text. Here the leg's values from outside are
- * found again in what the program gives back (text/mark_find.h). */
+/* What a program composes of a leg's values, and of those of whom it talks to (its events tell both): a script or a
+ * client of the event socket asks for a header, builds a dial string of it and has it run. In the program's hands the
+ * value was plain text. Here the leg's values from outside are found again in what the program gives back
+ * (text/mark_find.h). */
 #include "core/leg/leg.h"
 #include "core/leg/leg_i.h"
 #include "core/value/vars.h"
@@ -31,6 +32,13 @@ static ON_CTL void look_in_profile(
 		fn(sv_of(fields[i]), f);
 }
 
+static ON_CTL void look_in(const struct leg *leg, void (*fn)(struct sv value, void *arg), struct mark_find *f)
+{
+	vars_each_outside(leg->vars, fn, f);
+	if (leg->profile)
+		look_in_profile(leg->profile, fn, f);
+}
+
 char *leg_text_traced(struct leg *leg, const char *text)
 {
 	struct mark_find f;
@@ -38,9 +46,11 @@ char *leg_text_traced(struct leg *leg, const char *text)
 	if (!mark_means_something(sv_of(text)))
 		return NULL;
 	mark_find_begin(&f, sv_of(text));
-	vars_each_outside(leg->vars, look_for, &f);
-	if (leg->profile)
-		look_in_profile(leg->profile, look_for, &f);
+	look_in(leg, look_for, &f);
+	if (leg->peer)
+		look_in(leg->peer, look_for, &f);
+	if (leg->other)
+		look_in_profile(leg->other, look_for, &f);
 	return mark_find_end(&f);
 }
 
@@ -60,12 +70,10 @@ static void look_for_command(struct sv value, void *arg)
 		mark_find_whole(arg, value);
 }
 
-static bool look_in_leg(struct leg *leg, void *arg)
+static bool look_in_each(struct leg *leg, void *arg)
 {
 	role_assert_ctl();
-	vars_each_outside(leg->vars, look_for_command, arg);
-	if (leg->profile)
-		look_in_profile(leg->profile, look_for_command, arg);
+	look_in(leg, look_for_command, arg);
 	return true;
 }
 
@@ -76,6 +84,6 @@ char *leg_text_traced_any(const char *text)
 	if (!has_command(sv_of(text)))
 		return NULL;
 	mark_find_begin(&f, sv_of(text));
-	leg_each(look_in_leg, &f);
+	leg_each(look_in_each, &f);
 	return mark_find_end(&f);
 }

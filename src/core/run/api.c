@@ -52,8 +52,8 @@ static void traced_take(char **text, char *traced)
 	*text = traced;
 }
 
-/* A client has often heard of a call what it says in a command: of the one that it names by its uuid, or of that one's
- * partner; and where it names none, of any. */
+/* A client has often heard of a call what it says in a command: of the one that it names by its uuid ("uuid:U" of eval
+ * and expand); where it names none, of any. */
 static ON_CTL void trace(char **text, const char *plain)
 {
 	bool is_named = false;
@@ -62,6 +62,8 @@ static ON_CTL void trace(char **text, const char *plain)
 
 	for (int i = 0; i < 3 && rest.n; i++) {
 		sv_split(rest, ' ', &word, &rest);
+		if (sv_startsi(word, SV("uuid:")))
+			word = sv_sub(word, 5, word.n);
 		if (word.n != UUID_CHARS)
 			continue;
 		memcpy(uuid, word.p, word.n);
@@ -69,8 +71,6 @@ static ON_CTL void trace(char **text, const char *plain)
 		struct leg *leg = leg_find(uuid);
 		if (leg)
 			traced_take(text, leg_text_traced(leg, *text));
-		if (leg && leg->peer)
-			traced_take(text, leg_text_traced(leg->peer, *text));
 		is_named |= leg != NULL;
 	}
 	if (!is_named)
@@ -173,10 +173,15 @@ int api_run_text(const char *cmd, const char *args, struct leg *leg, struct buf 
 	buf_init(&reply);
 	reply.max = out->max;
 	st = call_run(cmd, api, &call);
+	/* a script or a program of the system answers with what it was told of the leg */
+	char *traced = leg && reply.n && !call.is_reply_text ? leg_text_traced(leg, reply.p) : NULL;
 	if (!call.is_reply_text && (call.is_reply_outside || mark_has(sv_of(call.text))))
 		mark_put(out, buf_sv(&reply));
+	else if (traced)
+		buf_adds(out, traced);
 	else
 		buf_addv(out, buf_sv(&reply));
+	mem_free(traced);
 	buf_fini(&reply);
 	return st;
 }

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "core/conf/dir.h"
+#include "core/leg/leg.h"
 #include "core/registry/api.h"
 #include "core/registry/principal.h"
 #include "core/run/api.h"
@@ -275,15 +276,22 @@ static ON_CTL void api_now(struct esl_client *c, const char *cmd, const char *ar
 	buf_fini(&out);
 }
 
+/* A client that has a call says again what it was told of it, in commands that do not name it, too. NULL: nothing is
+ * found. To be freed. */
+static ON_CTL char *trace_by_call(const struct esl_client *c, const char *text)
+{
+	return c->leg ? leg_text_traced(c->leg, text) : NULL;
+}
+
 static ON_CTL void cmd_api(struct esl_client *c, const struct stanza *r, const char *line)
 {
 	const char *args, *console = stanza_get(r, "console_execute");
-	char *cmd = split_api(line, &args);
+	char *traced = trace_by_call(c, line), *cmd = split_api(traced ? traced : line, &args);
 	if (!cmd || !is_api_allowed(c, cmd, args))
 		goto out;
 	/* aliases are for who may do everything */
 	if (console && str_is_true(console) && !who(c) && api_find("console_execute")) {
-		api_wait_start(c, "console_execute", line);
+		api_wait_start(c, "console_execute", traced ? traced : line);
 		goto out;
 	}
 	const struct api_desc *d = api_find(cmd);
@@ -293,6 +301,7 @@ static ON_CTL void cmd_api(struct esl_client *c, const struct stanza *r, const c
 		api_now(c, cmd, args);
 out:
 	mem_free(cmd);
+	mem_free(traced);
 }
 
 struct job {
@@ -335,7 +344,10 @@ static ON_CTL void cmd_bgapi(struct esl_client *c, const struct stanza *r, const
 	if (c->is_outbound)
 		snprintf(j->owner, sizeof(j->owner), "%s", c->leg_uuid);
 	esl_client_reply(c, "+OK Job-UUID: %s\nJob-UUID: %s", j->uuid, j->uuid);
-	if (api_spawn_for(who(c), j->cmd, args, j->uuid, on_job_done, j)) {
+	char *traced = trace_by_call(c, args);
+	int st = api_spawn_for(who(c), j->cmd, traced ? traced : args, j->uuid, on_job_done, j);
+	mem_free(traced);
+	if (st) {
 		log_error("Event socket: no room to run %s in the background", j->cmd);
 		on_job_done(ST_NOMEM, SV("-ERR out of resources\n"), j);
 	}

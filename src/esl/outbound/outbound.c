@@ -10,6 +10,7 @@
 #include "core/run/exec.h"
 #include "core/value/cause.h"
 #include "esl/outbound/outbound_i.h"
+#include "text/mark.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -129,13 +130,18 @@ static CO int await_connect(struct leg *leg, struct esl_client *c)
 
 static int app_socket(struct leg *leg, const char *data)
 {
-	char *copy = mem_strdup(data);
+	char *copy = mem_strdup(leg_exec_text(leg, data));
 	struct esl_client *c = NULL;
 	struct spec s;
 	int st = ST_INVAL;
 	role_assert_co();
 	if (!copy)
 		return ST_NOMEM;
+	if (mark_has(sv_of(copy))) {
+		leg_log(leg, LOG_WARNING, "socket: a server named from outside is not called");
+		st = ST_DENIED;
+		goto out;
+	}
 	parse_spec(&s, copy);
 	if (!s.count)
 		leg_log(leg, LOG_ERR, "Parse Error!");

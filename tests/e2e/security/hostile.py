@@ -69,6 +69,8 @@ CASES = {
     "lua_cuts": ["lua cuts.lua", "eval ${y}"],
     "lua_calls": ["lua calls.lua", "answer"],
     "lua_line": [f"lua ~freeswitch.consoleLog('info', '{X}')", "answer"],
+    "lua_answers": ["set r=${lua(answers.lua)}", "eval ${r}", "bridge {a=${lua(answers.lua)}}sofia/external/svc@127.0.0.1:SINK", "answer"],
+    "sockets": ["answer", f"socket {X} async full", f"socket 127.0.0.1:1|{X}", f"socket 127.0.0.1:1 {X}"],
     "system": [f"system echo {X}", f'system echo "{X}" >/dev/null', f"system echo '{X}'", f"set s=${{system(printf %s {X})}}", f"eval ${{system(echo $({X}))}}",
                f"bgsystem true {X}", "answer"],
     "hooks": [f"set execute_on_answer={X}", f"set api_on_answer={X}", f"set execute_on_answer_1=playback {X}", f"set api_on_answer_1=echo {X}",
@@ -207,6 +209,11 @@ class Hostile:
             local name = session:getVariable("caller_id_name") or ""
             session:playAndGetDigits(0, 1, 1, 1, "#", "phrase:queue_position:" .. name, "phrase:queue_position:" .. name, name)
         """)
+        (self.sw.root / "scripts/answers.lua").write_text("""
+            for _, name in ipairs({"sip_h_X-A", "caller_id_name", "destination_number"}) do
+                stream:write("a" .. (session:getVariable(name) or "") .. "b")
+            end
+        """)
         (self.sw.root / "scripts/echo.lua").write_text("if stream then stream:write(argv[1] or '') end\n")
 
     def payloads(self):
@@ -217,7 +224,7 @@ class Hostile:
                 "[", "]", "{", "<", ">", "^^:", "m:^:", "^", "%[a=1]", "ARRAY::a|:b", "|:", "$1", "%1", ".*", "(", ")", "*", "?", "/", "//", "::", " ",
                 "=", "!", "~", "@", "#", "inline", " inline", " XML default", "XML", "default", " lua", "api_on_answer=global_setvar hit=1",
                 "execute_on_answer=socket 127.0.0.1:%d" % door, "api_hangup_hook=global_setvar hit=1", "global_setvar hit=1", "global_setvar",
-                "socket:127.0.0.1:%d async full" % door, f"socket 127.0.0.1:{door} async full", f"socket::127.0.0.1:{door}",
+                "socket:127.0.0.1:%d async full" % door, f"socket 127.0.0.1:{door} async full", f"127.0.0.1:{door}", f"socket::127.0.0.1:{door}",
                 f"loopback/app=socket:127.0.0.1:{door}", f",sofia/external/evil@127.0.0.1:{bad}", f"sofia/external/evil@127.0.0.1:{bad}",
                 f"@127.0.0.1:{bad}", f";fs_path=sip:127.0.0.1:{bad}", "user/1000", "1000", "error/USER_BUSY", "null/x", "bridge:user/1000",
                 f"{out}/secret.wav", f"{out}/secret.lua", f"{out}/secret", f"../../../../../../../../..{out}/secret.wav", "..", "../", "tone_stream://%(1,2,3)",

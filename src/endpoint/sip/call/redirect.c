@@ -33,10 +33,14 @@ static ON_CTL void var_put_n(struct leg *leg, const char *prefix, unsigned n, st
 	var_put(leg, name, value);
 }
 
-static ON_CTL const char *var_or(struct leg *leg, const char *name, const char *fallback)
+/* The configuration's word, with marks; to be freed. */
+static ON_CTL char *word_or(struct leg *leg, const char *name, const char *fallback)
 {
-	const char *v = leg_var(leg, name);
-	return v && *v ? v : fallback;
+	char *own = leg_text_dup(leg, name);
+	if (own && *own)
+		return own;
+	mem_free(own);
+	return mem_strdup(fallback);
 }
 
 struct redirect {
@@ -56,7 +60,9 @@ static ON_CTL void contact_note(struct redirect *r, const struct sip_nameaddr *n
 	char name[48];
 
 	buf_init(&dial);
-	buf_printf(&dial, "sofia/%s/", var_or(r->c->leg, "sip_redirect_profile", r->c->p->conf.name));
+	char *profile = word_or(r->c->leg, "sip_redirect_profile", r->c->p->conf.name);
+	buf_printf(&dial, "sofia/%s/", profile ? profile : "");
+	mem_free(profile);
 	if (contact_render(&na->uri, false, &dial, &why) < 0) {
 		leg_log(r->c->leg, LOG_NOTICE, "a Contact it redirects to is left out of dial strings: %s", why);
 		buf_clear(&dial);
@@ -175,11 +181,16 @@ static ON_CTL bool redirect_take(struct redirect *r, int code)
 	if (!r->count)
 		return false;
 	if (r->a && r->c->p->conf.is_manual_redirect) {
-		if (leg_var(b, "outbound_redirect_info"))
+		if (leg_var(b, "outbound_redirect_info")) {
 			leg_hangup(b, CAUSE_REDIRECTION_TO_NEW_DESTINATION);
-		else
-			caller_transfer(r, var_or(b, "sip_redirect_dialplan", "XML"),
-			    var_or(b, "sip_redirect_context", "redirected"));
+			return true;
+		}
+		char *dialplan = word_or(b, "sip_redirect_dialplan", "XML"),
+		     *context = word_or(b, "sip_redirect_context", "redirected");
+		if (dialplan && context)
+			caller_transfer(r, dialplan, context);
+		mem_free(dialplan);
+		mem_free(context);
 		return true;
 	}
 	if (r->a && host_is_ours(r->c->p, r->first.uri.host)) {
