@@ -84,7 +84,7 @@ static ON_CTL int call_run(const char *cmd, const struct api_desc *api, struct a
 	char *text = sv_dup(args), *plain = mark_strip_dup(args);
 	int st;
 
-	if (text && plain && !call->leg)
+	if (text && plain && !call->leg && strcmp(api->name, "json")) /* its requests do it, each for itself */
 		trace(&text, plain);
 	if (!plain || !text) {
 		mem_free(text);
