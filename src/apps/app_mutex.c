@@ -157,7 +157,7 @@ static CO int wait_for_key(struct leg *leg, struct waiting *w)
 {
 	struct leg_watch watch = {still_waits, w};
 	const char *timeout = vars_get(leg->vars, "mutex_timeout");
-	char *feedback = mem_strdup(vars_get(leg->vars, "mutex_feedback"));
+	char *feedback = vars_get(leg->vars, "mutex_feedback") ? leg_text_dup(leg, "mutex_feedback") : NULL;
 	long s = timeout ? atol(timeout) : 0;
 	int st = ST_OK;
 

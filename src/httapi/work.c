@@ -614,12 +614,14 @@ static ON_CTL void variables_take(struct work *w, const struct xml_node *root)
 	if (!p->may[HA_SET_VARS])
 		return;
 	for (const struct xml_node *it = variables ? variables->child : NULL; it; it = it->next) {
+		char *text = *it->text && p->may[HA_EXPAND_VARS] ? words_of(w, it->text) : NULL;
 		if (!ha_list_allows(&p->set_vars, it->name))
 			leg_log(w->leg, LOG_ERR, "httapi: variable %s permission denied!", it->name);
-		else if (p->may[HA_EXPAND_VARS])
-			leg_var_set_text(w->leg, it->name, *it->text ? it->text : NULL);
+		else if (text)
+			leg_var_set_text(w->leg, it->name, text);
 		else
 			leg_var_set(w->leg, it->name, *it->text ? it->text : NULL);
+		mem_free(text);
 	}
 }
 

@@ -8,6 +8,7 @@
 #include "core/registry/module.h"
 #include "kv/kv_i.h"
 #include "loop/co.h"
+#include "text/mark.h"
 #include <libmemcached/memcached.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -189,7 +190,7 @@ static int api_memcache(struct api_call *c)
 	if (c->who)
 		return buf_adds(c->out, "-ERR not for everybody\n");
 	st = app_words_init(&w, c->text, 6);
-	need = !st && w.n ? least(w.w[0]) : 0;
+	need = !st && w.n && !mark_has(sv_of(w.m[0])) ? least(w.w[0]) : 0; /* no command is from outside */
 	if (!need || w.n < need || (need > 1 && (!*w.w[1] || strlen(w.w[1]) > KEY_MAX)))
 		buf_adds(c->out, "-USAGE: " MEMCACHE_SYNTAX "\n");
 	else if (running >= RUNNING_MAX)

@@ -12,6 +12,7 @@
 #include "core/run/exec.h"
 #include "kv/kv_i.h"
 #include "kv/redis_i.h"
+#include "text/mark.h"
 #include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <string.h>
@@ -116,6 +117,8 @@ static CO int raw(const char *text, struct buf *out, bool *is_ignored)
 	*is_ignored = false;
 	if (!st && w.n < 2)
 		st = ST_INVAL;
+	if (!st && (mark_has(sv_of(w.m[0])) || mark_has(sv_of(w.m[1]))))
+		st = ST_DENIED;
 	p = st ? NULL : redis_profile_find(w.w[0]);
 	if (!st && !p)
 		st = ST_NOTFOUND;
@@ -140,6 +143,7 @@ static const char *why(int st)
 {
 	return st == ST_NOTFOUND      ? "there is no such profile"
 	       : st == ST_INVAL       ? "usage: <profile> <command>"
+	       : st == ST_DENIED      ? "a profile or command named from outside is not used"
 	       : st == ST_UNSUPPORTED ? "that command is not for a connection that all share"
 	                              : status_text(st);
 }

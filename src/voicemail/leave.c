@@ -18,23 +18,40 @@ static CO int file_play(struct leg *leg, const char *path, char *key)
 	return st;
 }
 
-/* The greeting of the call (by number, by path), else of the box. NULL: none. Owned. */
+/* By the variable, with its marks: what is played is read as a source of sound. NULL: none, or it leads elsewhere. */
+static CO char *greeting_of_call(struct leg *leg)
+{
+	char *text = leg_text_dup(leg, "voicemail_greeting_path"),
+	     *path = text && *text ? leg_path_dup(leg, text) : NULL;
+	if (!path) {
+		mem_free(text);
+		text = NULL;
+	}
+	mem_free(path);
+	return text;
+}
+
+static bool is_missing(const char *text)
+{
+	char *path = mark_strip_dup(sv_of(text));
+	bool is = path && *path == '/' && !vm_file_exists(path);
+	mem_free(path);
+	return is;
+}
+
+/* The greeting of the call (by number, by path), else of the box. NULL: none. Owned, with marks. */
 static CO char *greeting_of(struct vm_call *c, const struct vm_prefs *prefs)
 {
 	const char *number = leg_var(c->leg, "voicemail_greeting_number");
 	char *path = NULL;
 	if (number && number[0] >= '1' && number[0] <= '9' && !number[1])
 		path = vm_box_path(&c->box, "greeting_%s.%s", number, c->box.ext);
-	else {
-		char *text = leg_text_dup(c->leg, "voicemail_greeting_path");
-		path = text && *text ? leg_path_dup(c->leg, text) : NULL;
-		mem_free(text);
-	}
+	else
+		path = greeting_of_call(c->leg);
 	if (!path && *prefs->greeting_path)
 		path = mem_strdup(prefs->greeting_path);
-	if (path && *path == '/' && !vm_file_exists(path)) {
-		leg_log(c->leg, LOG_WARNING, "voicemail: the greeting %s of %s@%s is not there", path, c->box.id,
-		    c->box.domain);
+	if (path && is_missing(path)) {
+		leg_log(c->leg, LOG_WARNING, "voicemail: the greeting of %s@%s is not there", c->box.id, c->box.domain);
 		mem_free(path);
 		path = NULL;
 	}

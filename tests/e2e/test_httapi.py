@@ -59,6 +59,7 @@ def sw(tmp_path_factory, web):
         extension("9771", "answer", "httapi", "log NOTICE AFTER PROFILE", "park"),
         extension("9772", "answer", "set httapi_profile=closed", "httapi", "log NOTICE AFTER CLOSED", "hangup"),
         extension("9773", "answer", "set httapi_profile=open", "httapi", "hangup"),
+        extension("9776", "set_profile_var caller_id_name=${url_decode(${sip_h_X-A})}", "answer", "set httapi_profile=open", "httapi", "hangup"),
         extension("9775", "answer", "set httapi_profile=unread", "httapi", "hangup"),
         extension("9774", "set dialled=by the page", "answer", "park")])
     s.start()
@@ -265,3 +266,15 @@ def test_nothing_is_expanded_without_leave(sw, web, pages, phone, work):
     sw.wait_calls(0)
     assert sw.api("global_getvar hit") == "no"
     a.close()
+
+
+def test_a_variable_of_the_page_has_the_callers_name(sw, web, pages, phone):
+    """The page may expand, and writes what it was told: that stays data, its own references do not."""
+    sw.api("global_setvar hit=no")
+    pages.left = [doc('<execute application="eval" data="${v}${own}"/><execute application="set_global" data="seen=${v} ${own}"/>',
+                      f"<variables><v>Mr {RUN}</v><own>${{caller_id_number}}</own></variables>")]
+    a = phone("1000")
+    a.invite("9776", extra=f"X-A: {CODED}\n")
+    a.answered()
+    a.expect(method="BYE")
+    assert sw.api("global_getvar hit") == "no" and sw.api("global_getvar seen") == f"Mr {RUN} 1000"

@@ -28,7 +28,9 @@ def sw(tmp_path_factory, redis, memcached):
                                             f'value="127.0.0.1:{memcached.port}"/></settings></configuration>')
     modules = conf / "modules.conf.xml"
     modules.write_text(modules.read_text().replace("</modules>", '<load module="mod_hiredis"/><load module="mod_memcache"/></modules>', 1))
-    write_extensions(s, [extension("9790", "hiredis_raw default set caller ${name}", "hiredis_raw default get caller", "answer", "park")])
+    write_extensions(s, [extension("9790", "hiredis_raw default set caller ${name}", "hiredis_raw default get caller", "answer", "park"),
+                         extension("9791", "hiredis_raw default ${sip_h_X-Word}", "eval ${memcache(${sip_h_X-Word})}", "hiredis_raw ${sip_h_X-Word} ping",
+                                   "answer", "park")])
     s.start()
     yield s
     s.stop()
@@ -56,6 +58,17 @@ def test_memcache(sw):
     assert sw.api("memcache increment n 3") == "3" and sw.api("memcache increment n") == "4" and sw.api("memcache decrement n 2") == "2"
     assert sw.api("memcache delete a") == "+OK\n" and sw.api("memcache flush") == "+OK\n"
     assert "curr_items" in sw.api("memcache status")
+
+
+def test_a_caller_names_no_command(sw, phone):
+    assert sw.api("hiredis_raw default set kept 1") == "OK" and sw.api("memcache set kept 1") == "+OK\n"
+    for word in ("flushall", "flush"):
+        a = phone("1000")
+        a.invite("9791", extra=f"X-Word: {word}\n")
+        a.answered()
+        a.bye()
+        sw.wait_calls(0)
+    assert sw.api("hiredis_raw default get kept") == "1" and sw.api("memcache get kept") == "1"
 
 
 @pytest.mark.parametrize("fault", ["stalled", "dead"])
