@@ -378,5 +378,5 @@ static int api_expr(struct api_call *c)
 	return api_text(c, text);
 }
 
-static const struct api_desc apis[] = {{"expr", "Eval an expression", "<expr>", 0, api_expr, NULL}, {0}};
+static const struct api_desc apis[] = {{"expr", "Eval an expression", "<expr>", API_OWN_REPLY, api_expr, NULL}, {0}};
 const struct module mod_expr = {.abi = MODULE_ABI, .name = "mod_expr", .apis = apis};

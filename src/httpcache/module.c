@@ -144,10 +144,10 @@ static int unload(void)
 static const struct api_desc apis[] = {
     {"http_cache_status", "what the cache of http files has", "", 0, api_http_cache_status, NULL},
     {"http_clear_cache", "clear the cache of http files", "", 0, api_http_clear_cache, NULL},
-    {"http_get", "get a file over HTTP, or from the cache", "<url>", API_MAY_WAIT, api_http_get, NULL},
+    {"http_get", "get a file over HTTP, or from the cache", "<url>", API_MAY_WAIT | API_OWN_REPLY, api_http_get, NULL},
     {"http_prefetch", "begin to get a file over HTTP", "<url>", 0, api_http_prefetch, NULL},
     {"http_remove_cache", "remove a URL from the cache", "<url>", 0, api_http_remove_cache, NULL},
-    {"http_tryget", "the file of a URL when it is in the cache", "<url>", 0, api_http_tryget, NULL},
+    {"http_tryget", "the file of a URL when it is in the cache", "<url>", API_OWN_REPLY, api_http_tryget, NULL},
     {NULL},
 };
 static const struct name_desc names[] = {{"file", "http"}, {"file", "https"}, {"file", "http_cache"}, {NULL}};

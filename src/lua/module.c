@@ -223,7 +223,7 @@ static const struct app_desc apps[] = {
     {0},
 };
 static const struct api_desc apis[] = {
-    {"lua", "run a script as an api function", "<script>", API_MAY_WAIT, api_lua},
+    {"lua", "run a script as an api function", "<script>", API_MAY_WAIT | API_OWN_REPLY, api_lua},
     {"luarun", "run a script", "<script>", 0, api_luarun},
     {0},
 };

@@ -66,7 +66,7 @@ static const struct app_desc apps[] = {
 };
 static const struct api_desc apis[] = {
     {"say_string", "", "<module_name>[.<ext>] <lang>[.<ext>] <say_type> <say_method> [<say_gender>] <text>",
-        API_MAY_WAIT, api_say_string, NULL},
+        API_MAY_WAIT | API_OWN_REPLY, api_say_string, NULL},
     {NULL},
 };
 static const struct var_desc vars[] = {

@@ -65,7 +65,8 @@ static const struct app_desc apps[] = {
 static const struct api_desc apis[] = {
     API("vm_boxcount", "[profile/]<user>@<domain>[|[new|saved|new-urgent|saved-urgent|all]]", api_vm_boxcount),
     API("vm_list", "<id>@<domain>[/profile] [xml]", api_vm_list),
-    API("vm_prefs", "[profile/]<user>@<domain>[|[name_path|greeting_path|password]]", api_vm_prefs),
+    {"vm_prefs", "vm_prefs", "[profile/]<user>@<domain>[|[name_path|greeting_path|password]]",
+        API_MAY_WAIT | API_OWN_REPLY, api_vm_prefs, NULL, NULL, NULL},
     API("vm_read", "<id>@<domain>[/profile] <read|unread> [<uuid>]", api_vm_read),
     API("vm_delete", "<id>@<domain>[/profile] [<uuid>]", api_vm_delete),
     API("vm_inject", "[group=<group>[@domain]|domain=<domain>|<box>[@<domain>]] <sound_file> [<cid_num>] [<cid_name>]",

@@ -141,7 +141,7 @@ static int copy_apis(struct tandem_self *m)
 		to[i] = (struct api_desc){.name = from[i].name,
 		    .description = from[i].description,
 		    .syntax = from[i].syntax,
-		    .flags = API_MAY_WAIT,
+		    .flags = API_MAY_WAIT | API_OWN_REPLY,
 		    .outside = &from[i],
 		    .owner = m};
 	m->module.apis = to;

@@ -14,7 +14,7 @@ struct api_call {
 	const char
 	    *text; /* the same with what came from outside marked (text/mark.h): for what is read as a language */
 	bool is_reply_text;    /* set by the command: it marked its reply itself, byte by byte */
-	bool is_reply_outside; /* set by the command: all of its reply is from outside */
+	bool is_reply_outside; /* set by the command with API_OWN_REPLY: all of its reply is from outside */
 	/* Who asks, when he may not do everything: then all of text is from outside but the blanks. What a command
 	 * takes as a name, or gives to whatever reads a language, goes through a door of core/registry/principal.h; a
 	 * command that runs others runs them by api_run_for. */
@@ -26,7 +26,12 @@ struct api_call {
 };
 enum {
 	API_MAY_WAIT = 1, /* runs on a coroutine only */
-	API_CAN_WAIT = 2  /* on a coroutine where there is one or the caller can make one, at once elsewhere */
+	API_CAN_WAIT = 2, /* on a coroutine where there is one or the caller can make one, at once elsewhere */
+	/* Within an expansion the reply is text of the configuration where the arguments are: files, addresses and
+	 * other words of ours, what a script or a program of the configuration's answers. Of every other command it is
+	 * data from outside, as far as it does not mark it itself (is_reply_text): what commands tell of calls, phones
+	 * and servers has their words in it. */
+	API_OWN_REPLY = 4
 };
 struct api_desc {
 	const char *name, *description, *syntax;

@@ -175,7 +175,8 @@ int api_run_text(const char *cmd, const char *args, struct leg *leg, struct buf 
 	st = call_run(cmd, api, &call);
 	/* a script or a program of the system answers with what it was told of the leg */
 	char *traced = leg && reply.n && !call.is_reply_text ? leg_text_traced(leg, reply.p) : NULL;
-	if (!call.is_reply_text && (call.is_reply_outside || mark_has(sv_of(call.text))))
+	bool is_own = api->flags & API_OWN_REPLY && !call.is_reply_outside && !mark_has(sv_of(call.text));
+	if (!call.is_reply_text && !is_own)
 		mark_put(out, buf_sv(&reply));
 	else if (traced)
 		buf_adds(out, traced);

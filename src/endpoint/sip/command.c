@@ -328,9 +328,9 @@ const struct complete_list sofia_lists[] = {{"sofia::list_profiles", list_profil
 
 const struct api_desc sofia_apis[] = {
     {"sofia", "Sofia Controls", "<cmd> <args>", API_MAY_WAIT, sofia_cmd, sofia_complete},
-    {"sofia_gateway_data", "Get data from a sofia gateway", "<gateway_name> [ivar|ovar|var] <name>", 0, gateway_cmd,
-        NULL},
-    {"sofia_username_of", "Sofia Username Lookup", "[profile/]<user>@<domain>", 0, username_cmd, NULL},
+    {"sofia_gateway_data", "Get data from a sofia gateway", "<gateway_name> [ivar|ovar|var] <name>", API_OWN_REPLY,
+        gateway_cmd, NULL},
+    {"sofia_username_of", "Sofia Username Lookup", "[profile/]<user>@<domain>", API_OWN_REPLY, username_cmd, NULL},
     {"sofia_contact", "Sofia Contacts", "[profile/]<user>@<domain>", 0, contact_cmd, NULL},
     {"sofia_dig", "SIP DIG", "<url>", API_MAY_WAIT, dig_cmd, NULL},
     {"sofia_count_reg", "Count Sofia registration", "[profile/]<user>@<domain>", 0, count_cmd, NULL},
