@@ -342,6 +342,16 @@ static bool needs_load(struct sv user, struct sv domain)
 	return source_is_bound("directory") && !answer_find(user, domain);
 }
 
+/* Programs that answer put the name that they were asked for into dial strings and variables, which are read as the
+ * configuration's. No user and no domain is called so. */
+static bool means_something(struct sv name, const char *signs)
+{
+	for (size_t i = 0; i < name.n; i++)
+		if (!name.p[i] || strchr(signs, name.p[i]))
+			return true;
+	return false;
+}
+
 /* The parameters FreeSWITCH's switch_xml_locate_user adds. */
 static int user_load(struct sv user, struct sv domain, struct event *params)
 {
@@ -354,7 +364,9 @@ static int user_load(struct sv user, struct sv domain, struct event *params)
 
 	role_assert_co();
 	q.params = params ? mem_ref(params) : event_new(EVENT_REQUEST_PARAMS, NULL);
-	if (user_text && domain_text && q.params) {
+	if (means_something(user, "${}[]<>,|\\^`") || means_something(domain, "${}<>,|\\^`")) {
+		st = ST_NOTFOUND;
+	} else if (user_text && domain_text && q.params) {
 		event_set(q.params, "key", "id");
 		event_set(q.params, "user", user_text);
 		event_set(q.params, "domain", domain_text);
