@@ -31,7 +31,7 @@ static CO char *greeting_of_call(struct leg *leg)
 	return text;
 }
 
-static bool is_missing(const char *text)
+static CO bool is_missing(const char *text)
 {
 	char *path = mark_strip_dup(sv_of(text));
 	bool is = path && *path == '/' && !vm_file_exists(path);
