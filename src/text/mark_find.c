@@ -1,6 +1,7 @@
-/* A value that stands whole is looked for as it is. For what was cut, the text's windows (MARK_FIND_WINDOW bytes with a
- * sign among them) are sorted once; each window of each value is looked up in them, behind a filter of bits that turns
- * nearly all of them away. So the work is that of reading the values once, whatever they hold. */
+/* A value that stands whole is looked for as it is, and all its places once it was found. For what was cut, the text's
+ * windows (MARK_FIND_WINDOW bytes with a sign among them) are sorted once; each window of each value is looked up in
+ * them, behind a filter of bits that turns nearly all of them away. So the work is that of reading the values once,
+ * whatever they hold. */
 #include "text/mark_find.h"
 #include "base/mem.h"
 #include "text/mark.h"
@@ -21,10 +22,12 @@ static bool is_sign(char c)
 	return c && strchr("${}\\[]<>,|^'`%", c);
 }
 
+/* A blank parts words of many languages ("1000 XML default"). It is in names, too, and so counts with the whole value
+ * only, not as a sign by which a part of one is known. */
 bool mark_means_something(struct sv text)
 {
 	for (size_t i = 0; i < text.n; i++)
-		if (is_sign(text.p[i]))
+		if (is_sign(text.p[i]) || text.p[i] == ' ' || text.p[i] == '\t')
 			return true;
 	return false;
 }
@@ -118,16 +121,46 @@ void mark_find_begin(struct mark_find *f, struct sv text)
 		windows_of_text(f);
 }
 
+/* Every place at which value stands, from the first on, those that overlap included, in one pass (Knuth, Morris and
+ * Pratt): a value may be what repeats itself worst. */
+static void found_from(struct mark_find *f, struct sv value, size_t first)
+{
+	uint32_t *border =
+	    mem_alloc(value.n * sizeof(*border)); /* of what has matched: its end that is its beginning */
+	size_t done = first;
+
+	if (!border) {
+		f->has_failed = true;
+		return;
+	}
+	border[0] = 0;
+	for (size_t i = 1, k = 0; i < value.n; border[i++] = (uint32_t)k) {
+		while (k && value.p[i] != value.p[k])
+			k = border[k - 1];
+		k += value.p[i] == value.p[k];
+	}
+	for (size_t i = first, k = 0; i < f->text.n && !f->has_failed; i++) {
+		while (k && (k == value.n || f->text.p[i] != value.p[k]))
+			k = border[k - 1];
+		k += f->text.p[i] == value.p[k];
+		if (k < value.n)
+			continue;
+		size_t at = i + 1 - value.n > done ? i + 1 - value.n : done;
+		found(f, at, i + 1 - at);
+		done = i + 1;
+	}
+	mem_free(border);
+}
+
 void mark_find_whole(struct mark_find *f, struct sv value)
 {
-	const char *at = f->text.p, *end = f->text.p + f->text.n;
+	const char *first;
 
-	if (f->has_failed || value.n < VALUE_MIN_BYTES || !mark_means_something(value))
+	if (f->has_failed || value.n < VALUE_MIN_BYTES || !mark_means_something(value) || !f->text.n)
 		return;
-	while (!f->has_failed && at < end && (at = memmem(at, (size_t)(end - at), value.p, value.n))) {
-		found(f, (size_t)(at - f->text.p), value.n);
-		at += value.n < MARK_FIND_WINDOW ? 1 : value.n; /* the signs of one that overlaps are in windows */
-	}
+	first = memmem(f->text.p, f->text.n, value.p, value.n);
+	if (first)
+		found_from(f, value, (size_t)(first - f->text.p));
 }
 
 void mark_find_value(struct mark_find *f, struct sv value)

@@ -23,7 +23,7 @@ struct mark_find {
 	bool has_failed;
 };
 
-/* The text has a sign of one of the switch's languages: a bracket, comma, quote, dollar and their like. */
+/* The text has a sign of one of the switch's languages: a bracket, comma, quote, dollar and their like, or a blank. */
 ANY bool mark_means_something(struct sv text);
 /* The text lives until the end. One of more than MARK_FIND_MAX_BYTES is taken for found as a whole. */
 ANY void mark_find_begin(struct mark_find *f, struct sv text);

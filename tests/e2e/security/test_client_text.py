@@ -104,3 +104,24 @@ def test_a_command_that_names_no_call(sw, phone):
     assert sw.api("expand eval ${global_getvar(hit)}") == "no"  # the client's own words mean what they say
     sw.api("hupall")
     sw.wait_calls(0)
+
+
+def test_a_number_that_names_a_dialplan(sw, phone):
+    """Who dials "1000 XML default" or a list of applications is sent back to what he dialled: to that number, wherever it may lead."""
+    events = sw.esl()
+    events.subscribe("CHANNEL_EXECUTE")
+    for dialled in ("set_global:hit=1 inline", "7972 XML default"):
+        a = phone("ext", register=False, kind=Trunk, at=sw.at)
+        a.invite("7970", extra=f"X-Number: {dialled}\n")
+        a.answered()
+        u = leg(sw, "inbound")
+        assert sw.api(f"uuid_getvar {u} sip_h_X-Number") == dialled
+        sw.api(f"uuid_setvar {u} went 0")
+        assert sw.api(f"uuid_transfer {u} {dialled}").startswith(("+OK", "-ERR"))
+        sw.api(f"uuid_transfer {u} 7970")
+        events.wait_event("CHANNEL_EXECUTE", Application="park")
+        sw.api(f"uuid_kill {u}")
+        sw.wait_calls(0)
+        assert sw.api("global_getvar hit") == "no"
+        assert all(e.get("Application-Data") != "went=1" for e in events.events)
+    events.close()

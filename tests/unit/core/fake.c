@@ -290,8 +290,8 @@ static NO_ROLE_CHECK int api_slow(struct api_call *c)
 	co_sleep(1000);
 	return buf_adds(c->out, "slow");
 }
-static const struct api_desc apis[] = {
-    {.name = "upper", .fn = api_upper}, {.name = "slow", .flags = API_MAY_WAIT, .fn = api_slow}, {0}};
+static const struct api_desc apis[] = {{.name = "upper", .flags = API_OWN_REPLY, .fn = api_upper},
+    {.name = "slow", .flags = API_MAY_WAIT, .fn = api_slow}, {.name = "tell", .fn = api_upper}, {0}};
 
 static NO_ROLE_CHECK int hunt(struct leg *leg, const char *args)
 {

@@ -118,6 +118,7 @@ static NO_ROLE_CHECK int test_expand(void)
 	    {"${n${n}}", "«0123456789»"}, /* which variable is read may depend on it */
 	    {"${arr[1]}", "«t|:wo»"}, {"${fake_arr[1]}", ""}, {"${fake_arr[0]}", ""},
 	    {"${upper(${x})}", "«${UPPER(HIT)}»"},            /* a reply is as its arguments were */
+	    {"${tell(abc)}", "«ABC»"},                        /* whose row does not say that it is ours */
 	    {"${upper(abc)}", "ABC"}, {"${${cmd}(abc)}", ""}, /* a command is named by the configuration only */
 	};
 	struct buf t, shown, scratch;

@@ -34,9 +34,13 @@ static int test_rows(void)
 	    {"sofia/gw/1,user/2", "1,user/2", "sofia/gw/«1,user/2»"},
 	    {"a''b", "''", "a«''»b"},
 	    {"a'b", "'", "a'b"}, /* a single byte is too common */
+	    {"${x${x${x", "${x${x", "«${x${x${x»"},
+	    {"a b a b a", "a b a", "«a b a b a»"},
 	    {"Ann of the hall", "Ann", "Ann of the hall"},
 	    {"set:a=b", "", "set:a=b"},
 	    {"", "${x}", ""},
+	    {"U set_global:a=b inline", "set_global:a=b inline", "U «set_global:a=b inline»"},
+	    {"1000 XML default", "x XML default", "1000 XML default"}, /* a blank is no sign in a part */
 	    /* cut */
 	    {"a${hupall()b", "x${hupall()} y", "a«${»hupall()b"},
 	    {"a${hupa", "${hupall()}", "a«${»hupa"},
