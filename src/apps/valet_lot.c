@@ -8,6 +8,7 @@
 #include "core/leg/leg.h"
 #include "core/registry/api.h"
 #include "presence/presence.h"
+#include "text/xml.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -209,11 +210,16 @@ int api_valet_info(struct api_call *c)
 		struct hash_it at = {0};
 		if (*c->args && strcasecmp(c->args, lot->name))
 			continue;
-		buf_printf(c->out, "  <lot name=\"%s\">\n", lot->name);
+		buf_adds(c->out, "  <lot name=\"");
+		xml_escape(c->out, sv_of(lot->name), true);
+		buf_adds(c->out, "\">\n");
 		while (hash_next(lot->slots, &at)) {
 			const struct slot *s = at.value;
-			if (!s->is_reserved && is_taken(s))
-				buf_printf(c->out, "    <extension uuid=\"%s\">%s</extension>\n", s->uuid, s->ext);
+			if (s->is_reserved || !is_taken(s))
+				continue;
+			buf_printf(c->out, "    <extension uuid=\"%s\">", s->uuid);
+			xml_escape(c->out, sv_of(s->ext), false);
+			buf_adds(c->out, "</extension>\n");
 		}
 		buf_adds(c->out, "  </lot>\n");
 	}
