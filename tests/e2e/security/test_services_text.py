@@ -34,7 +34,7 @@ def sw(tmp_path_factory, names):
     modules.write_text(modules.read_text().replace("</modules>", '<load module="mod_enum"/></modules>'))
     write_extensions(s, [
         extension("84(.*)", "enum $1", "enum 15551234 ${sip_h_X-Root}", "eval ${enum(15551234 ${sip_h_X-Root})}", "answer", "park"),
-        extension("85(.*)", "set x=${features(clear $1@${domain} dnd)}", "answer", "park"),
+        extension("85(.*)", "set x=${features(clear $1@${domain} dnd)}", "set y=${hotdesk(logout $1@${domain})}", "answer", "park"),
         extension("86(.*)", "set x=${voicemail_inject($1@${domain} ${sounds_dir}/hello.wav)}", "answer", "park"),
         extension("87", "set x=${voicemail_inject(1003@${domain} ${sip_h_X-File})}",
                   "set y=${vm_fsdb_pref_recname_set(default ${domain} 1003 ${sip_h_X-File})}", "answer", "park"),
@@ -71,8 +71,10 @@ def test_a_number_names_no_root(sw, names, parked):
 
 def test_a_user_is_one_word(sw, parked):
     assert sw.api("features set 1001@127.0.0.1 forward-all 1002") == "+OK\n"
+    assert sw.api("hotdesk login 1001@127.0.0.1 1003") == "+OK\n"
     parked("851001@127.0.0.1 forward-all ")
     assert sw.api("features get 1001@127.0.0.1 forward-all") == "1002"
+    assert sw.api("hotdesk show 1001@127.0.0.1") == "at,\nuser,1003\n"
 
 
 def messages(sw, box):
