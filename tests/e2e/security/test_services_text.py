@@ -32,7 +32,10 @@ def sw(tmp_path_factory, names):
                                         f'name="nameserver" value="{names.at}"/><param name="query-timeout-ms" value="500"/></settings></configuration>')
     modules = conf / "modules.conf.xml"
     modules.write_text(modules.read_text().replace("</modules>", '<load module="mod_enum"/></modules>'))
+    (s.root / "conf/directory/b.xml").write_text('<include><domain name="b.example"><groups><group name="b"><users><user id="2000"/>'
+                                                 '</users></group></groups></domain></include>')
     write_extensions(s, [
+        extension("83", "answer", "feature_incoming ${sip_h_X-User}", "set went=${feature_result}", "followme ${sip_h_X-User}", "park"),
         extension("84(.*)", "enum $1", "enum 15551234 ${sip_h_X-Root}", "eval ${enum(15551234 ${sip_h_X-Root})}", "answer", "park"),
         extension("85(.*)", "set x=${features(clear $1@${domain} dnd)}", "set y=${hotdesk(logout $1@${domain})}", "answer", "park"),
         extension("86(.*)", "set x=${voicemail_inject($1@${domain} ${sounds_dir}/hello.wav)}", "answer", "park"),
@@ -75,6 +78,20 @@ def test_a_user_is_one_word(sw, parked):
     parked("851001@127.0.0.1 forward-all ")
     assert sw.api("features get 1001@127.0.0.1 forward-all") == "1002"
     assert sw.api("hotdesk show 1001@127.0.0.1") == "at,\nuser,1003\n"
+
+
+@pytest.mark.parametrize("user, result", [("2000@b.example", "_undef_"), ("1004@127.0.0.1", "ring"), ("1004", "ring")])
+def test_a_user_is_one_of_the_callers_domain(sw, phone, user, result):
+    """A domain is the configuration's word: what a caller writes is one of his own neighbours."""
+    assert sw.api("features set 2000@b.example forward-all 83") == "+OK\n"
+    a, events = phone("1000"), sw.esl()
+    events.subscribe("CHANNEL_EXECUTE")
+    a.invite("83", extra=f"X-User: {user}\n")
+    uuid = events.wait_event("CHANNEL_EXECUTE", Application="park")["Unique-ID"]
+    events.close()
+    assert sw.api(f"uuid_getvar {uuid} went") == result
+    sw.api("hupall")
+    sw.wait_calls(0)
 
 
 def messages(sw, box):
