@@ -82,11 +82,11 @@ int app_detect_speech(struct leg *leg, const char *data)
 {
 	role_assert_co();
 	struct app_words w;
-	int st = app_words_init(&w, data, 4);
+	int st = app_words_init(&w, leg_exec_text(leg, data), 4);
 	if (!st && !w.n) {
 		leg_log(leg, LOG_ERR, "detect_speech: usage: " DETECT_USAGE);
 	} else if (!st) {
-		st = mark_has(sv_of(w.m[0])) ? ST_DENIED : detect(leg, &w);
+		st = mark_has(sv_of(w.m[0])) ? ST_DENIED : detect(leg, &w); /* an engine or a verb from outside */
 		if (st == ST_PARSE)
 			leg_log(leg, LOG_ERR, "detect_speech: %s: no such parameter, or a value that it cannot have",
 			    w.w[1]);

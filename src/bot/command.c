@@ -1,5 +1,6 @@
 /* uuid_audio_stream and uuid_audio_fork, as programs for mod_audio_stream and mod_audio_fork call them; audio_streams
- * lists what runs. A server that text from outside names is refused; the path and what is said may be anybody's. */
+ * lists what runs. A server that text from outside names is refused; it may be a segment or a value of the address, and
+ * part of a string of the JSON that is said. */
 #include "base/mem.h"
 #include "bot/bot_i.h"
 #include "core/leg/leg.h"
@@ -49,13 +50,6 @@ static uint32_t rate_of(const char *text)
 	return n == 8000 || n == 12000 || n == 16000 || n == 24000 || n == 32000 || n == 48000 ? (uint32_t)n : 0;
 }
 
-/* The server's name is the configuration's, or an operator's. */
-static bool is_ours(const char *url)
-{
-	const char *slashes = strstr(url, "//"), *end = slashes ? strpbrk(slashes + 2, "/?") : NULL;
-	return !mark_has((struct sv){url, end ? (size_t)(end - url) : strlen(url)});
-}
-
 static ON_CTL bool mix_read(const char *text, struct bot_start *s)
 {
 	s->hears_write = strcasecmp(text, "mono") != 0;
@@ -84,22 +78,44 @@ static ON_CTL void begin(struct api_call *c, struct leg *leg, const struct bot_s
 	done(c, st, why);
 }
 
-static ON_CTL void start(struct api_call *c, struct leg *leg, const struct words *w, struct bot_start *s)
+/* What is said to a program: where it is JSON, what is from outside is part of its strings. To be freed. */
+static char *said_dup(const char *marked)
 {
-	s->url = w->w[2];
+	struct buf b;
+	buf_init(&b);
+	if (mark_strip_json(&b, sv_of(marked))) {
+		buf_fini(&b);
+		return NULL;
+	}
+	return b.p ? buf_take(&b) : mem_strdup("");
+}
+
+/* hello: the metadata's word, with marks, or NULL. */
+static ON_CTL void start(
+    struct api_call *c, struct leg *leg, const struct words *w, const char *hello, struct bot_start *s)
+{
+	char *said = hello ? said_dup(hello) : NULL;
+	struct buf url;
+	buf_init(&url);
+	int st = mark_strip_url(&url, sv_of(w->m[2]));
+	s->url = url.p ? url.p : "", s->hello = said;
 	s->rate_hz = *w->w[4] ? rate_of(w->w[4]) : 8000;
 	const char *playback = leg_var(leg, "STREAM_PLAYBACK");
 	s->speaks = s->speaks && (!playback || str_is_true(playback));
 	if (is_reserved(s->name))
 		done(c, ST_EXISTS, "detect_speech is no name for a stream");
-	else if (!is_ours(w->m[2]))
-		done(c, ST_DENIED, "a server named from outside is not called");
+	else if (st == ST_DENIED)
+		done(c, ST_DENIED, "a server named from outside is not called, and no other path of one");
 	else if (!mix_read(w->w[3], s))
 		done(c, ST_INVAL, "the mix is mono, mixed or stereo");
 	else if (!s->rate_hz)
 		done(c, ST_INVAL, "the rate is 8k, 16k, 24k, 32k or 48k");
+	else if (st || (hello && !said))
+		done(c, ST_NOMEM, NULL);
 	else
 		begin(c, leg, s);
+	buf_fini(&url);
+	mem_free(said);
 }
 
 static ON_CTL struct leg *leg_of(struct api_call *c, const struct words *w)
@@ -110,25 +126,27 @@ static ON_CTL struct leg *leg_of(struct api_call *c, const struct words *w)
 	return leg;
 }
 
-/* What both have beyond start. False: it is none of these. */
-static ON_CTL bool others(struct api_call *c, struct leg *leg, const char *verb, const char *name, const char *text)
+/* What both have beyond start; marked: what is said, if anything. False: it is none of these. */
+static ON_CTL bool others(struct api_call *c, struct leg *leg, const char *verb, const char *name, const char *marked)
 {
 	static const char none[] = "there is no such stream";
-	int st;
-	if (is_reserved(name)) {
-		done(c, ST_NOTFOUND, none);
-		return true;
-	}
-	if (!strcasecmp(verb, "stop") || !strcasecmp(verb, "graceful-shutdown"))
+	char *text = said_dup(marked);
+	bool is_one = true;
+	int st = text ? ST_OK : ST_NOMEM;
+	if (st || is_reserved(name))
+		st = st ? st : ST_NOTFOUND;
+	else if (!strcasecmp(verb, "stop") || !strcasecmp(verb, "graceful-shutdown"))
 		st = bot_stop(leg, name, text);
 	else if (!strcasecmp(verb, "pause") || !strcasecmp(verb, "resume"))
 		st = bot_pause(leg, name, !strcasecmp(verb, "pause"));
 	else if (!strcasecmp(verb, "send_text"))
 		st = bot_say(leg, name, text);
 	else
-		return false;
-	done(c, st, st == ST_NOTFOUND ? none : st == ST_CLOSED ? "it is not connected" : NULL);
-	return true;
+		is_one = false;
+	if (is_one)
+		done(c, st, st == ST_NOTFOUND ? none : st == ST_CLOSED ? "it is not connected" : NULL);
+	mem_free(text);
+	return is_one;
 }
 
 int api_audio_stream(struct api_call *c)
@@ -144,9 +162,9 @@ int api_audio_stream(struct api_call *c)
 	if (st || w.n < 2) {
 		buf_adds(c->out, usage);
 	} else if (leg && !strcasecmp(w.w[1], "start") && w.n >= 4) {
-		struct bot_start s = {.hello = w.w[5], .speaks = true, .events = "mod_audio_stream"};
-		start(c, leg, &w, &s);
-	} else if (leg && !others(c, leg, w.w[1], NULL, tail.w[2])) {
+		struct bot_start s = {.speaks = true, .events = "mod_audio_stream"};
+		start(c, leg, &w, w.m[5], &s);
+	} else if (leg && !others(c, leg, w.w[1], NULL, tail.m[2])) {
 		buf_adds(c->out, usage);
 	}
 	words_fini(&w);
@@ -177,14 +195,11 @@ int api_audio_fork(struct api_call *c)
 	} else if (leg && !strcasecmp(w.w[1], "start") && w.n >= 5) {
 		bool has_name = w.n > 5 && *w.w[5] && !strchr("{[", *w.w[5]), is_heard = true;
 		int hello = has_name ? 6 : 5, n = w.n > 6 && heard_read(w.w[w.n - 1], &is_heard) ? w.n - 1 : w.n;
-		struct bot_start s = {.name = has_name ? w.w[5] : NULL,
-		    .hello = hello < n ? w.w[hello] : NULL,
-		    .speaks = is_heard,
-		    .events = "mod_audio_fork"};
-		start(c, leg, &w, &s);
+		struct bot_start s = {.name = has_name ? w.w[5] : NULL, .speaks = is_heard, .events = "mod_audio_fork"};
+		start(c, leg, &w, hello < n ? w.m[hello] : NULL, &s);
 	} else if (leg) {
 		bool is_text = !strcasecmp(w.w[1], "send_text") && tail.n == 3; /* no name: the text alone */
-		if (!others(c, leg, w.w[1], is_text || !*tail.w[2] ? NULL : tail.w[2], is_text ? tail.w[2] : tail.w[3]))
+		if (!others(c, leg, w.w[1], is_text || !*tail.w[2] ? NULL : tail.w[2], is_text ? tail.m[2] : tail.m[3]))
 			buf_adds(c->out, usage);
 	}
 	words_fini(&w);

@@ -80,19 +80,7 @@ static bool is_header(const char *name, const char *value)
 	       strcasecmp(name, "Transfer-Encoding");
 }
 
-/* What is from outside (text has marks) is part of a JSON string, and ends none. */
-static void json_put(struct buf *out, const char *text)
-{
-	struct mark_it it = {.rest = sv_of(text)};
-	while (mark_next(&it)) {
-		if (it.is_outside && strchr("\"\\{}[]:,", it.byte))
-			buf_printf(out, "\\u%04x", it.byte);
-		else
-			buf_addc(out, it.byte);
-	}
-}
-
-/* STREAM_EXTRA_HEADERS: an object of names and values. */
+/* STREAM_EXTRA_HEADERS: an object of names and values; what is from outside is part of a value. */
 static ON_CTL void headers_read(struct bot_way *w, struct leg *leg)
 {
 	char *given = leg_text_dup(leg, "STREAM_EXTRA_HEADERS");
@@ -102,9 +90,10 @@ static ON_CTL void headers_read(struct bot_way *w, struct leg *leg)
 	if (!given)
 		return;
 	buf_init(&text);
-	json_put(&text, given);
+	int st = mark_strip_json(&text, sv_of(given));
 	mem_free(given);
-	int st = json_parse(&o, buf_sv(&text), BOT_TEXT_MAX, NULL);
+	if (!st)
+		st = json_parse(&o, buf_sv(&text), BOT_TEXT_MAX, NULL);
 	buf_fini(&text);
 	if (st) {
 		leg_log(leg, LOG_WARNING, "STREAM_EXTRA_HEADERS is no JSON object");

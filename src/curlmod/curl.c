@@ -44,27 +44,6 @@ static void asked_fini(struct asked *a)
 	buf_fini(&a->url), buf_fini(&a->headers), buf_fini(&a->data);
 }
 
-/* ST_DENIED: the host is from outside. */
-static int url_put(struct buf *out, const char *marked)
-{
-	struct mark_it it = {sv_of(marked)};
-	int slashes = 0;
-
-	while (mark_next(&it)) {
-		bool is_host = slashes < 3; /* "http://host/" */
-		slashes += !it.is_outside && (it.byte == '/' || (slashes == 2 && (it.byte == '?' || it.byte == '#')));
-		if (!it.is_outside && it.byte != ' ')
-			buf_addc(out, it.byte);
-		else if (is_host)
-			return ST_DENIED;
-		else if (it.byte == '/')
-			buf_adds(out, "%2F");
-		else
-			url_encode(out, (struct sv){&it.byte, 1}, 0);
-	}
-	return out->failed ? ST_NOMEM : ST_OK;
-}
-
 static bool header_put(struct buf *out, const char *line)
 {
 	const char *colon = strchr(line, ':');
@@ -148,9 +127,9 @@ static ON_CTL int asked_init(struct asked *a, const struct app_words *w)
 	a->p.skips_verify = !str_is_true(conf_param("validate-certs", "true"));
 	a->p.keeps_head = true;
 	options_take(a, w);
-	int st = a->why ? ST_INVAL : url_put(&a->url, w->m[0]);
+	int st = a->why ? ST_INVAL : mark_strip_url(&a->url, sv_of(w->m[0]));
 	if (st == ST_DENIED)
-		a->why = "a server named from outside is not called";
+		a->why = "a server named from outside is not called, and no other path of one";
 	a->p.url = a->url.p ? a->url.p : "";
 	a->p.headers = a->headers.n ? a->headers.p : NULL;
 	return st;
@@ -364,7 +343,7 @@ static CO int send_file(const struct app_words *w, struct buf *out, const char *
 	snprintf(s->boundary, sizeof(s->boundary), "------------------------%08x%08x", rand_u32(), rand_u32());
 	st = mark_has(s->field) ? ST_DENIED : mark_strip_path(&s->path, sv_of(eq + 1));
 	if (!st)
-		st = url_put(&url, w->m[0]);
+		st = mark_strip_url(&url, sv_of(w->m[0]));
 	if (!st)
 		st = co_work(WORK_FILE, "curl_sendfile", form_make, s);
 	if (!st)

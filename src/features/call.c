@@ -32,12 +32,19 @@ struct feature_user *feature_user_of_leg(struct leg *leg)
 	return u;
 }
 
-/* "user@domain", or a user of the leg's domain. */
-struct feature_user *feature_user_named(struct leg *leg, const char *data)
+/* "user@domain", or a user of the leg's domain, with marks. A domain is the configuration's word: of one that is from
+ * outside there is nobody, unless it is the leg's own. */
+struct feature_user *feature_user_named(struct leg *leg, const char *text)
 {
 	struct feature_user *u = NULL;
-	const char *domain = leg_var(leg, "domain_name");
-	(void)feature_user_find(sv_trim(sv_of(data)), sv_of(domain ? domain : ""), &u);
+	struct sv given = sv_trim(sv_of(text)), user, domain;
+	char *own = mem_strdup(leg_var(leg, "domain_name")), *plain = mark_strip_dup(given);
+	bool is_parted = sv_find(given, '@') < given.n; /* by the configuration */
+	bool has_domain = plain && sv_split(sv_of(plain), '@', &user, &domain);
+	if (plain && (is_parted || !has_domain || !own || sv_isi(domain, own)))
+		(void)feature_user_find(sv_of(plain), sv_of(own), &u);
+	mem_free(plain);
+	mem_free(own);
 	return u;
 }
 
@@ -177,7 +184,7 @@ static CO int incoming(struct leg *leg, struct feature_user *u)
 int app_feature_incoming(struct leg *leg, const char *data)
 {
 	role_assert_co();
-	struct feature_user *u = feature_user_named(leg, data);
+	struct feature_user *u = feature_user_named(leg, leg_exec_text(leg, data));
 	if (!u) {
 		leg_log(leg, LOG_WARNING, "feature_incoming: no user \"%s\"", data);
 		return ST_OK;
@@ -228,7 +235,7 @@ int app_feature_failed(struct leg *leg, const char *data)
 {
 	role_assert_co();
 	const char *which = which_of(leg_var(leg, "originate_disposition"));
-	struct feature_user *u = which ? feature_user_named(leg, data) : NULL;
+	struct feature_user *u = which ? feature_user_named(leg, leg_exec_text(leg, data)) : NULL;
 	int st = u ? forward_if(leg, u, which) : ST_NOTFOUND;
 	if (u && st == ST_NOTFOUND)
 		note_failed(leg, u);

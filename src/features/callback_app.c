@@ -92,7 +92,8 @@ static CO int last_failed(struct leg *leg, struct feature_user *u)
 int app_feature_callback(struct leg *leg, const char *data)
 {
 	role_assert_co();
-	struct feature_user *u = feature_user_of_leg(leg), *to = *data ? feature_user_named(leg, data) : NULL;
+	struct feature_user *u = feature_user_of_leg(leg),
+	                    *to = *data ? feature_user_named(leg, leg_exec_text(leg, data)) : NULL;
 	const char *reason = callback_reason_of(leg_var(leg, "originate_disposition"));
 	int st = ST_OK;
 	if (!u || (*data && !to)) {

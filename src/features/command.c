@@ -3,19 +3,11 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/registry/api.h"
+#include "core/registry/app_words.h"
 #include "features/features_i.h"
 #include "text/json.h"
 
 #include <string.h>
-
-static struct sv word(struct sv *rest)
-{
-	struct sv w;
-	*rest = sv_trim(*rest);
-	sv_split(*rest, ' ', &w, rest);
-	*rest = sv_trim(*rest);
-	return w;
-}
 
 static const char *shown(const char *name, const char *value)
 {
@@ -72,19 +64,18 @@ static ON_CTL void set(struct feature_user *u, struct sv name, struct sv value, 
 		    out, st == ST_FULL ? "-ERR the user has as many of these as he may\n" : "-ERR out of memory\n");
 }
 
-static ON_CTL void of_user(struct feature_user *u, struct sv verb, struct sv rest, struct buf *out)
+static ON_CTL void of_user(struct feature_user *u, const struct app_words *w, struct buf *out)
 {
-	struct sv name = word(&rest), key;
-	char *text;
+	struct sv verb = sv_of(w->w[0]), name = sv_of(w->n > 2 ? w->w[2] : ""), value = sv_of(w->n > 3 ? w->w[3] : ""),
+	          key;
 	const char *v;
 	if (sv_isi(verb, "list")) {
-		list(u, sv_isi(name, "json") || sv_isi(rest, "json"), out);
-	} else if (sv_isi(verb, "get") && (text = sv_dup(name))) {
-		v = feature_kind_of(name, &key) ? feature_get(u, text) : NULL;
-		buf_adds(out, v ? shown(text, v) : "");
-		mem_free(text);
+		list(u, sv_isi(name, "json") || sv_isi(value, "json"), out);
+	} else if (sv_isi(verb, "get")) {
+		v = feature_kind_of(name, &key) ? feature_get(u, w->w[2]) : NULL;
+		buf_adds(out, v ? shown(w->w[2], v) : "");
 	} else if (sv_isi(verb, "set")) {
-		set(u, name, rest, true, out);
+		set(u, name, value, true, out);
 	} else if (sv_isi(verb, "clear")) {
 		set(u, name, SV_NONE, false, out);
 	}
@@ -95,10 +86,17 @@ int api_features(struct api_call *c)
 	static const char usage[] =
 	    "-USAGE: list <user>@<domain> [json] | get <user>@<domain> <name> | set <user>@<domain> <name> <value> | "
 	    "clear <user>@<domain> <name> | names | wakes | callbacks\n";
-	struct sv rest = sv_of(c->args), verb = word(&rest);
 	struct feature_user *u;
+	struct app_words w;
 	role_assert_ctl();
+	/* what is from outside parts no words: it names no other user, and no other feature */
+	int st = app_words_init(&w, c->who ? c->args : c->text, 4);
+	struct sv verb = sv_of(w.n ? w.w[0] : ""), user = sv_of(w.n > 1 ? w.w[1] : "");
 	c->is_reply_outside = true;
+	if (st) {
+		app_words_fini(&w);
+		return st;
+	}
 	if (sv_isi(verb, "names")) {
 		names(c->out);
 	} else if (sv_isi(verb, "wakes")) {
@@ -107,14 +105,12 @@ int api_features(struct api_call *c)
 		callback_list(c->out);
 	} else if (!sv_isi(verb, "list") && !sv_isi(verb, "get") && !sv_isi(verb, "set") && !sv_isi(verb, "clear")) {
 		buf_adds(c->out, usage);
+	} else if (feature_user_find(user, SV_NONE, &u)) {
+		buf_printf(c->out, "-ERR no user \"%.*s\" (user@domain)\n", SVF(user));
 	} else {
-		struct sv user = word(&rest);
-		if (feature_user_find(user, SV_NONE, &u)) {
-			buf_printf(c->out, "-ERR no user \"%.*s\" (user@domain)\n", SVF(user));
-			return ST_OK;
-		}
-		of_user(u, verb, rest, c->out);
+		of_user(u, &w, c->out);
 		feature_user_free(u);
 	}
+	app_words_fini(&w);
 	return ST_OK;
 }

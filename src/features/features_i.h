@@ -88,8 +88,8 @@ CO int app_feature_outgoing(struct leg *leg, const char *data);
 CO int app_feature_hotline(struct leg *leg, const char *data);
 /* The leg's own user: who proved to be it. NULL: nobody did. */
 CO struct feature_user *feature_user_of_leg(struct leg *leg);
-/* "user@domain", or a user of the leg's domain; NULL. */
-CO struct feature_user *feature_user_named(struct leg *leg, const char *data);
+/* "user@domain", or a user of the leg's domain, with marks; NULL. */
+CO struct feature_user *feature_user_named(struct leg *leg, const char *text);
 /* A locked phone may dial it. */
 ON_CTL bool feature_lock_allows(const char *number);
 /* A call that lamps show. NULL: nothing is known, so none. */

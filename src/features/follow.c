@@ -61,7 +61,7 @@ static ON_CTL void number_put(struct follow *f, unsigned key, const char *number
 int app_followme(struct leg *leg, const char *data)
 {
 	role_assert_co();
-	struct feature_user *u = *data ? feature_user_named(leg, data) : feature_user_of_leg(leg);
+	struct feature_user *u = *data ? feature_user_named(leg, leg_exec_text(leg, data)) : feature_user_of_leg(leg);
 	struct follow f = {.user = u};
 	char name[FEATURE_NAME_MAX];
 	int st = ST_NOTFOUND;

@@ -10,6 +10,7 @@
 #include "core/keys/digits.h"
 #include "core/leg/leg.h"
 #include "core/registry/api.h"
+#include "core/registry/app_words.h"
 #include "core/run/exec.h"
 #include "core/sound/play.h"
 #include "core/value/vars.h"
@@ -216,14 +217,16 @@ int app_hotdesk(struct leg *leg, const char *data)
 /* show USER@DOMAIN | login PHONE@DOMAIN USER | logout PHONE@DOMAIN */
 int api_hotdesk(struct api_call *c)
 {
-	struct sv verb, who, rest;
+	struct app_words w;
 	struct feature_user *u = NULL, *user = NULL;
 	role_assert_ctl();
+	/* what is from outside parts no words: it names no other phone */
+	int st = app_words_init(&w, c->who ? c->args : c->text, 3);
+	struct sv verb = sv_of(w.n ? w.w[0] : ""), who = sv_of(w.n > 1 ? w.w[1] : ""),
+	          rest = sv_of(w.n > 2 ? w.w[2] : "");
 	c->is_reply_outside = true;
-	sv_split(sv_trim(sv_of(c->args)), ' ', &verb, &rest);
-	sv_split(sv_trim(rest), ' ', &who, &rest);
 	bool is_login = sv_isi(verb, "login");
-	if (!is_login && !sv_isi(verb, "logout") && !sv_isi(verb, "show")) {
+	if (st || (!is_login && !sv_isi(verb, "logout") && !sv_isi(verb, "show"))) {
 		buf_adds(
 		    c->out, "-USAGE: show <user>@<domain> | login <phone>@<domain> <user> | logout <phone>@<domain>\n");
 	} else if (feature_user_find(who, SV_NONE, &u)) {
@@ -231,8 +234,8 @@ int api_hotdesk(struct api_call *c)
 	} else if (sv_isi(verb, "show")) {
 		const char *at = feature_get(u, "hotdesk-at"), *has = feature_get(u, "hotdesk-user");
 		buf_printf(c->out, "at,%s\nuser,%s\n", at ? at : "", has ? has : "");
-	} else if (is_login && feature_user_find(sv_trim(rest), sv_of(feature_user_domain(u)), &user)) {
-		buf_printf(c->out, "-ERR no user \"%.*s\"\n", SVF(sv_trim(rest)));
+	} else if (is_login && feature_user_find(rest, sv_of(feature_user_domain(u)), &user)) {
+		buf_printf(c->out, "-ERR no user \"%.*s\"\n", SVF(rest));
 	} else {
 		if (is_login)
 			(void)login(u, user, "command");
@@ -242,5 +245,6 @@ int api_hotdesk(struct api_call *c)
 	}
 	feature_user_free(user);
 	feature_user_free(u);
-	return ST_OK;
+	app_words_fini(&w);
+	return st;
 }

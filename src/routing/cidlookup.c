@@ -10,6 +10,7 @@
 #include "core/leg/leg.h"
 #include "core/registry/app_words.h"
 #include "core/registry/module.h"
+#include "core/run/exec.h"
 #include "fetch/fetch.h"
 #include "loop/co.h"
 #include "routing/routing_i.h"
@@ -269,7 +270,7 @@ static int app_cidlookup(struct leg *leg, const char *data)
 	struct found f;
 	bool skips_url = false, skips_place = false, is_verbose = false;
 	role_assert_co();
-	int st = app_words_init(&w, data, 4);
+	int st = app_words_init(&w, leg_exec_text(leg, data), 4);
 	const char *own = leg->profile->caller_id_number;
 	char *number = st ? NULL : mem_strdup(w.n ? w.w[0] : own ? own : "");
 	if (number) {

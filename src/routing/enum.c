@@ -211,10 +211,21 @@ static void table_print(const struct results *r, const char *title, bool only_su
 	}
 }
 
+/* Where numbers are looked up is not said from outside: *root is the configuration's. */
+static ON_CTL bool root_read(const struct app_words *w, const char **root)
+{
+	*root = w->n > 1 ? w->w[1] : NULL;
+	if (!*root || !mark_has(sv_of(w->m[1])))
+		return true;
+	log_warning("enum: a root that is named from outside is not asked");
+	return false;
+}
+
 static int api_enum(struct api_call *c)
 {
 	struct app_words w;
 	struct results *r = mem_zalloc(sizeof(*r));
+	const char *root;
 	role_assert_co();
 	int st = app_words_init(&w, c->text, 4);
 	c->is_reply_text = true;
@@ -224,7 +235,7 @@ static int api_enum(struct api_call *c)
 		buf_adds(c->out, "Invalid Input!\n");
 	} else if (!st && !strcasecmp(w.w[0], "reload")) {
 		buf_adds(c->out, "+OK ENUM Reloaded.\n"); /* the configuration is asked each time */
-	} else if (!st && !(st = look_up(w.w[0], w.n > 1 ? w.w[1] : NULL, r))) {
+	} else if (!st && root_read(&w, &root) && !(st = look_up(w.w[0], root, r))) {
 		table_print(r, "Offered", false, c->out);
 		table_print(r, "Supported", true, c->out);
 		results_fini(r);
@@ -238,6 +249,7 @@ static int api_enum_auto(struct api_call *c)
 {
 	struct app_words w;
 	struct results *r = mem_zalloc(sizeof(*r));
+	const char *root;
 	role_assert_co();
 	int st = app_words_init(&w, c->text, 4);
 	c->is_reply_text = true;
@@ -245,7 +257,7 @@ static int api_enum_auto(struct api_call *c)
 		st = ST_NOMEM;
 	if (!st && !w.n) {
 		buf_adds(c->out, "none");
-	} else if (!st && !(st = look_up(w.w[0], w.n > 1 ? w.w[1] : NULL, r))) {
+	} else if (!st && root_read(&w, &root) && !(st = look_up(w.w[0], root, r))) {
 		auto_route(r, c->out);
 		results_fini(r);
 	}
@@ -271,11 +283,12 @@ static int app_enum(struct leg *leg, const char *data)
 {
 	struct app_words w;
 	struct results *r = mem_zalloc(sizeof(*r));
+	const char *root;
 	role_assert_co();
-	int st = app_words_init(&w, data, 4), count = 0;
+	int st = app_words_init(&w, leg_exec_text(leg, data), 4), count = 0;
 	if (!r)
 		st = ST_NOMEM;
-	if (!st && w.n && !(st = look_up(w.w[0], w.n > 1 ? w.w[1] : NULL, r))) {
+	if (!st && w.n && root_read(&w, &root) && !(st = look_up(w.w[0], root, r))) {
 		struct buf all;
 		char name[32];
 		buf_init(&all);

@@ -16,6 +16,7 @@
 #include "core/registry/app_words.h"
 #include "core/registry/metrics.h"
 #include "core/registry/module.h"
+#include "core/run/exec.h"
 #include "fetch/fetch.h"
 #include "net/dns.h"
 #include "routing/portability_i.h"
@@ -275,7 +276,7 @@ static int app_portability(struct leg *leg, const char *data)
 	struct app_words w;
 	struct portability p;
 	role_assert_co();
-	int st = app_words_init(&w, data, 2);
+	int st = app_words_init(&w, leg_exec_text(leg, data), 2);
 	const char *own = leg->profile->destination_number;
 	char *number = st ? NULL : mem_strdup(w.n ? w.w[0] : own ? own : "");
 	if (number && !portability_look(number, &p)) {

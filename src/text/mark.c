@@ -4,6 +4,7 @@
 #include "text/mark.h"
 #include "base/mem.h"
 #include "base/status.h"
+#include "text/url.h"
 #include <ctype.h>
 #include <string.h>
 
@@ -205,6 +206,15 @@ static bool is_bad_component(struct path_reader *r)
 	return is_bad;
 }
 
+/* "." or ".." that is from outside, when a segment ends. */
+static bool is_dots(struct path_reader *r)
+{
+	bool is_it = r->dots && r->dots <= 2 && !r->others && r->has_outside;
+
+	r->dots = r->others = 0, r->has_outside = false;
+	return is_it;
+}
+
 int mark_strip_path(struct buf *out, struct sv text)
 {
 	struct mark_it it = {.rest = text};
@@ -226,6 +236,53 @@ int mark_strip_path(struct buf *out, struct sv text)
 	}
 	if (is_bad_component(&r))
 		return ST_DENIED;
+	return out->failed ? ST_LIMIT : ST_OK;
+}
+
+int mark_strip_url(struct buf *out, struct sv text)
+{
+	enum { SCHEME_SLASHES = 2, HOST_SLASHES = 3 /* "http://host/" */ };
+	struct mark_it it = {.rest = text};
+	struct path_reader r = {0};
+	int slashes = 0;
+	bool is_query = false;
+
+	while (mark_next(&it)) {
+		bool is_host = slashes < HOST_SLASHES, is_sign = !it.is_outside && (it.byte == '?' || it.byte == '#');
+		bool is_slash = !it.is_outside && it.byte == '/';
+		if ((it.is_outside || it.byte == ' ') && is_host)
+			return ST_DENIED;
+		slashes += is_slash || (slashes == SCHEME_SLASHES && is_sign);
+		if (!is_query && (is_slash || is_sign) && is_dots(&r))
+			return ST_DENIED;
+		is_query |= is_sign && slashes >= HOST_SLASHES;
+		if (!is_slash && !is_sign)
+			r.dots += it.byte == '.', r.others += it.byte != '.', r.has_outside |= it.is_outside;
+		if (!it.is_outside && it.byte != ' ')
+			buf_addc(out, it.byte);
+		else if (it.byte == '/')
+			buf_adds(out, "%2F");
+		else
+			url_encode(out, (struct sv){&it.byte, 1}, 0);
+	}
+	if (!is_query && is_dots(&r))
+		return ST_DENIED;
+	return out->failed ? ST_LIMIT : ST_OK;
+}
+
+int mark_strip_json(struct buf *out, struct sv text)
+{
+	struct mark_it it = {.rest = text};
+	struct sv begin = sv_trim(text);
+	bool is_json = begin.n && (begin.p[0] == '{' || begin.p[0] == '[');
+
+	while (mark_next(&it)) {
+		bool is_control = (unsigned char)it.byte < ' ';
+		if (is_json && it.is_outside && (is_control || strchr("\"\\{}[]:,", it.byte)))
+			buf_printf(out, "\\u%04x", (unsigned char)it.byte);
+		else
+			buf_addc(out, it.byte);
+	}
 	return out->failed ? ST_LIMIT : ST_OK;
 }
 

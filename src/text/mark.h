@@ -54,6 +54,14 @@ ANY int mark_strip_sql(struct buf *out, struct sv text);
  * ("://") or a control byte. */
 ANY int mark_strip_path(struct buf *out, struct sv text);
 
+/* Appends the text as a URL. What is from outside is one segment of the path or one value behind it, percent-coded, a
+ * blank of the configuration too. ST_DENIED: it stands in the scheme or the host, or it is a "." or "..", which would
+ * lead elsewhere. */
+ANY int mark_strip_url(struct buf *out, struct sv text);
+/* Appends the text as JSON, in which what is from outside is part of a string and ends none; where it stands in no
+ * string it makes no JSON. A text that the configuration does not begin with a brace or a bracket is none: as it is. */
+ANY int mark_strip_json(struct buf *out, struct sv text);
+
 /* Goes through a text byte by byte: false at the end. */
 struct mark_it {
 	struct sv rest;

@@ -3,8 +3,9 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/door/door.h"
+#include "core/registry/app_words.h"
 #include "core/registry/principal.h"
-#include "text/words.h"
+#include "text/mark.h"
 #include "text/xml.h"
 #include "voicemail/vm_i.h"
 #include <strings.h>
@@ -20,31 +21,45 @@ static ON_CTL struct sv profile_or(struct sv name)
 	return name.n ? name : set && set->count == 1 ? sv_of(set->list[0]->name) : SV("default");
 }
 
-/* "[profile/]user@domain" */
-static ON_CTL int box_in_front(struct sv text, struct vm_box *b)
+/* What the command was given: with marks where it is from outside, so that it parts no words and no names; of somebody
+ * who may not do everything as he wrote it. */
+static const char *given(const struct api_call *c)
 {
-	struct sv profile = SV_NONE, rest = text, user, domain;
+	return c->who ? c->args : c->text;
+}
+
+/* user@domain of a profile, all with marks. A box that is from outside as a whole ("${presence_id}") is one, too. */
+static CO int box_get(struct sv who, struct sv profile, struct vm_box *b)
+{
+	struct sv user, domain;
 	struct vm_profile p;
-	if (sv_find(text, '/') < sv_find(text, '@'))
-		sv_split(text, '/', &profile, &rest);
-	if (!sv_split(rest, '@', &user, &domain) || vm_profile_get(profile_or(profile), &p))
-		return ST_NOTFOUND;
-	int st = vm_box_find(b, &p, user, domain);
-	vm_profile_put(&p);
+	char *whole = sv_find(who, '@') == who.n ? mark_strip_dup(who) : NULL;
+	sv_split(whole ? sv_of(whole) : who, '@', &user, &domain);
+	char *id = mark_strip_dup(user), *host = mark_strip_dup(domain), *name = mark_strip_dup(profile);
+	int st = id && host && name && *host && !vm_profile_get(profile_or(sv_of(name)), &p) ? ST_OK : ST_NOTFOUND;
+	if (!st) {
+		st = vm_box_find(b, &p, sv_of(id), sv_of(host));
+		vm_profile_put(&p);
+	}
+	mem_free(whole), mem_free(id), mem_free(host), mem_free(name);
 	return st;
 }
 
-/* "user@domain[/profile]" */
-static ON_CTL int box_behind(struct sv text, struct vm_box *b)
+/* "[profile/]user@domain", with marks */
+static CO int box_in_front(struct sv text, struct vm_box *b)
 {
-	struct sv profile = SV_NONE, rest, user, domain;
-	struct vm_profile p;
-	sv_split(text, '/', &rest, &profile);
-	if (!sv_split(rest, '@', &user, &domain) || vm_profile_get(profile_or(profile), &p))
-		return ST_NOTFOUND;
-	int st = vm_box_find(b, &p, user, domain);
-	vm_profile_put(&p);
-	return st;
+	struct sv profile = SV_NONE, rest = text;
+	if (sv_find(text, '/') < sv_find(text, '@'))
+		sv_split(text, '/', &profile, &rest);
+	return box_get(rest, profile, b);
+}
+
+/* "user@domain[/profile]", with marks */
+static CO int box_behind(const char *text, struct vm_box *b)
+{
+	struct sv profile = SV_NONE, rest;
+	sv_split(sv_of(text), '/', &rest, &profile);
+	return box_get(rest, profile, b);
 }
 
 int api_vm_boxcount(struct api_call *c)
@@ -53,7 +68,7 @@ int api_vm_boxcount(struct api_call *c)
 	struct vm_counts n = {0};
 	struct vm_box b;
 	role_assert_co();
-	sv_split(sv_trim(sv_of(c->args)), '|', &who, &how);
+	sv_split(sv_trim(sv_of(given(c))), '|', &who, &how);
 	if (!box_in_front(who, &b)) {
 		vm_db_count(b.p.db, b.id, b.domain, &n);
 		vm_box_fini(&b);
@@ -88,16 +103,16 @@ static void msg_xml_put(struct buf *out, const struct vm_msg *m)
 
 int api_vm_list(struct api_call *c)
 {
-	char *words[2], *own = mem_strdup(c->args);
-	int n = words_split(own, ' ', words, 2);
-	bool is_xml = n > 1 && !strcasecmp(words[1], "xml");
+	struct app_words w;
 	struct vm_msgs all;
 	struct vm_box b;
 	role_assert_co();
+	int wrong = app_words_init(&w, given(c), 2);
+	bool is_xml = w.n > 1 && !strcasecmp(w.w[1], "xml");
 	c->is_reply_outside = true; /* what callers and servers said */
-	if (n < 1 || !*words[0]) {
+	if (wrong || w.n < 1 || !*w.w[0]) {
 		buf_adds(c->out, "Usage: <id>@<domain>[/profile] [xml]\n");
-	} else if (!box_behind(sv_of(words[0]), &b)) {
+	} else if (!box_behind(w.m[0], &b)) {
 		int st = vm_db_list(b.p.db, b.id, b.domain, VM_ALL, false, NULL, &all);
 		if (is_xml)
 			buf_adds(c->out, "<voicemail>\n");
@@ -115,7 +130,7 @@ int api_vm_list(struct api_call *c)
 		vm_msgs_fini(&all);
 		vm_box_fini(&b);
 	}
-	mem_free(own);
+	app_words_fini(&w);
 	return ST_OK;
 }
 
@@ -125,7 +140,7 @@ int api_vm_prefs(struct api_call *c)
 	struct vm_prefs p;
 	struct vm_box b;
 	role_assert_co();
-	sv_split(sv_trim(sv_of(c->args)), '|', &who, &how);
+	sv_split(sv_trim(sv_of(given(c))), '|', &who, &how);
 	if (!who.n) {
 		buf_adds(c->out, "0");
 		return ST_OK;
@@ -150,62 +165,65 @@ int api_vm_prefs(struct api_call *c)
 
 int api_vm_read(struct api_call *c)
 {
-	char *words[3], *own = mem_strdup(c->args);
-	int n = words_split(own, ' ', words, 3);
-	bool is_read = n > 1 && !strcasecmp(words[1], "read");
+	struct app_words w;
 	struct vm_box b;
 	role_assert_co();
-	if (n < 1 || !*words[0]) {
+	int wrong = app_words_init(&w, given(c), 3);
+	bool is_read = w.n > 1 && !strcasecmp(w.w[1], "read");
+	if (wrong || w.n < 1 || !*w.w[0]) {
 		buf_adds(c->out, "Usage: <id>@<domain>[/profile] <read|unread> [<uuid>]\n");
-	} else if (n < 2 || (!is_read && strcasecmp(words[1], "unread")) || box_behind(sv_of(words[0]), &b)) {
+	} else if (w.n < 2 || (!is_read && strcasecmp(w.w[1], "unread")) || box_behind(w.m[0], &b)) {
 		buf_adds(c->out, "-ERR can't find user or profile.\n");
 	} else {
-		int st = vm_db_mark_read(b.p.db, b.id, b.domain, n > 2 ? words[2] : NULL, is_read);
+		int st = vm_db_mark_read(b.p.db, b.id, b.domain, w.n > 2 ? w.w[2] : NULL, is_read);
 		vm_mwi_update(b.p.db, b.id, b.domain, "READ");
 		buf_adds(c->out, st ? "-ERR the database refused it\n" : "+OK\n");
 		vm_box_fini(&b);
 	}
-	mem_free(own);
+	app_words_fini(&w);
 	return ST_OK;
 }
 
 int api_vm_delete(struct api_call *c)
 {
-	char *words[2], *own = mem_strdup(c->args);
-	int n = words_split(own, ' ', words, 2);
+	struct app_words w;
 	struct vm_box b;
 	role_assert_co();
-	if (n < 1 || !*words[0]) {
+	int wrong = app_words_init(&w, given(c), 2);
+	if (wrong || w.n < 1 || !*w.w[0]) {
 		buf_adds(c->out, "Usage: <id>@<domain>[/profile] [<uuid>]\n");
-	} else if (box_behind(sv_of(words[0]), &b)) {
+	} else if (box_behind(w.m[0], &b)) {
 		buf_adds(c->out, "-ERR can't find user or profile.\n");
 	} else {
-		int st = vm_db_delete(b.p.db, b.id, b.domain, n > 1 ? words[1] : NULL, false);
+		int st = vm_db_delete(b.p.db, b.id, b.domain, w.n > 1 ? w.w[1] : NULL, false);
 		vm_mwi_update(b.p.db, b.id, b.domain, "DELETE");
 		buf_adds(c->out, st ? "-ERR the database refused it\n" : "+OK\n");
 		vm_box_fini(&b);
 	}
-	mem_free(own);
+	app_words_fini(&w);
 	return ST_OK;
 }
 
 int api_vm_inject(struct api_call *c)
 {
-	char *words[4], *own = mem_strdup(c->args);
-	int n = words_split(own, ' ', words, 4), st = ST_INVAL;
+	struct app_words w;
+	char *file = NULL;
 	role_assert_co();
-	if (n > 1)
-		st = vm_file_may(c, words[1]); /* a limited user's files are those below recordings and sounds */
+	int st = app_words_init(&w, given(c), 4);
+	if (!st)
+		st = w.n > 1 ? vm_file_may(c, w.m[1], &file) : ST_INVAL;
 	if (st == ST_DENIED)
 		buf_adds(c->out, "-ERR that file is not yours to read: an absolute one below recordings or sounds\n");
 	else if (!st)
-		st = vm_inject(&(struct vm_injection){.to = words[0],
-		    .file = words[1],
-		    .cid_number = n > 2 ? words[2] : "anonymous",
-		    .cid_name = n > 3 ? words[3] : "anonymous"});
+		st = vm_inject(&(struct vm_injection){.to = w.w[0],
+		    .is_one_box = vm_is_one_box(sv_of(w.m[0])),
+		    .file = file,
+		    .cid_number = w.n > 2 ? w.w[2] : "anonymous",
+		    .cid_name = w.n > 3 ? w.w[3] : "anonymous"});
 	if (st != ST_DENIED)
 		buf_adds(c->out, st ? INJECT_USAGE : "+OK\n");
-	mem_free(own);
+	mem_free(file);
+	app_words_fini(&w);
 	return ST_OK;
 }
 
@@ -253,9 +271,10 @@ static CO int rss(struct api_call *c, char **w)
 
 int api_voicemail(struct api_call *c)
 {
-	char *w[7], *own = mem_strdup(c->args);
-	int n = words_split(own, ' ', w, 7);
+	struct app_words all;
 	role_assert_co();
+	int st = app_words_init(&all, given(c), 7), n = st ? 0 : all.n;
+	char **w = all.w;
 	c->is_reply_outside = true; /* what callers and servers said */
 	if (n >= 6 && !strcasecmp(w[0], "rss"))
 		rss(c, w);
@@ -267,6 +286,6 @@ int api_voicemail(struct api_call *c)
 		vm_db_each(status_put, c);
 	else
 		buf_adds(c->out, VOICEMAIL_USAGE);
-	mem_free(own);
+	app_words_fini(&all);
 	return ST_OK;
 }

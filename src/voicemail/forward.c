@@ -56,6 +56,7 @@ static CO int send_to(struct vm_call *c, const struct vm_msg *m, const char *fil
 		buf_printf(&to, "%s@%s", k.text, c->box.domain);
 		st = vm_inject(&(struct vm_injection){.profile = c->conf->name,
 		    .to = to.p,
+		    .is_one_box = true,
 		    .file = file,
 		    .cid_name = m->cid_name,
 		    .cid_number = m->cid_number,

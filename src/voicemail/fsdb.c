@@ -3,15 +3,17 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/door/door.h"
+#include "core/registry/app_words.h"
 #include "core/registry/principal.h"
-#include "text/words.h"
+#include "text/mark.h"
 #include "voicemail/vm_i.h"
 #include <stdio.h>
 #include <strings.h>
 
 enum { WORDS_MAX = 9 };
 struct ask {
-	char *w[WORDS_MAX], *own;
+	struct app_words words;
+	char **w, **m; /* without and with marks: what is from outside parts no words */
 	int n;
 	struct vm_box box;
 	bool has_box;
@@ -21,8 +23,10 @@ struct ask {
 static CO bool ask_init(struct ask *a, struct api_call *c, int first, int min)
 {
 	struct vm_profile p;
-	*a = (struct ask){.own = mem_strdup(c->args)};
-	a->n = words_split(a->own, ' ', a->w, WORDS_MAX);
+	*a = (struct ask){.n = 0};
+	a->w = a->words.w, a->m = a->words.m;
+	if (!app_words_init(&a->words, c->who ? c->args : c->text, WORDS_MAX))
+		a->n = a->words.n;
 	if (a->n < min) {
 		buf_adds(c->out, "-ERR Missing Arguments\n");
 		return false;
@@ -42,7 +46,7 @@ static CO int ask_end(struct ask *a)
 {
 	if (a->has_box)
 		vm_box_fini(&a->box);
-	mem_free(a->own);
+	app_words_fini(&a->words);
 	return ST_OK;
 }
 
@@ -61,18 +65,23 @@ static ON_CTL void json_end(struct api_call *c, struct event *e)
 	mem_unref(e);
 }
 
-int vm_file_may(struct api_call *c, const char *file)
+int vm_file_may(struct api_call *c, const char *file, char **path)
 {
 	const char *why = NULL;
-	struct buf door;
-	if (!c->who)
-		return ST_OK;
-	if (*file != '/') /* it would be looked for where the program runs */
+	struct buf door, text;
+	int st = ST_OK;
+	*path = NULL;
+	if (c->who && *file != '/') /* it would be looked for where the program runs */
 		return ST_DENIED;
-	buf_init(&door);
-	int st = principal_put_file(&door, file, false, &why);
-	buf_fini(&door);
-	return st;
+	buf_init(&door), buf_init(&text);
+	if (c->who)
+		st = principal_put_file(&door, file, false, &why);
+	if (!st)
+		st = c->who ? buf_adds(&text, file) : mark_strip_path(&text, sv_of(file));
+	if (!st)
+		*path = mem_strdup(text.p ? text.p : "");
+	buf_fini(&door), buf_fini(&text);
+	return st || *path ? st : ST_NOMEM;
 }
 
 static int auth_login(struct api_call *c)
@@ -194,10 +203,9 @@ static int msg_purge(struct api_call *c)
 
 static CO int forward_it(struct api_call *c, struct ask *a, const struct vm_msg *m)
 {
-	const char *intro = a->n > 6 ? a->w[6] : NULL;
 	struct buf to, by;
-	char token[13], *joined = NULL;
-	int st = intro ? vm_file_may(c, intro) : ST_OK;
+	char token[13], *joined = NULL, *intro = NULL;
+	int st = a->n > 6 ? vm_file_may(c, a->m[6], &intro) : ST_OK;
 	buf_init(&to), buf_init(&by);
 	buf_printf(&to, "%s@%s", a->w[5], a->w[4]);
 	buf_printf(&by, "%s@%s", a->box.id, a->box.domain);
@@ -209,6 +217,7 @@ static CO int forward_it(struct api_call *c, struct ask *a, const struct vm_msg 
 	if (!st)
 		st = vm_inject(&(struct vm_injection){.profile = a->box.p.conf->name,
 		    .to = to.p,
+		    .is_one_box = true,
 		    .file = joined ? joined : m->path,
 		    .cid_name = m->cid_name,
 		    .cid_number = m->cid_number,
@@ -216,7 +225,7 @@ static CO int forward_it(struct api_call *c, struct ask *a, const struct vm_msg 
 		    .forwarded_by = by.p});
 	if (joined)
 		vm_file_remove(joined);
-	mem_free(joined);
+	mem_free(joined), mem_free(intro);
 	buf_fini(&to), buf_fini(&by);
 	return st;
 }
@@ -265,15 +274,15 @@ static CO void greeting_set(struct api_call *c, struct ask *a)
 		buf_adds(c->out, "-ERR a greeting has a number from 0 to 9\n");
 		return;
 	}
-	char *path = vm_box_path(&a->box, "greeting_%s.%s", slot, a->box.ext);
-	int st = a->n > 4 ? vm_file_may(c, a->w[4]) : ST_OK;
-	if (!st && a->n > 4 && !(st = vm_file_box_make(a->box.dir)))
-		st = vm_file_copy(a->w[4], path);
+	char *path = vm_box_path(&a->box, "greeting_%s.%s", slot, a->box.ext), *from = NULL;
+	int st = a->n > 4 ? vm_file_may(c, a->m[4], &from) : ST_OK;
+	if (!st && from && !(st = vm_file_box_make(a->box.dir)))
+		st = vm_file_copy(from, path);
 	if (!st && !vm_file_exists(path))
 		buf_printf(c->out, "-ERR Recording doesn't exist [%s]\n", path);
 	else
 		reply(c, st ? st : vm_db_prefs_set(a->box.p.db, a->box.id, a->box.domain, "greeting_path", path));
-	mem_free(path);
+	mem_free(path), mem_free(from);
 }
 
 static int pref_greeting_set(struct api_call *c)
@@ -308,14 +317,14 @@ static int pref_recname_set(struct api_call *c)
 	struct ask a;
 	role_assert_co();
 	if (ask_init(&a, c, 0, 4)) {
-		char *path = vm_box_path(&a.box, "recorded_name.%s", a.box.ext);
-		int st = vm_file_may(c, a.w[3]);
+		char *path = vm_box_path(&a.box, "recorded_name.%s", a.box.ext), *from = NULL;
+		int st = vm_file_may(c, a.m[3], &from);
 		if (!st)
 			st = vm_file_box_make(a.box.dir);
 		if (!st)
-			st = vm_file_copy(a.w[3], path);
+			st = vm_file_copy(from, path);
 		reply(c, st ? st : vm_db_prefs_set(a.box.p.db, a.box.id, a.box.domain, "name_path", path));
-		mem_free(path);
+		mem_free(path), mem_free(from);
 	}
 	return ask_end(&a);
 }

@@ -80,6 +80,11 @@ static ON_CTL struct sv domain_or(struct sv domain)
 	return domain.n ? domain : sv_of(globals_get("domain"));
 }
 
+bool vm_is_one_box(struct sv to)
+{
+	return !sv_starts(to, SV("group=")) && !sv_starts(to, SV("domain=")); /* a marked byte is none of these */
+}
+
 int vm_inject(const struct vm_injection *i)
 {
 	const struct vm_confs *set = vm_confs_now();
@@ -90,12 +95,12 @@ int vm_inject(const struct vm_injection *i)
 	int st = vm_profile_get(profile, &p);
 	if (st)
 		return st;
-	if (sv_starts(to, SV("group="))) {
+	if (!i->is_one_box && sv_starts(to, SV("group="))) {
 		sv_split(sv_sub(to, 6, to.n), '@', &who, &domain);
 		char *group = sv_dup(who);
 		st = group && *group ? inject_all(&p, domain_or(domain), group, i) : ST_NOTFOUND;
 		mem_free(group);
-	} else if (sv_starts(to, SV("domain="))) {
+	} else if (!i->is_one_box && sv_starts(to, SV("domain="))) {
 		st = inject_all(&p, sv_sub(to, 7, to.n), NULL, i);
 	} else {
 		sv_split(to, '@', &who, &domain);

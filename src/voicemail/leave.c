@@ -164,26 +164,31 @@ static CO const char *urgent_ask(struct vm_call *c)
 	return flags;
 }
 
-/* Copies for other boxes: of the call (vm_cc), and as the directory says of this box (vm-cc). */
+/* Copies for other boxes: of the call (vm_cc), and as the directory says of this box (vm-cc). What is from outside in
+ * it is one box, and no more. */
 static CO void copies_send(struct vm_call *c, const struct vm_delivery *d)
 {
-	const char *of_call = leg_var(c->leg, "vm_cc"), *of_user = vm_box_param(&c->box, "vm-cc");
-	char *list = mem_strdup(of_call ? of_call : of_user);
+	char *list = leg_text_dup(c->leg, "vm_cc");
+	if (!list)
+		list = mem_strdup(vm_box_param(&c->box, "vm-cc"));
 	struct sv rest = sv_of(list), one;
 	for (int i = 0; rest.n && i < 20; i++) {
 		struct buf to;
 		sv_split(rest, ',', &one, &rest);
 		one = sv_trim(one);
 		buf_init(&to);
-		buf_printf(&to, "%.*s", SVF(one));
-		if (one.n && sv_find(one, '@') == one.n)
+		(void)mark_strip(&to, one);
+		bool is_one_box = vm_is_one_box(one);
+		if (to.n && sv_find(buf_sv(&to), '@') == to.n)
 			buf_printf(&to, "@%s", c->box.domain);
-		if (one.n && vm_inject(&(struct vm_injection){.profile = c->conf->name,
-		                 .to = to.p,
-		                 .file = d->path,
-		                 .cid_name = d->cid_name,
-		                 .cid_number = d->cid_number,
-		                 .read_flags = d->read_flags}))
+		if (to.n && !to.failed &&
+		    vm_inject(&(struct vm_injection){.profile = c->conf->name,
+		        .to = to.p,
+		        .is_one_box = is_one_box,
+		        .file = d->path,
+		        .cid_name = d->cid_name,
+		        .cid_number = d->cid_number,
+		        .read_flags = d->read_flags}))
 			leg_log(c->leg, LOG_WARNING, "voicemail: there is no box %s for a copy", to.p);
 		buf_fini(&to);
 	}

@@ -196,10 +196,14 @@ ON_CTL void vm_adopt_stop(void);
 struct vm_injection {
 	const char *profile; /* NULL: "default", or the only one there is */
 	const char *to, *file, *cid_name, *cid_number, *read_flags, *forwarded_by;
+	bool is_one_box; /* to names no group and no domain */
 };
-/* Whether the command's caller may name that file: who is limited, absolute ones below recordings and sounds.
- * ST_DENIED. */
-ON_CTL int vm_file_may(struct api_call *c, const char *file);
+/* to, with marks, names one box only: a group or a domain is the configuration's word. */
+ANY bool vm_is_one_box(struct sv to);
+/* The file that a word with marks names, to be freed, where the command's caller may name it: who is limited, absolute
+ * ones below recordings and sounds; what is from outside, what lies below a directory of the configuration. ST_DENIED.
+ */
+ON_CTL int vm_file_may(struct api_call *c, const char *file, char **path);
 /* A write with this status may still be done: what it tells of must stay. */
 static inline bool vm_may_be_written(int st)
 {

@@ -2,6 +2,7 @@
 import asyncio
 import json
 import queue
+import socket
 import ssl
 import subprocess
 import threading
@@ -461,6 +462,23 @@ def test_text_messages(sw, client):
     sw.api("chat verto|1000@127.0.0.1|1010@127.0.0.1|from the switch")
     got = b.event("verto.info")["msg"]
     assert got["body"] == "from the switch" and got["to_user"] == "1010"
+
+
+def test_a_page_writes_to_nobody_outside(sw, client):
+    """What a page names as whom it writes to is an address of ours or none: the switch carries nothing to where a page likes."""
+    a, door = client(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    door.bind(("127.0.0.1", 0))
+    events = sw.esl()
+    events.subscribe("CUSTOM sofia::error")
+    at = f"127.0.0.1:{door.getsockname()[1]}"
+    for to in (f"x@{at}", f"sip:x@{at}", f"external/x@{at}", f"internal/sip:x@{at}"):
+        a.ask("verto.info", msg={"to": to, "body": "hello"})
+        assert events.wait_event("CUSTOM", Chat_Send_To=to)
+    door.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        door.recv(2000)
+    door.close()
+    events.close()
 
 
 # ---- the door

@@ -74,6 +74,9 @@ def prepare(sw, settings=""):
                           extension("7201", "answer", "set skip_greeting=true", "set skip_instructions=true", f"voicemail default {d} 1003", "hangup"),
                           extension("7202", f"voicemail default {d} ${{sip_h_X-Box}}", "hangup"),
                           extension("7203", "answer", f"voicemail auth_only default {d} 1001", "set in=yes", "park"),
+                          extension("7204", "answer", "set skip_greeting=true", "set skip_instructions=true",
+                                    "set vm_cc=1006,${sip_h_X-Copy},${sip_h_X-Group},do${sip_h_X-Rest}", f"voicemail default {d} 1003", "hangup"),
+                          extension("7205", f"set x=${{vm_fsdb_msg_forward(default {d} 1003 ${{sip_h_X-Message}} {d} ${{sip_h_X-Group}})}}", "answer", "park"),
                           extension("7999", "answer", "park")])
 
 
@@ -380,6 +383,26 @@ def test_box_from_outside_is_a_name_only(sw):
         p.ack_failure(p.expect(480, timeout=15))
         p.close()
     assert not list((sw.root / "storage/voicemail").glob("1001")) and sw.api("vm_boxcount 1001@127.0.0.1") == "0"
+
+
+def test_a_callers_copy_goes_to_one_box(sw, phone):
+    """What a caller writes into a list of boxes is one box: no list of its own, no group and no domain."""
+    boxes = [f"10{n:02}" for n in range(10)]
+    for box in boxes:
+        sw.api(f"vm_delete {box}@127.0.0.1")
+    c = Caller(sw, number="7204", extra="X-Copy: 1007,1008\nX-Group: domain=127.0.0.1\nX-Rest: main=127.0.0.1\n")
+    c.esl.wait_event("RECORD_START")
+    c.phone.talk.say(1.4)
+    c.bye()
+    t.until(lambda: rows(sw, "1003"))
+    assert {b for b in boxes if rows(sw, b)} == {"1003", "1006"}
+    p = phone("1000")
+    p.invite("7205", extra=f"X-Message: {rows(sw, '1003')[0][0]}\nX-Group: group=default\n")
+    p.answered()
+    assert {b for b in boxes if rows(sw, b)} == {"1003", "1006"}
+    p.bye()
+    for box in ("1003", "1006"):
+        sw.api(f"vm_delete {box}@127.0.0.1")
 
 
 def test_lamp(sw, phone):

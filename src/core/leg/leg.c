@@ -62,13 +62,27 @@ static ON_CTL int parts_init(struct leg *leg)
 	return st;
 }
 
+/* It names files, and is pasted into commands' lines and records: whoever asks for it, it has no sign of theirs. */
+static bool is_id(const char *uuid)
+{
+	static const char plain[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.:@+";
+	size_t n = strspn(uuid, plain);
+
+	return !uuid[n] && n <= UUID_CHARS;
+}
+
 int leg_new(struct leg **out, const struct endpoint_ops *ops, bool is_outbound, const char *uuid)
 {
 	struct leg *leg = NULL;
 	int st;
 
-	if (uuid && *uuid && (strlen(uuid) > UUID_CHARS || leg_find(uuid)))
-		return strlen(uuid) > UUID_CHARS ? ST_INVAL : ST_EXISTS;
+	if (uuid && *uuid && !is_id(uuid)) {
+		log_notice(
+		    "a leg's id is at most %d letters, digits and -_.:@+; there is no leg of another", UUID_CHARS);
+		return ST_INVAL;
+	}
+	if (uuid && *uuid && leg_find(uuid))
+		return ST_EXISTS;
 	if (!by_uuid && hash_new(&by_uuid, 0, NULL))
 		return ST_NOMEM;
 	st = limits_session_begin(is_outbound);

@@ -117,8 +117,8 @@ struct leg {
 /* ---- life ---------------------------------------------------------------------------------------------------- */
 /* A leg in CS_NEW of one reference, in the table. That reference is the leg's own life: the teardown drops it after
  * ops->on_destroy; who keeps the pointer longer takes one of its own. uuid NULL = made. ST_LIMIT when max-sessions,
- * sessions-per-second, pause or shutdown forbid it (inbound and outbound alike); ST_EXISTS when the uuid is taken. The
- * name may still be NULL. */
+ * sessions-per-second, pause or shutdown forbid it (inbound and outbound alike); ST_EXISTS when the uuid is taken,
+ * ST_INVAL when it is more than a plain word (letters, digits, -_.:@+). The name may still be NULL. */
 ON_CTL int leg_new(struct leg **out, const struct endpoint_ops *ops, bool is_outbound, const char *uuid);
 ON_CTL void leg_set_name(struct leg *leg, const char *name);
 /* The profile is taken; times.created is set. */

@@ -222,5 +222,72 @@ static int test_path(void)
 	return 0;
 }
 
-TEST_MAIN({"path", test_path, 0}, {"sql", test_sql, 0}, {"strip", test_strip, 0}, {"sub", test_sub, 0},
-    {"regex", test_regex, 0}, {"shell", test_shell, 0})
+static int test_url(void)
+{
+	static const struct {
+		const char *text, *want; /* NULL: denied */
+	} rows[] = {
+	    {"http://h:8/a/b?c=d&e", "http://h:8/a/b?c=d&e"},
+	    {"http://h/a/../b", "http://h/a/../b"}, /* the configuration's word */
+	    {"http://h/«a/b»?c=«d&e=f»&g", "http://h/a%2Fb?c=d%26e%3Df&g"},
+	    {"http://h?n=«?#x y»", "http://h?n=%3F%23x%20y"},
+	    {"http://h/a b", "http://h/a%20b"},
+	    {"http://h/«.a»/x«..»", "http://h/.a/x.."},
+	    {"http://h/?q=«..»", "http://h/?q=.."},
+	    {"«h»", NULL},
+	    {"http://«h»/", NULL},
+	    {"http://h«.x»/", NULL},
+	    {"http://h:«8»/", NULL},
+	    {"http:/«/»h/", NULL},
+	    {"http://h/«..»/a", NULL},
+	    {"http://h/a/.«.»", NULL},
+	    {"http://h/«.»?x", NULL},
+	};
+	struct buf t, out;
+
+	buf_init(&t);
+	buf_init(&out);
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		mark_text_make(&t, rows[i].text);
+		buf_clear(&out);
+		EXPECT_INT(mark_strip_url(&out, buf_sv(&t)), rows[i].want ? ST_OK : ST_DENIED);
+		if (rows[i].want)
+			EXPECT_STR(out.p, rows[i].want);
+	}
+	buf_fini(&t);
+	buf_fini(&out);
+	return 0;
+}
+
+static int test_json(void)
+{
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
+	    {"{\"a\":\"«x»\"}", "{\"a\":\"x\"}"},
+	    {"{\"a\":\"«\",\\»\"}", "{\"a\":\"\\u0022\\u002c\\u005c\"}"},
+	    {"[\"\\«\"»\"]", "[\"\\\\u0022\"]"}, /* a backslash of ours in front: it is one */
+	    {"{\"n\":«1»}", "{\"n\":1}"},
+	    {"{«\"a\":1»}", "{\\u0022a\\u0022\\u003a1}"}, /* which is no JSON */
+	    {"[\"«\n»\"]", "[\"\\u000a\"]"},
+	    {"he says «\"a\"»", "he says \"a\""},
+	    {"«{\"a\":1}»", "{\"a\":1}"},
+	    {" [\"«,»\"]", " [\"\\u002c\"]"},
+	};
+	struct buf t, out;
+
+	buf_init(&t);
+	buf_init(&out);
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		mark_text_make(&t, rows[i].text);
+		buf_clear(&out);
+		EXPECT_INT(mark_strip_json(&out, buf_sv(&t)), ST_OK);
+		EXPECT_STR(out.p, rows[i].want);
+	}
+	buf_fini(&t);
+	buf_fini(&out);
+	return 0;
+}
+
+TEST_MAIN({"json", test_json, 0}, {"url", test_url, 0}, {"path", test_path, 0}, {"sql", test_sql, 0},
+    {"strip", test_strip, 0}, {"sub", test_sub, 0}, {"regex", test_regex, 0}, {"shell", test_shell, 0})

@@ -202,12 +202,13 @@ static ON_CTL void no_recipient(const struct event *m, const struct profile *p, 
 	event_fire(e);
 }
 
-/* An address that is nobody's here is for programs only: a phone's word must not send to where it likes. */
+/* An address that is nobody's here is for programs only: a phone's word, or a page's, must not send to where it likes.
+ */
 static ON_CTL bool may_go_outside(const struct event *e, const struct profile *p, struct sv host)
 {
-	const char *proto = event_get(e, "proto");
-	return host.n && !(proto && !strcasecmp(proto, "sip")) && !profile_has_alias(p, host) && !profile_find(host) &&
-	       sip_is_host(host);
+	struct sv proto = sv_of(event_get(e, "proto"));
+	bool is_phones = sv_isi(proto, "sip") || sv_isi(proto, "verto");
+	return host.n && !is_phones && !profile_has_alias(p, host) && !profile_find(host) && sip_is_host(host);
 }
 
 static ON_CTL int sip_send(struct event *e, chat_done_fn done, void *arg)

@@ -1,0 +1,81 @@
+"""What a caller wrote, in what a dialplan says to programs elsewhere: a value of their JSON, a value or a segment of their URLs, and never
+a member, a parameter or another path of theirs."""
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import tandem as t
+from calls import extension, write_extensions
+from trunk import Trunk, add_profile
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from test_bots import Program  # noqa: E402
+from web_server import WebServer  # noqa: E402
+
+START = "${uuid_audio_stream(${uuid} start ws://127.0.0.1:PORT/call/${sip_h_X-A}?n=${sip_h_X-A}&role=user mono 8k {~name~:~${sip_h_X-A}~,~role~:~user~})}"
+SAYS = "${uuid_audio_stream(${uuid} send_text {~said~:~${sip_h_X-A}~,~role~:~user~})}"
+
+
+@pytest.fixture(scope="module")
+def program():
+    p = Program()
+    yield p
+    p.close()
+
+
+@pytest.fixture(scope="module")
+def web():
+    w = WebServer()
+    yield w
+    w.stop()
+
+
+@pytest.fixture(scope="module")
+def sw(tmp_path_factory, program, web):
+    s = t.Tandem(tmp_path_factory.mktemp("far_programs") / "instance")
+    s.at = add_profile(s, "plain")
+    modules = s.root / "conf/autoload_configs/modules.conf.xml"
+    if "mod_curl" not in modules.read_text():
+        modules.write_text(modules.read_text().replace("</modules>", '<load module="mod_curl"/></modules>'))
+    write_extensions(s, [extension("90", "answer", f"set started={START}".replace("PORT", str(program.port)), "park").replace("~", "&quot;"),
+                         extension("91", f"set said={SAYS}", "park").replace("~", "&quot;"),
+                         extension("92", f"curl {web.url}/a/b/${{sip_h_X-A}}/c?n=${{sip_h_X-A}}", "answer", "park")])
+    s.start()
+    yield s
+    s.stop()
+
+
+def parked(sw, phone, number, text):
+    a = phone("ext", register=False, kind=Trunk, at=sw.at)
+    events = sw.esl()
+    events.subscribe("CHANNEL_EXECUTE")
+    a.invite(number, extra=f"X-A: {text}\n")
+    uuid = events.wait_event("CHANNEL_EXECUTE", Application="park")["Unique-ID"]
+    events.close()
+    return uuid
+
+
+@pytest.mark.parametrize("text", ['x","role":"admin', '"}', "a\\", "x&role=admin", "a/../../b", "plain", "中 文"])
+def test_words_and_address_of_a_bot(sw, phone, program, text):
+    before = len(program.connections)
+    uuid = parked(sw, phone, "90", text.encode().decode("latin-1"))
+    program.wait(lambda: len(program.connections) > before and program.connections[-1].words)
+    c = program.connections[-1]
+    assert json.loads(c.words[0]) == {"name": text, "role": "user"}
+    path, _, query = c.asked.partition("?")
+    assert path.count("/") == 2 and query.count("&") == 1 and query.endswith("&role=user"), c.asked
+    sw.api(f"uuid_transfer {uuid} 91 XML default")
+    program.wait(lambda: len(c.words) > 1)
+    assert json.loads(c.words[1]) == {"said": text, "role": "user"}
+    sw.api("hupall")
+    sw.wait_calls(0)
+
+
+@pytest.mark.parametrize("text, path", [("x&y=1", "/a/b/x%26y%3D1/c?n=x%26y%3D1"), ("..", None), (".", None)])
+def test_a_segment_of_curls(sw, phone, web, text, path):
+    before = len(web.requests)
+    parked(sw, phone, "92", text)
+    assert [r.path for r in web.requests[before:]] == ([path] if path else [])
+    sw.api("hupall")
+    sw.wait_calls(0)
