@@ -96,7 +96,6 @@ int api_console_execute(struct api_call *c)
 	if (!c->who && api_is_outside(c, c->text))
 		return ST_OK;
 	struct buf line;
-	c->is_reply_outside = true; /* the marks of that command's reply are off */
 	buf_init(&line);
 	struct sv first = {c->args, strcspn(c->args, " ")};
 	const struct alias *a = aliases ? hash_get(aliases, first) : NULL;

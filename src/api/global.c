@@ -28,7 +28,6 @@ int api_global_getvar(struct api_call *c)
 		c->is_reply_text = true;
 		return api_text(c, globals_text(c->args) ? globals_text(c->args) : "");
 	}
-	c->is_reply_outside = true; /* values that calls have set are among them */
 	globals_each(put_global, c->out);
 	return ST_OK;
 }
@@ -180,7 +179,6 @@ int api_xml_wrap(struct api_call *c)
 	buf_init(&reply);
 	if (!cmd)
 		return ST_NOMEM;
-	c->is_reply_outside = true; /* that command's marks are off */
 	const char *args = line + strlen(cmd);
 	args += strspn(args, " ");
 	int st = !*cmd    ? ST_NOTFOUND

@@ -286,7 +286,6 @@ int api_json(struct api_call *c)
 		return api_text(c, "-ERR No JSON supplied.\n");
 	if (api_is_outside(c, c->text)) /* it names commands */
 		return ST_OK;
-	c->is_reply_outside = true;
 	if (json_parse(&request, sv_of(c->args), 0, NULL))
 		return api_text(c, "-ERR Parse error.\n");
 	const char *format = json_string_value(json_object_get(request, "format"));

@@ -421,7 +421,6 @@ int api_show(struct api_call *c)
 	struct api_words w;
 	struct rows rows;
 	const struct view *view = NULL;
-	c->is_reply_outside = true; /* callers' names and numbers */
 	int st = api_words_init(&w, c, 12);
 	rows_init(&rows, api_leg_cols);
 	bool is_known = !st && w.n > 0 && rows_parse_as(&w, &rows);

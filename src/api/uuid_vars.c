@@ -113,7 +113,6 @@ void on_dump(struct api_call *c, struct leg *leg, struct api_words *w)
 	if (!e)
 		return;
 	leg_event_headers(leg, e);
-	c->is_reply_outside = true;
 	const char *format = w->n > 1 ? w->w[1] : "txt";
 	buf_addv(c->out, event_render(e, !strcasecmp(format, "xml")    ? EVENT_XML
 	                                 : !strcasecmp(format, "json") ? EVENT_JSON

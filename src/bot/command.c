@@ -210,7 +210,6 @@ int api_audio_fork(struct api_call *c)
 int api_audio_streams(struct api_call *c)
 {
 	role_assert_ctl();
-	c->is_reply_outside = true; /* streams' names */
 	bot_list(c->out);
 	return ST_OK;
 }

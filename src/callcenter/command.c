@@ -50,7 +50,6 @@ int api_callcenter_config(struct api_call *c)
 	} parts[] = {{"agent", cc_command_agent}, {"tier", cc_command_tier}, {"queue", cc_command_queue}};
 	struct app_words w;
 	role_assert_ctl();
-	c->is_reply_outside = true; /* callers' names and numbers */
 	if (!*c->args)
 		return buf_adds(c->out, usage);
 	/* the words of who may not do everything are all from outside: what is read as a language has a door */

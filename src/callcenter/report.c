@@ -261,7 +261,6 @@ int api_callcenter_report(struct api_call *c)
 {
 	struct app_words w;
 	role_assert_co();
-	c->is_reply_outside = true;
 	int st = app_words_init(&w, c->args, 8), n = w.n;
 	const char *reply = usage;
 	bool is_csv = !st && n > 1 && !strcasecmp(w.w[n - 1], "csv"),

@@ -243,7 +243,6 @@ int api_conference(struct api_call *c)
 	struct app_words all, head;
 	struct conf_call x = {.api = c, .out = c->out, .rest = ""};
 	role_assert_co();
-	c->is_reply_outside = true; /* callers' names, rooms' names and variables */
 	int st = app_words_init(&all, c->text, APP_WORDS_MAX);
 	int st2 = app_words_init(&head, c->text, 3);
 	if (st || st2)

@@ -237,7 +237,6 @@ static int api_curl(struct api_call *c)
 		if (why)
 			buf_printf(c->out, "-ERR %s\n", why);
 		fetch_got_fini(g);
-		c->is_reply_outside = !why;
 	}
 	mem_free(g);
 	app_words_fini(&w);

@@ -92,7 +92,6 @@ int api_features(struct api_call *c)
 	/* what is from outside parts no words: it names no other user, and no other feature */
 	int st = app_words_init(&w, c->who ? c->args : c->text, 4);
 	struct sv verb = sv_of(w.n ? w.w[0] : ""), user = sv_of(w.n > 1 ? w.w[1] : "");
-	c->is_reply_outside = true;
 	if (st) {
 		app_words_fini(&w);
 		return st;

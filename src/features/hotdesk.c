@@ -224,7 +224,6 @@ int api_hotdesk(struct api_call *c)
 	int st = app_words_init(&w, c->who ? c->args : c->text, 3);
 	struct sv verb = sv_of(w.n ? w.w[0] : ""), who = sv_of(w.n > 1 ? w.w[1] : ""),
 	          rest = sv_of(w.n > 2 ? w.w[2] : "");
-	c->is_reply_outside = true;
 	bool is_login = sv_isi(verb, "login");
 	if (st || (!is_login && !sv_isi(verb, "logout") && !sv_isi(verb, "show"))) {
 		buf_adds(

@@ -311,7 +311,6 @@ int api_fifo(struct api_call *c)
 {
 	struct app_words w;
 	role_assert_ctl();
-	c->is_reply_outside = true; /* callers' names and numbers */
 	int st = app_words_init(&w, c->args, 4);
 	if (!st)
 		fifo_run(c->out, &w);

@@ -197,7 +197,6 @@ static int api_memcache(struct api_call *c)
 		buf_adds(c->out, "-ERR too many are under way\n");
 	else
 		(void)ask(&w, c->out);
-	c->is_reply_outside = need && (!strcasecmp(w.w[0], "get") || !strcasecmp(w.w[0], "getflags"));
 	app_words_fini(&w);
 	return st;
 }

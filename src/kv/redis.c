@@ -159,7 +159,6 @@ static int api_hiredis_raw(struct api_call *c)
 	st = raw(c->text, c->out, &is_ignored);
 	if (st == ST_INVAL)
 		return buf_adds(c->out, "-USAGE: <profile> <command>\n");
-	c->is_reply_outside = !st;
 	return st ? buf_printf(c->out, "-ERR %s\n", why(st)) : ST_OK;
 }
 

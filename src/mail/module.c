@@ -88,7 +88,6 @@ void mail_conf_fini(struct mail_conf *c)
 static int api_mail(struct api_call *c)
 {
 	role_assert_ctl();
-	c->is_reply_outside = true; /* what callers and servers said */
 	if (!strcasecmp(c->args, "status")) {
 		mail_queue_status(c->out);
 	} else if (!strcasecmp(c->args, "flush")) {

@@ -113,7 +113,6 @@ static int api_radius(struct api_call *c)
 		st = rad_test(w.w[1], w.w[2], c->out);
 	else
 		buf_adds(c->out, "-USAGE: status | test <user> <password>\n");
-	c->is_reply_outside = true;
 	app_words_fini(&w);
 	return st;
 }

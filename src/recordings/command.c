@@ -111,7 +111,6 @@ int api_recordings(struct api_call *c)
 	role_assert_co();
 	char *args = mem_strdup(c->args);
 	struct sv rest = sv_of(args ? args : ""), verb = word(&rest);
-	c->is_reply_outside = true;
 	if (sv_isi(verb, "search"))
 		(void)search(rest, c->out);
 	else if (sv_isi(verb, "status"))

@@ -243,7 +243,6 @@ static int api_cidlookup(struct api_call *c)
 	} else if (!st) {
 		flags_read(&w, &skips_url, &skips_place, &is_verbose);
 		look_up(w.w[0], skips_url, skips_place, &f);
-		c->is_reply_outside = true;
 		buf_adds(c->out, f.name);
 		if (is_verbose)
 			buf_printf(c->out, " (%s) [%s]", f.area, f.source);

@@ -323,7 +323,6 @@ static int api_portability(struct api_call *c)
 		np.retry_us = 0, np.failures = 0;
 		buf_adds(c->out, "+OK\n");
 	} else if (!st && !(st = portability_look(w.w[0], &p))) {
-		c->is_reply_outside = true;
 		buf_printf(c->out, "%s%s%s%s%s (%s)\n", state_name(&p), *p.number ? " " : "", p.number,
 		    *p.network ? " " : "", p.network, p.source);
 	}

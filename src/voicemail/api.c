@@ -109,7 +109,6 @@ int api_vm_list(struct api_call *c)
 	role_assert_co();
 	int wrong = app_words_init(&w, given(c), 2);
 	bool is_xml = w.n > 1 && !strcasecmp(w.w[1], "xml");
-	c->is_reply_outside = true; /* what callers and servers said */
 	if (wrong || w.n < 1 || !*w.w[0]) {
 		buf_adds(c->out, "Usage: <id>@<domain>[/profile] [xml]\n");
 	} else if (!box_behind(w.m[0], &b)) {
@@ -275,7 +274,6 @@ int api_voicemail(struct api_call *c)
 	role_assert_co();
 	int st = app_words_init(&all, given(c), 7), n = st ? 0 : all.n;
 	char **w = all.w;
-	c->is_reply_outside = true; /* what callers and servers said */
 	if (n >= 6 && !strcasecmp(w[0], "rss"))
 		rss(c, w);
 	else if (n >= 2 && (!strcasecmp(w[0], "load") || !strcasecmp(w[0], "unload") || !strcasecmp(w[0], "reload"))) {

@@ -140,7 +140,6 @@ static int msg_get(struct api_call *c)
 	struct vm_msgs one;
 	struct ask a;
 	role_assert_co();
-	c->is_reply_outside = true; /* what callers and servers said */
 	if (ask_init(&a, c, 1, 5)) {
 		struct event *e = event_new(EVENT_REQUEST_PARAMS, NULL);
 		if (!vm_db_list(a.box.p.db, a.box.id, a.box.domain, VM_ALL, false, a.w[4], &one) && one.count) {

@@ -13,8 +13,7 @@ struct api_call {
 	const char *args; /* never NULL; without marks */
 	const char
 	    *text; /* the same with what came from outside marked (text/mark.h): for what is read as a language */
-	bool is_reply_text;    /* set by the command: it marked its reply itself, byte by byte */
-	bool is_reply_outside; /* set by the command with API_OWN_REPLY: all of its reply is from outside */
+	bool is_reply_text; /* set by the command: it marked its reply itself, byte by byte */
 	/* Who asks, when he may not do everything: then all of text is from outside but the blanks. What a command
 	 * takes as a name, or gives to whatever reads a language, goes through a door of core/registry/principal.h; a
 	 * command that runs others runs them by api_run_for. */

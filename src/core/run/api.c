@@ -173,9 +173,9 @@ int api_run_text(const char *cmd, const char *args, struct leg *leg, struct buf 
 	buf_init(&reply);
 	reply.max = out->max;
 	st = call_run(cmd, api, &call);
+	bool is_own = api->flags & API_OWN_REPLY && !mark_has(sv_of(call.text));
 	/* a script or a program of the system answers with what it was told of the leg */
-	char *traced = leg && reply.n && !call.is_reply_text ? leg_text_traced(leg, reply.p) : NULL;
-	bool is_own = api->flags & API_OWN_REPLY && !call.is_reply_outside && !mark_has(sv_of(call.text));
+	char *traced = leg && reply.n && is_own && !call.is_reply_text ? leg_text_traced(leg, reply.p) : NULL;
 	if (!call.is_reply_text && !is_own)
 		mark_put(out, buf_sv(&reply));
 	else if (traced)

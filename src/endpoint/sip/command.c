@@ -246,7 +246,6 @@ static int sofia_cmd(struct api_call *c)
 {
 	struct words w = words_of(sv_of(c->args));
 	role_assert_co();
-	c->is_reply_outside = true; /* what phones and callers say of themselves is among it */
 	if (!w.n || sv_isi(w.w[0], "help"))
 		return buf_adds(c->out, usage);
 	struct sv rest = sv_trim(sv_sub(sv_of(c->args), (size_t)(w.w[0].p + w.w[0].n - c->args), SIZE_MAX));

@@ -116,7 +116,6 @@ int ladder_cmd_run(struct api_call *c, struct sv what, struct sv how)
 		st = trace_ladder_json(c->out, keys, call_id ? 2 : 1, c->who != NULL);
 	else
 		st = trace_ladder_text(c->out, keys, call_id ? 2 : 1);
-	c->is_reply_outside = true;
 	return st == ST_OK         ? ST_OK
 	       : st == ST_NOTFOUND ? buf_adds(c->out, "-ERR nothing of this call is kept\n")
 	                           : buf_printf(c->out, "-ERR %s\n", status_text(st));

@@ -31,7 +31,6 @@ int presence_cmd(struct api_call *c)
 	struct profile *p;
 	const char *status = "unknown", *rpid = "unknown";
 	role_assert_ctl();
-	c->is_reply_outside = true; /* the phone's note, and what it calls itself */
 	sv_split(sv_trim(sv_of(c->args)), ' ', &what, &who);
 	if (!who_parse(sv_trim(who), &p, &user, &host))
 		return ST_OK;
