@@ -308,10 +308,9 @@ static bool print(struct sink *s, const char *fmt, struct args *a)
 		struct spec spec = {.precision = -1};
 
 		if (*fmt != '%') {
-			const char *from = fmt;
-			while (fmt[1] && fmt[1] != '%')
-				fmt++;
-			put(s, from, (size_t)(fmt + 1 - from));
+			const char *end = strchrnul(fmt, '%');
+			put(s, fmt, (size_t)(end - fmt));
+			fmt = end - 1;
 			continue;
 		}
 		fmt++;

@@ -69,6 +69,28 @@ static inline size_t scan_word(const char *p, size_t n)
 	return i;
 }
 
+/* Copies all of them to where there is room for SCAN_STEP bytes more than they are, and returns the same number: short
+ * texts, as most are, are looked at in one step too. */
+enum { SCAN_STEP = 16 };
+static inline size_t scan_copy_word(char *to, const char *p, size_t n)
+{
+	if (!n)
+		return 0;
+	memcpy(to, p, n);
+#ifdef __SSE2__
+	for (size_t i = 0; i < n; i += SCAN_STEP) {
+		unsigned odd = scan_not_word_bits(to + i);
+		if (n - i < SCAN_STEP)
+			odd &= (1u << (n - i)) - 1;
+		if (odd)
+			return i + (size_t)__builtin_ctz(odd);
+	}
+	return n;
+#else
+	return scan_word(to, n);
+#endif
+}
+
 /* The number of bytes from the beginning that are printable ASCII (blank to tilde) and neither of the two. */
 static inline size_t scan_plain(const char *p, size_t n, char not_a, char not_b)
 {
@@ -91,7 +113,6 @@ static inline size_t scan_plain(const char *p, size_t n, char not_a, char not_b)
 
 /* The same, and copies them to where there is room for SCAN_STEP bytes more than they are: what is behind them there is
  * overwritten. */
-enum { SCAN_STEP = 16 };
 static inline size_t scan_copy_plain(char *to, const char *p, size_t n, char not_a, char not_b)
 {
 	size_t i = 0;

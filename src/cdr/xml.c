@@ -71,11 +71,11 @@ static ON_CTL void put_stats(struct leg *leg, struct buf *out)
 	buf_adds(out, "    </audio>\n  </call-stats>\n");
 }
 
-/* A variable's name as an element: what XML does not allow there becomes '_'. */
+/* A variable's name as an element: what XML does not allow there becomes '_'. There is room for SCAN_STEP bytes more.
+ */
 static char *put_name(char *to, const char *name, size_t n)
 {
-	memcpy(to, name, n);
-	for (size_t i = scan_word(name, n); i < n; i += 1 + scan_word(name + i + 1, n - i - 1))
+	for (size_t i = scan_copy_word(to, name, n); i < n; i += 1 + scan_word(name + i + 1, n - i - 1))
 		to[i] = '_';
 	if (n && *to < 'A') /* a digit, a dash or a dot may not be the first */
 		*to = '_';
@@ -85,7 +85,7 @@ static char *put_name(char *to, const char *name, size_t n)
 static void put_variable(struct buf *out, const char *name, struct sv value, bool is_encoded)
 {
 	size_t n = strlen(name), before = out->n;
-	char *to = buf_room(out, 2 * n + (is_encoded ? 3 * value.n : 0) + 16), *name_at;
+	char *to = buf_room(out, 2 * n + (is_encoded ? 3 * value.n : 0) + 16 + SCAN_STEP), *name_at;
 
 	if (!to)
 		return;

@@ -66,8 +66,8 @@ const struct codec_ops *codec_find(const char *name, uint32_t clock_hz, unsigned
 {
 	const struct codec_ops *c;
 	for (size_t i = 0; name && (c = codec_at(i)); i++)
-		if (!strcasecmp(c->name, name) && (!clock_hz || clock_hz == c->clock_hz) &&
-		    (!channels || channels == c->channels))
+		if (((c->name[0] ^ name[0]) & 0xdf) == 0 && !strcasecmp(c->name, name) &&
+		    (!clock_hz || clock_hz == c->clock_hz) && (!channels || channels == c->channels))
 			return c;
 	return NULL;
 }

@@ -80,9 +80,17 @@ char *mark_dup(const char *outside)
 	return buf_take(&b);
 }
 
-int mark_strip(struct buf *out, struct sv text)
+char *mark_strip_to(char *to, struct sv text)
 {
 	struct mark_it it = {.rest = text};
+
+	while (mark_next(&it))
+		*to++ = it.byte;
+	return to;
+}
+
+int mark_strip(struct buf *out, struct sv text)
+{
 	char *to;
 
 	if (!mark_has(text))
@@ -90,23 +98,20 @@ int mark_strip(struct buf *out, struct sv text)
 	to = buf_room(out, out->max ? mark_length(text) : text.n);
 	if (!to)
 		return ST_LIMIT;
-	while (mark_next(&it))
-		*to++ = it.byte;
-	buf_end(out, to);
+	buf_end(out, mark_strip_to(to, text));
 	return ST_OK;
 }
 
 size_t mark_strip_in_place(char *text)
 {
-	struct mark_it it = {.rest = sv_of(text)};
-	char *to = text;
+	struct sv marked = sv_of(text);
+	char *end;
 
-	if (!mark_has(it.rest))
-		return it.rest.n;
-	while (mark_next(&it))
-		*to++ = it.byte;
-	*to = 0;
-	return (size_t)(to - text);
+	if (!mark_has(marked))
+		return marked.n;
+	end = mark_strip_to(text, marked);
+	*end = 0;
+	return (size_t)(end - text);
 }
 
 char *mark_strip_dup(struct sv text)

@@ -27,6 +27,7 @@ ANY int mark_put_whole(struct buf *out, struct sv text);
 ANY char *mark_dup(const char *outside);
 /* Appends the bytes that the text stands for: what people, peers and files see. */
 ANY int mark_strip(struct buf *out, struct sv text);
+ANY char *mark_strip_to(char *to, struct sv text); /* to where as many bytes have room; returns the end */
 /* The same in place; returns the new length. NULL is fine. */
 ANY size_t mark_strip_in_place(char *text);
 /* A copy without marks, to be freed with mem_free; NULL: no memory. */

@@ -48,10 +48,9 @@ static inline char *encode_piece(char *to, struct sv v, size_t from, size_t end,
 
 char *url_encode_to(char *to, struct sv v)
 {
-	size_t run = scan_word(v.p, v.n); /* most texts are one word */
+	size_t run = scan_copy_word(to, v.p, v.n); /* most texts are one word */
 
-	to = mempcpy(to, v.p, run);
-	return run == v.n ? to : encode_piece(to, v, run, v.n, 0);
+	return run == v.n ? to + run : encode_piece(to + run, v, run, v.n, 0);
 }
 
 int url_encode(struct buf *out, struct sv v, unsigned flags)

@@ -9,7 +9,8 @@ enum { URL_KEEP_ESCAPES = 1 /* a % that already starts an escape (%41) is left a
 /* Appends v with control bytes, bytes above '~' and any of SPACE " # % & + : ; < = > ? @ [ \ ] ^ ` { | } as %XX
  * (upper-case); comma, slash, quote, parentheses, dollar and tilde stay. */
 ANY int url_encode(struct buf *out, struct sv v, unsigned flags);
-/* The same (no flags) to where there is room for three times as much; returns the end. */
+/* The same (no flags) to where there is room for three times as much and SCAN_STEP bytes (base/scan.h); returns the
+ * end. */
 ANY char *url_encode_to(char *to, struct sv v);
 /* Appends v with %XX decoded; a % without two hex digits stays. "+" is not a space. */
 ANY int url_decode(struct buf *out, struct sv v);

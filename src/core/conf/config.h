@@ -77,7 +77,11 @@ ON_CTL void *config_stage_get(int slot); /* of the current snapshot; borrowed; N
 ANY int config_public_address(struct sv what, int timeout_ms, char out[64]);
 
 /* Global variables. Set by the preprocessor (a reload sets again what the files set), by global_setvar, or built in. */
-ON_CTL const char *globals_get(const char *name);            /* borrowed until the next change; NULL when unset */
+ON_CTL const char *globals_get_sv(struct sv name); /* borrowed until the next change; NULL when unset */
+static inline ON_CTL const char *globals_get(const char *name)
+{
+	return globals_get_sv(sv_of(name));
+}
 ON_CTL const char *globals_text(const char *name);           /* the same with its marks (text/mark.h) */
 ON_CTL void globals_set(const char *name, const char *text); /* with marks or without; NULL or "" removes */
 ON_CTL void globals_each(

@@ -22,9 +22,8 @@ static uint32_t *shape_of(struct sv name, uint32_t *bit)
 	return &shapes[name.n < 63 ? name.n : 63];
 }
 
-static ON_CTL struct global *find(const char *name)
+static ON_CTL struct global *find(struct sv key)
 {
-	struct sv key = sv_of(name);
 	uint32_t bit;
 	if (!table || !key.n || !(*shape_of(key, &bit) & bit))
 		return NULL;
@@ -40,7 +39,7 @@ static void global_free(void *obj)
 	mem_free(g);
 }
 
-const char *globals_get(const char *name)
+const char *globals_get_sv(struct sv name)
 {
 	struct global *g = find(name);
 	return g ? g->value : NULL;
@@ -48,7 +47,7 @@ const char *globals_get(const char *name)
 
 const char *globals_text(const char *name)
 {
-	struct global *g = find(name);
+	struct global *g = find(sv_of(name));
 	return !g ? NULL : g->text ? g->text : g->value;
 }
 

@@ -292,14 +292,6 @@ static ON_CTL void import_vars(struct leg *a, struct leg *b)
 	mem_free(list);
 }
 
-static ON_CTL bool has_hooks(const struct leg *leg)
-{
-	const char *name, *value;
-	size_t at = 0, also_at = 0;
-	return vars_next_named(leg->vars, SV("execute_on_"), &at, &name, &value) ||
-	       vars_next_named(leg->vars, SV("api_on_"), &also_at, &name, &value);
-}
-
 /* The winner has answered, or has early media that counts: so does the originator, which knows by then whom it reached.
  */
 static ON_CTL void originator_follow(struct originate *o, struct leg *b)
@@ -310,7 +302,7 @@ static ON_CTL void originator_follow(struct originate *o, struct leg *b)
 	ring_stop(o); /* the caller's events name the callee from here on */
 	if (!leg_is_up(a))
 		return;
-	leg_media_join_at_answer(a, o->conf->is_bridged_next && !has_hooks(a) && !has_hooks(b));
+	leg_media_join_at_answer(a, o->conf->is_bridged_next && !exec_has_hooks(a) && !exec_has_hooks(b));
 	if (b->is_answered)
 		leg_answer_for(a, b);
 	else if (b->is_early)

@@ -464,13 +464,13 @@ void leg_var_setf(struct leg *leg, const char *name, const char *fmt, ...)
 }
 
 /* aleg_NAME and bleg_NAME: the field of who called this leg, or of whom it called. */
-static ON_CTL const char *profile_var(const struct leg *leg, const char *name)
+static ON_CTL const char *profile_var(const struct leg *leg, struct sv name)
 {
-	bool is_of_caller = !strncmp(name, "aleg_", 5);
-
-	if (is_of_caller || !strncmp(name, "bleg_", 5))
-		return is_of_caller == leg->other_is_originator ? leg_profile_field(leg->other, name + 5) : NULL;
-	return leg_profile_field(leg->profile, name);
+	if (name.n > 5 && (name.p[0] == 'a' || name.p[0] == 'b') && !memcmp(name.p + 1, "leg_", 4))
+		return (name.p[0] == 'a') == leg->other_is_originator
+		           ? leg_profile_field_sv(leg->other, sv_sub(name, 5, name.n))
+		           : NULL;
+	return leg_profile_field_sv(leg->profile, name);
 }
 
 const char *leg_text(struct leg *leg, const char *name, struct buf *scratch)
@@ -488,7 +488,7 @@ const char *leg_text_at(struct leg *leg, const char *name, long index, struct bu
 		return text;
 	if (leg->profile && leg->profile->destination_text && !strcasecmp(name, "destination_number"))
 		return leg->profile->destination_text;
-	value = profile_var(leg, name);
+	value = profile_var(leg, sv_of(name));
 	if (!value)
 		return globals_text(name);
 	if (!strcasecmp(name, "context") || !strcasecmp(name, "dialplan") || !strcasecmp(name, "source"))
@@ -530,8 +530,10 @@ char *leg_path_dup(struct leg *leg, const char *text)
 
 const char *leg_var_beyond(struct leg *leg, const char *name)
 {
-	const char *value = profile_var(leg, name);
-	return value ? value : globals_get(name);
+	struct sv key = sv_of(name);
+	const char *value = profile_var(leg, key);
+
+	return value ? value : globals_get_sv(key);
 }
 
 bool leg_var_is_true(struct leg *leg, const char *name)

@@ -140,7 +140,11 @@ ON_CTL void leg_profile_destination_outside(struct leg_profile *p, const char *n
 ON_CTL char *leg_profile_destination_dup(const struct leg_profile *p);
 /* Caller-profile fields by FreeSWITCH's names (destination_number, caller_id_name ...); NULL when unknown or unset.
  * Valid until the field changes, or (profile_index) until the next call. */
-ON_CTL const char *leg_profile_field(const struct leg_profile *p, const char *name);
+ON_CTL const char *leg_profile_field_sv(const struct leg_profile *p, struct sv name);
+static inline ON_CTL const char *leg_profile_field(const struct leg_profile *p, const char *name)
+{
+	return leg_profile_field_sv(p, sv_of(name));
+}
 ON_CTL int leg_profile_field_set(struct leg_profile *p, const char *name, const char *value);
 /* CS_NEW -> CS_INIT (CHANNEL_CREATE); inbound legs go on to CS_ROUTING and the dialplan in their coroutine; outbound
  * legs call ops->on_init (which dials) and go to CS_CONSUME_MEDIA. */

@@ -143,9 +143,8 @@ static ON_CTL bool is_shape_known(struct sv name)
 	return name.n < ARRAY_COUNT(letters) && letters[name.n] >> (name.p[0] & 31) & 1;
 }
 
-const char *leg_profile_field(const struct leg_profile *p, const char *name)
+const char *leg_profile_field_sv(const struct leg_profile *p, struct sv wanted)
 {
-	struct sv wanted = sv_of(name);
 	char **field;
 	if (!p || !wanted.n || !is_shape_known(wanted))
 		return NULL;

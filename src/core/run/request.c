@@ -219,14 +219,25 @@ static bool has_prefix(const char *name, const char *prefix)
 	return !strncasecmp(name, prefix, n) && (!name[n] || (name[n] == '_' && isdigit((unsigned char)name[n + 1])));
 }
 
-/* execute_on_answer, execute_on_answer_1 ...: a scan, made only when any variable starts so. They run in the order in
- * which they were set; done belongs to the last that was taken. */
+bool exec_has_hooks(const struct leg *leg)
+{
+	const char *name, *value;
+	size_t at = 0, also_at = 0;
+
+	return vars_next_named(leg->vars, SV("execute_on_"), &at, &name, &value) ||
+	       vars_next_named(leg->vars, SV("api_on_"), &also_at, &name, &value);
+}
+
+/* execute_on_answer, execute_on_answer_1 ...: a scan, made only when any variable is a hook at all. They run in the
+ * order in which they were set; done belongs to the last that was taken. */
 bool exec_hooks_then(
     struct leg *leg, const char *execute_prefix, const char *api_prefix, void (*done)(void *arg), void *arg)
 {
 	struct exec_request *last = NULL, *q;
 	struct buf scratch;
 
+	if (!exec_has_hooks(leg))
+		return false;
 	buf_init(&scratch);
 	for (size_t i = 0; i < vars_count(leg->vars); i++) {
 		const char *name, *value;

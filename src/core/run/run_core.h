@@ -32,6 +32,7 @@ ON_CTL void exec_on_reporting(struct leg *leg, void *arg); /* LEG_HOOK_REPORTING
  * there is no such variable; ST_DENIED: the command is named from outside. */
 ON_CTL int exec_api_hook(
     struct leg *leg, const char *name, char sep, void (*done)(int status, struct sv reply, void *arg), void *arg);
+ON_CTL bool exec_has_hooks(const struct leg *leg); /* a variable execute_on_... or api_on_... */
 ON_CTL void exec_hooks(struct leg *leg, const char *execute_prefix, const char *api_prefix);
 /* The same; true: done is called when the last of them is over. */
 ON_CTL bool exec_hooks_then(

@@ -6,6 +6,7 @@
  * pieces can make a reference together. Bytes from outside are marked (text/mark.h): they are no dollar, brace or
  * backslash here, and keep their marks in what comes out. */
 #include "core/value/expand.h"
+#include "base/check.h"
 #include "base/mem.h"
 #include "base/status.h"
 #include "text/mark.h"
@@ -15,12 +16,29 @@
 
 enum { DEPTH_MAX = 100, OUT_MAX = 1 << 20, API_MAX = 256, STEPS_MAX = 20000 };
 
+enum { SPARE_NAME, SPARE_VALUE, SPARE_COUNT };
+
 struct expansion {
 	const struct expand_resolver *r;
 	unsigned api_count, steps;
+	struct buf spare[SPARE_COUNT]; /* their memory serves again: a name and a value for each reference */
 };
 
 static ON_CTL int expand_into(struct expansion *x, struct sv text, struct buf *out, unsigned depth);
+
+static ON_CTL void spare_take(struct expansion *x, unsigned which, struct buf *b, size_t max)
+{
+	*b = x->spare[which];
+	buf_init(&x->spare[which]);
+	b->max = max;
+}
+
+static ON_CTL void spare_give(struct expansion *x, unsigned which, struct buf *b)
+{
+	buf_clear(b);
+	buf_fini(&x->spare[which]);
+	x->spare[which] = *b;
+}
 
 /* Index of the '}' that closes the '{' at from - 1, or text.n. */
 static size_t close_find(struct sv text, size_t from)
@@ -136,19 +154,17 @@ static ON_CTL int put_var(struct expansion *x, char *name, bool is_global, struc
 		index = strtol(bracket + 1, NULL, 10);
 	}
 	mark_strip_in_place(name); /* which variable is read may depend on what comes from outside */
-	buf_init(&scratch);
+	spare_take(x, SPARE_VALUE, &scratch, 0);
 	text = is_global ? x->r->global(name, &scratch, x->r->arg) : x->r->lookup(name, index, &scratch, x->r->arg);
 	if (text && *text)
 		st = put_value(x, sv_of(text), spec, out, depth);
-	buf_fini(&scratch);
+	spare_give(x, SPARE_VALUE, &scratch);
 	return st;
 }
 
-/* A part of a reference with the references in it, to be freed by the caller (buf_fini). */
+/* A part of a reference with the references in it. */
 static ON_CTL int part_expand(struct expansion *x, struct sv part, struct buf *out, unsigned depth)
 {
-	buf_init(out);
-	out->max = OUT_MAX;
 	if (memchr(part.n ? part.p : "", '$', part.n))
 		return expand_into(x, part, out, depth + 1);
 	return buf_addv(out, part);
@@ -160,9 +176,13 @@ static ON_CTL int put_reference(struct expansion *x, struct sv inner, bool is_gl
 	struct sv cmd, args = SV_NONE;
 	struct buf name, given;
 	bool is_command = command_split(inner, &cmd, &args);
-	int st = part_expand(x, is_command ? cmd : inner, &name, depth);
+	int st;
 
+	spare_take(x, SPARE_NAME, &name, OUT_MAX);
+	st = part_expand(x, is_command ? cmd : inner, &name, depth);
 	if (!st && is_command) {
+		buf_init(&given);
+		given.max = OUT_MAX;
 		st = part_expand(x, args, &given, depth);
 		if (!st && name.n && !name.failed && !given.failed)
 			st = put_api(x, name.p, given.p ? given.p : "", out);
@@ -170,7 +190,7 @@ static ON_CTL int put_reference(struct expansion *x, struct sv inner, bool is_gl
 	} else if (!st && name.n && !name.failed) {
 		st = put_var(x, name.p, is_global, out, depth);
 	}
-	buf_fini(&name);
+	spare_give(x, SPARE_NAME, &name);
 	return st;
 }
 
@@ -260,5 +280,7 @@ int expand_text(const struct expand_resolver *r, const char *text, char **out)
 		*out = buf_take(&b);
 	mem_free(copy);
 	buf_fini(&b);
+	for (unsigned i = 0; i < ARRAY_COUNT(x.spare); i++)
+		buf_fini(&x.spare[i]);
 	return st;
 }

@@ -15,28 +15,34 @@ enum { PARSE_MAX = 256, INDEX_MAX = 4000 };
 
 static inline int set_plain(struct vars *v, struct sv name, struct sv value, unsigned origin)
 {
-	return vars_slot_set(v, &(struct var_new){.name = name, .value = value, .origin = origin});
+	return vars_slot_set(v, &(struct var_new){.name = name, .value = value, .flags = origin});
 }
 
 /* A value ends at a zero byte, which somebody outside may have sent; where a text lies behind it, it must end there
  * too. */
 static int set_marked(struct vars *v, struct sv name, struct sv text, bool is_array)
 {
-	struct buf plain;
+	char few[256], *plain = few;
+	struct var_new e = {.name = name, .value = text, .flags = is_array ? VARS_ARRAY : 0};
+	unsigned origin = ORIGIN_OUTSIDE;
+	size_t n;
 	int st;
 
 	if (!mark_has(text))
-		return vars_slot_set(v, &(struct var_new){.name = name, .value = text, .is_array = is_array});
-	buf_init(&plain);
-	mark_strip(&plain, text);
-	struct var_new e = {.name = name, .value = buf_sv(&plain), .origin = ORIGIN_OUTSIDE, .is_array = is_array};
-	if (plain.n && !mark_is_whole(text)) {
-		e.value.n = strnlen(e.value.p, e.value.n);
-		e.text = e.value.n < plain.n ? mark_sub(text, 0, e.value.n) : text;
-		e.origin = ORIGIN_MIXED;
+		return vars_slot_set(v, &e);
+	if (text.n > sizeof(few) && !(plain = mem_alloc(text.n)))
+		return ST_NOMEM;
+	n = (size_t)(mark_strip_to(plain, text) - plain);
+	e.value = (struct sv){plain, n};
+	if (n && !mark_is_whole(text)) {
+		e.value.n = strnlen(plain, n);
+		e.text = e.value.n < n ? mark_sub(text, 0, e.value.n) : text;
+		origin = ORIGIN_MIXED;
 	}
-	st = plain.failed ? ST_NOMEM : vars_slot_set(v, &e);
-	buf_fini(&plain);
+	e.flags |= origin;
+	st = vars_slot_set(v, &e);
+	if (plain != few)
+		mem_free(plain);
 	return st;
 }
 
@@ -129,7 +135,7 @@ int vars_set_received(struct vars *v, const char *name, const char *value)
 int vars_share(struct vars *v, const char *name, char *shared)
 {
 	return vars_slot_set(v,
-	    &(struct var_new){.name = sv_of(name), .value = sv_of(shared), .shared = shared, .origin = ORIGIN_OUTSIDE});
+	    &(struct var_new){.name = sv_of(name), .value = sv_of(shared), .shared = shared, .flags = ORIGIN_OUTSIDE});
 }
 
 bool vars_is_received(const struct vars *v, const char *name)
@@ -309,8 +315,7 @@ static int entry_copy(struct vars *to, struct sv to_name, const struct vars *fro
 	return vars_slot_set(to, &(struct var_new){.name = to_name,
 	                             .value = sv_of(e.value),
 	                             .text = sv_of(e.text),
-	                             .origin = origin,
-	                             .is_array = e.is_array});
+	                             .flags = origin | (e.is_array ? VARS_ARRAY : 0)});
 }
 
 int vars_copy_one(struct vars *to, const char *to_name, const struct vars *from, const char *name)
@@ -339,8 +344,11 @@ void vars_at(const struct vars *v, size_t i, const char **name, const char **val
 
 bool vars_next_named(const struct vars *v, struct sv prefix, size_t *at, const char **name, const char **value)
 {
-	bool may_be_numbered = vars_names_begin(prefix);
+	uint64_t begins = vars_name_begins(prefix.p, prefix.n);
+	bool may_be_numbered = vars_names_begin(prefix, begins);
 
+	if (!may_be_numbered && begins != UINT64_MAX && !(v->begins & begins))
+		return false;
 	for (; *at < v->count; ++*at) {
 		if (v->slots[*at].is_numbered && !may_be_numbered)
 			continue;

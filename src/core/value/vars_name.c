@@ -63,57 +63,23 @@ const struct sv vars_names[256] = {SV_NONE, SV("absolute_codec_string"), SV("acc
     SV("waitmsec"), SV("waitsec"), SV("waitusec"), SV("write_codec"), SV("write_rate")};
 enum { PLACES = 1024 };
 static uint8_t places[PLACES]; /* numbers by hash; what collides lies behind */
-
-/* Eight bytes at a time, capitals and what differs from small letters by the same bit folded together. */
-/* The last n bytes of a name, fewer than eight, as a number; is_long: bytes of the name stand in front of them. */
-static inline uint64_t tail_of(const char *p, size_t n, bool is_long)
-{
-	uint64_t w = 0, x = 0;
-	size_t half = n >= 4 ? 4 : n >= 2 ? 2 : n;
-
-	if (!n)
-		return 0;
-	if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && is_long) {
-		memcpy(&w, p + n - 8, 8);
-		return w >> (8 * (8 - n));
-	}
-	if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__) {
-		for (; n; n--)
-			w = w << 8 | (unsigned char)p[n - 1];
-		return w;
-	}
-	if (half == 4)
-		memcpy(&w, p, 4), memcpy(&x, p + n - 4, 4);
-	else if (half == 2)
-		memcpy(&w, p, 2), memcpy(&x, p + n - 2, 2);
-	else
-		w = (unsigned char)*p;
-	return w | x << (8 * (n - half)); /* where they overlap they are the same bytes */
-}
-
-uint32_t vars_name_hash(const char *name, size_t n)
-{
-	const uint64_t fold = UINT64_C(0x2020202020202020), factor = UINT64_C(0x9e3779b97f4a7c15);
-	uint64_t h = n * factor, w = 0;
-	bool is_long = n >= 8;
-
-	for (; n >= 8; name += 8, n -= 8) {
-		memcpy(&w, name, 8);
-		h = (h ^ (w | fold)) * factor;
-		h ^= h >> 32;
-	}
-	h = (h ^ (tail_of(name, n, is_long) | fold)) * factor;
-	return (uint32_t)(h >> 32);
-}
+static uint64_t known_begins;
+static uint16_t letters[26 + 1]; /* the number of the first name that begins with the letter, or one behind it */
 
 /* Before any thread; written never again. */
 __attribute__((constructor)) static void places_fill(void)
 {
+	for (unsigned k = 0; k < ARRAY_COUNT(letters); k++)
+		letters[k] = 1;
 	for (unsigned i = 1; i < ARRAY_COUNT(vars_names) && vars_names[i].n; i++) {
+		for (unsigned k = (vars_names[i].p[0] | 0x20u) - 'a' + 1; k < ARRAY_COUNT(letters); k++)
+			letters[k]++;
 		uint32_t at = vars_name_hash(vars_names[i].p, vars_names[i].n) % PLACES;
 		while (places[at])
 			at = (at + 1) % PLACES;
 		places[at] = (uint8_t)i;
+		if (vars_names[i].n > 6)
+			known_begins |= vars_name_begins(vars_names[i].p, vars_names[i].n);
 	}
 }
 
@@ -128,13 +94,16 @@ unsigned vars_name_number(struct sv name, uint32_t hash)
 }
 
 /* They are sorted as strcasecmp has it. */
-bool vars_names_begin(struct sv prefix)
+bool vars_names_begin(struct sv prefix, uint64_t begins)
 {
-	unsigned low = 1, high = ARRAY_COUNT(vars_names);
+	unsigned letter = (prefix.p[0] | 0x20u) - 'a', low, high;
 
+	if (letter >= 26 || !(begins & known_begins))
+		return false;
+	low = letters[letter], high = letters[letter + 1];
 	while (low < high) {
 		unsigned mid = (low + high) / 2;
-		int order = vars_names[mid].n ? strncasecmp(vars_names[mid].p, prefix.p, prefix.n) : 1;
+		int order = strncasecmp(vars_names[mid].p, prefix.p, prefix.n);
 		if (!order)
 			return true;
 		if (order < 0)

@@ -72,7 +72,7 @@ static struct chunk *chunk_growing(const struct vars *v)
 	return v->newest < v->chunk_count ? v->chunks[v->newest] : NULL;
 }
 
-static struct chunk *chunk_new(struct vars *v, size_t room)
+static __attribute__((noinline)) struct chunk *chunk_new(struct vars *v, size_t room)
 {
 	struct chunk *c;
 	size_t cap = chunk_growing(v) ? CHUNK_MAX : CHUNK_FIRST;
@@ -89,12 +89,12 @@ static struct chunk *chunk_new(struct vars *v, size_t room)
 }
 
 /* Room for n bytes; where it is goes into slot. */
-static char *block_room(struct vars *v, size_t n, struct var_slot *slot)
+static inline char *block_room(struct vars *v, size_t n, struct var_slot *slot)
 {
 	struct chunk *c = chunk_growing(v);
 	char *p;
 
-	if ((!c || n > c->cap - c->used) && !(c = chunk_new(v, n)))
+	if (__builtin_expect(!c || n > c->cap - c->used, 0) && !(c = chunk_new(v, n)))
 		return NULL;
 	p = c->bytes + c->used;
 	slot->at = c->used & 0x3ff, slot->chunk = v->newest & 0x1fff;
@@ -138,33 +138,33 @@ static void block_free(struct vars *v, struct var_slot slot)
 }
 
 /* Name (unless it is numbered), value and, when it is mixed, the text. */
-static int block_new(struct vars *v, const struct var_new *e, unsigned number, struct var_slot *slot)
+static inline int block_new(struct vars *v, const struct var_new *e, unsigned number, struct var_slot *slot)
 {
-	size_t n = VARS_HEAD_BYTES + (number ? 0 : e->name.n + 1) +
-	           (e->shared ? sizeof(e->shared) : e->value.n + 1 + (e->text.n ? e->text.n + 1 : 0));
+	size_t own = number ? 0 : e->name.n + 1, text = e->text.n ? e->text.n + 1 : 0;
+	size_t n = VARS_HEAD_BYTES + own + (e->shared ? sizeof(e->shared) : e->value.n + 1 + text);
 	char *p = block_room(v, n, slot);
 
 	if (!p)
 		return ST_NOMEM;
-	*p++ = (char)((e->origin & VARS_ORIGIN) | (e->is_array ? VARS_ARRAY : 0) | (number ? VARS_NUMBERED : 0) |
-	              (e->shared ? VARS_SHARED : 0));
-	*p++ = (char)(number ? number : e->name.n < VARS_NAME_IS_LONG ? e->name.n : VARS_NAME_IS_LONG);
+	p[0] = (char)(e->flags | (number ? VARS_NUMBERED : 0));
+	p[1] = (char)(number ? number : e->name.n < VARS_NAME_IS_LONG ? e->name.n : VARS_NAME_IS_LONG);
+	p += VARS_HEAD_BYTES;
 	if (!number) {
 		memcpy(p, e->name.p, e->name.n);
-		p += e->name.n;
-		*p++ = 0;
+		p[e->name.n] = 0;
+		p += own;
 	}
 	if (e->shared) {
 		char *held = str_share_again(e->shared);
+		p[-(ptrdiff_t)own - VARS_HEAD_BYTES] |= VARS_SHARED;
 		memcpy(p, &held, sizeof(held));
 		return ST_OK;
 	}
 	memcpy(p, e->value.p, e->value.n);
-	p += e->value.n;
-	*p++ = 0;
-	if (e->text.n) {
-		memcpy(p, e->text.p, e->text.n);
-		p[e->text.n] = 0;
+	p[e->value.n] = 0;
+	if (text) {
+		memcpy(p + e->value.n + 1, e->text.p, e->text.n);
+		p[e->value.n + text] = 0;
 	}
 	return ST_OK;
 }
@@ -187,7 +187,7 @@ void vars_free(struct vars *v)
 
 /* ---- slots ---- */
 
-static uint32_t slot_hash(uint32_t hash)
+static inline uint32_t slot_hash(uint32_t hash)
 {
 	return hash >> 18 & 0xff;
 }
@@ -200,21 +200,14 @@ static inline bool is_slot_of(const struct vars *v, struct var_slot slot, struct
 	return own.n == name.n && !strncasecmp(own.p, name.p, name.n);
 }
 
-static inline uint64_t seen_bit(uint32_t hash)
-{
-	return UINT64_C(1) << (hash >> 8 & 63);
-}
-
-static inline uint64_t *seen_word(struct vars *v, uint32_t hash)
-{
-	return &v->seen[hash >> 14 & (SEEN_WORDS - 1)];
-}
-
 /* Most names are looked for in vain, and most of these have left no trace. */
-static inline __attribute__((always_inline)) long slot_find(const struct vars *v, struct sv name, uint32_t hash)
+static inline bool is_seen(const struct vars *v, uint32_t hash)
 {
-	if (!(v->seen[hash >> 14 & (SEEN_WORDS - 1)] & seen_bit(hash)))
-		return -1;
+	return v->seen[hash >> 14 & (SEEN_WORDS - 1)] >> (hash >> 8 & 63) & 1;
+}
+
+static long slot_search(const struct vars *v, struct sv name, uint32_t hash)
+{
 #ifdef __SSE2__
 	const __m128i wanted = _mm_set1_epi8((char)hash);
 
@@ -237,7 +230,8 @@ static inline __attribute__((always_inline)) long slot_find(const struct vars *v
 
 long vars_slot_find(const struct vars *v, struct sv name)
 {
-	return slot_find(v, name, vars_name_hash(name.p, name.n));
+	uint32_t hash = vars_name_hash(name.p, name.n);
+	return is_seen(v, hash) ? slot_search(v, name, hash) : -1;
 }
 
 struct var_entry vars_slot_entry(const struct vars *v, long at)
@@ -280,12 +274,6 @@ static int slots_grow(struct vars *v)
 	mem_free(v->slots);
 	v->slots = slots, v->tags = tags, v->cap = cap;
 	return ST_OK;
-}
-
-static void block_flag(char *block, unsigned origin, bool is_array)
-{
-	block[0] =
-	    (char)((block[0] & (VARS_NUMBERED | VARS_SHARED)) | (origin & VARS_ORIGIN) | (is_array ? VARS_ARRAY : 0));
 }
 
 #ifdef __SANITIZE_ADDRESS__
@@ -403,40 +391,58 @@ void vars_settle(struct vars *v)
 	v->newest = UINT16_MAX; /* none: what comes is little */
 }
 
+static int slot_add(struct vars *v, const struct var_new *e, uint32_t hash)
+{
+	unsigned number = vars_name_number(e->name, hash);
+	struct var_slot slot = {.hash = slot_hash(hash) & 0xff, .is_numbered = number != 0};
+
+	if (__builtin_expect(v->count == v->cap, 0) && slots_grow(v))
+		return ST_NOMEM;
+	if (block_new(v, e, number, &slot))
+		return ST_NOMEM;
+	if (!number && e->name.n > 6)
+		v->begins |= vars_name_begins(e->name.p, e->name.n);
+	v->tags[v->count] = (uint8_t)hash;
+	v->slots[v->count++] = slot;
+	v->seen[hash >> 14 & (SEEN_WORDS - 1)] |= UINT64_C(1) << (hash >> 8 & 63);
+	return ST_OK;
+}
+
+/* The entry at i with another value: in its place, or as the newest. */
+static int slot_change(struct vars *v, uint32_t i, const struct var_new *e, uint32_t hash)
+{
+	char *block = vars_block(v, v->slots[i]);
+	int st;
+
+	if (!e->text.n && !e->shared && block_take(block, e->name, e->value)) {
+		block[0] = (char)((block[0] & VARS_NUMBERED) | e->flags);
+		slot_to_end(v, i);
+		return ST_OK;
+	}
+	st = slot_add(v, e, hash); /* first: the value may be a view into the one before */
+	if (!st)
+		slot_remove(v, i);
+	return st;
+}
+
 int vars_slot_set(struct vars *v, const struct var_new *e)
 {
 	uint32_t hash = vars_name_hash(e->name.p, e->name.n);
-	struct var_slot slot = {.hash = slot_hash(hash) & 0xff};
-	unsigned number;
 	long at;
+	int st = ST_OK;
 
 	if (!e->name.n || e->name.n > NAME_MAX_BYTES || e->value.n > VALUE_MAX)
 		return ST_INVAL;
-	at = slot_find(v, e->name, hash);
+	at = is_seen(v, hash) ? slot_search(v, e->name, hash) : -1;
 	if (!e->value.n) {
 		if (at >= 0)
 			slot_remove(v, (uint32_t)at);
+	} else if (at >= 0) {
+		st = slot_change(v, (uint32_t)at, e, hash);
+	} else {
+		st = v->count < VARS_MAX ? slot_add(v, e, hash) : ST_LIMIT;
+	}
+	if (!st)
 		blocks_move(v);
-		return ST_OK;
-	}
-	if (at >= 0 && !e->text.n && !e->shared && block_take(vars_block(v, v->slots[at]), e->name, e->value)) {
-		block_flag(vars_block(v, v->slots[at]), e->origin, e->is_array);
-		slot_to_end(v, (uint32_t)at);
-		return ST_OK;
-	}
-	if (at < 0 && v->count >= VARS_MAX)
-		return ST_LIMIT;
-	if (at < 0 && v->count == v->cap && slots_grow(v))
-		return ST_NOMEM;
-	number = vars_name_number(e->name, hash);
-	if (block_new(v, e, number, &slot))
-		return ST_NOMEM;
-	slot.is_numbered = number != 0;
-	if (at >= 0)
-		slot_remove(v, (uint32_t)at);
-	v->tags[v->count] = (uint8_t)hash;
-	*seen_word(v, hash) |= seen_bit(hash);
-	v->slots[v->count++] = slot;
-	blocks_move(v);
-	return ST_OK;
+	return st;
 }

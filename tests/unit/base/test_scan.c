@@ -32,6 +32,8 @@ static int one_text(const char *p, size_t n)
 	EXPECT_INT(run, slow_plain((const unsigned char *)p, n, '"', '\\'));
 	EXPECT(!memcmp(copy, p, run));
 	EXPECT_INT(scan_word(p, n), slow_word((const unsigned char *)p, n));
+	EXPECT_INT(scan_copy_word(copy, p, n), slow_word((const unsigned char *)p, n));
+	EXPECT(!memcmp(copy, p, n));
 	return 0;
 }
 
