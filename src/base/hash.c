@@ -45,18 +45,13 @@ static inline void sip_round(uint64_t v[4])
 	v[2] += v[1], v[1] = ROTL(v[1], 17) ^ v[2], v[2] = ROTL(v[2], 32);
 }
 
-/* Eight bytes, or what is left of them, as a number; ASCII capitals folded when asked. */
-static inline uint64_t sip_word(const unsigned char *p, size_t n, bool is_folded)
+/* ASCII capitals as small letters, in eight bytes at once: a byte's top bit tells on which side of a letter it is. */
+static inline uint64_t sip_fold(uint64_t w)
 {
-	unsigned char b[8] = {0};
-	uint64_t w;
-	memcpy(b, p, n);
-	if (is_folded) {
-		for (size_t i = 0; i < 8; i++)
-			b[i] |= (unsigned char)((b[i] >= 'A' && b[i] <= 'Z') << 5);
-	}
-	memcpy(&w, b, 8);
-	return w;
+	const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones * 0x80;
+	uint64_t low = w & ~tops, from_a = low + ones * (0x80 - 'A'), above_z = low + ones * (0x80 - 'Z' - 1);
+
+	return w | ((from_a & ~above_z & ~w & tops) >> 2);
 }
 
 static uint64_t sip_hash(const void *data, size_t n, bool is_folded)
@@ -65,15 +60,18 @@ static uint64_t sip_hash(const void *data, size_t n, bool is_folded)
 	pthread_once(&sip_once, sip_key_make);
 	uint64_t v[4] = {sip_key[0] ^ 0x736f6d6570736575u, sip_key[1] ^ 0x646f72616e646f6du,
 	    sip_key[0] ^ 0x6c7967656e657261u, sip_key[1] ^ 0x7465646279746573u};
-	uint64_t last = (uint64_t)n << 56;
+	uint64_t last = (uint64_t)n << 56, w = 0;
 	for (; n >= 8; p += 8, n -= 8) {
-		uint64_t w = sip_word(p, 8, is_folded);
+		memcpy(&w, p, 8);
+		w = is_folded ? sip_fold(w) : w;
 		v[3] ^= w;
 		sip_round(v);
 		v[0] ^= w;
 	}
+	w = 0;
 	if (n)
-		last |= sip_word(p, n, is_folded);
+		memcpy(&w, p, n);
+	last |= is_folded ? sip_fold(w) : w;
 	v[3] ^= last;
 	sip_round(v);
 	v[0] ^= last;

@@ -117,7 +117,7 @@ static void put_head(struct buf *out, const struct log_line *line)
 	buf_addc(out, ' ');
 }
 
-void logger_line_text(struct buf *out, const struct log_line *line, bool has_uuid)
+static void put_text(struct buf *out, const struct log_line *line, bool has_uuid)
 {
 	const char *p = line->text, *eol;
 
@@ -135,4 +135,27 @@ void logger_line_text(struct buf *out, const struct log_line *line, bool has_uui
 		if (*eol && has_uuid && line->uuid[0]) /* further lines carry the uuid too */
 			put_uuid(out, line);
 	}
+}
+
+/* Several sinks write the same line one after the other, mostly in the same form. */
+void logger_line_text(struct buf *out, const struct log_line *line, bool has_uuid)
+{
+	static _Thread_local struct {
+		uint64_t number; /* of the line; 0: none */
+		size_t n;
+		bool has_uuid;
+		char text[512];
+	} last;
+	size_t from = out->n;
+
+	if (last.number && last.number == line->number && last.has_uuid == has_uuid) {
+		buf_add(out, last.text, last.n);
+		return;
+	}
+	put_text(out, line, has_uuid);
+	last.n = out->n - from;
+	last.number = last.n <= sizeof(last.text) && !out->failed ? line->number : 0;
+	last.has_uuid = has_uuid;
+	if (last.number && last.n)
+		memcpy(last.text, out->p + from, last.n);
 }

@@ -372,9 +372,14 @@ static bool is_plain(const char *p, size_t n)
 	const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
 	uint64_t w, odd = 0;
 
-	for (; n >= 8; p += 8, n -= 8) {
-		memcpy(&w, p, 8);
+	for (size_t i = 0; i + 8 <= n; i += 8) {
+		memcpy(&w, p + i, 8);
 		odd |= (w - ones * 0x20) | ((w ^ ones * '$') - ones);
+	}
+	if (n >= 8) { /* the last eight, some of them for the second time */
+		memcpy(&w, p + n - 8, 8);
+		odd |= (w - ones * 0x20) | ((w ^ ones * '$') - ones);
+		return !(odd & tops);
 	}
 	for (; n; n--, p++)
 		odd |= (unsigned char)*p < 0x20 || *p == '$' ? tops : 0;

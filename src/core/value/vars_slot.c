@@ -394,17 +394,18 @@ void vars_settle(struct vars *v)
 static int slot_add(struct vars *v, const struct var_new *e, uint32_t hash)
 {
 	unsigned number = vars_name_number(e->name, hash);
-	struct var_slot slot = {.hash = slot_hash(hash) & 0xff, .is_numbered = number != 0};
+	struct var_slot slot = {0};
 
 	if (__builtin_expect(v->count == v->cap, 0) && slots_grow(v))
 		return ST_NOMEM;
 	if (block_new(v, e, number, &slot))
 		return ST_NOMEM;
+	slot.hash = slot_hash(hash) & 0xff, slot.is_numbered = number != 0;
 	if (!number && e->name.n > 6)
 		v->begins |= vars_name_begins(e->name.p, e->name.n);
+	v->seen[hash >> 14 & (SEEN_WORDS - 1)] |= UINT64_C(1) << (hash >> 8 & 63);
 	v->tags[v->count] = (uint8_t)hash;
 	v->slots[v->count++] = slot;
-	v->seen[hash >> 14 & (SEEN_WORDS - 1)] |= UINT64_C(1) << (hash >> 8 & 63);
 	return ST_OK;
 }
 

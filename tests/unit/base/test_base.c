@@ -277,6 +277,29 @@ static int test_hash(void)
 	return 0;
 }
 
+/* Each byte at each place, and what is a letter in the other case too. */
+static int test_hash_case(void)
+{
+	struct hash *h;
+
+	EXPECT_INT(hash_new(&h, HASH_NOCASE, NULL), 0);
+	for (int c = 0; c < 256; c++) {
+		bool is_letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+		for (size_t at = 0; at < 19; at++) {
+			char key[19];
+			memset(key, 'x', sizeof(key));
+			key[at] = (char)c;
+			EXPECT_INT(hash_set(h, (struct sv){key, sizeof(key)}, &c), 0);
+			key[at] = (char)(c ^ 0x20);
+			EXPECT((hash_get(h, (struct sv){key, sizeof(key)}) == &c) == is_letter);
+			key[at] = (char)c;
+			EXPECT(hash_take(h, (struct sv){key, sizeof(key)}) == &c);
+		}
+	}
+	hash_free(h);
+	return 0;
+}
+
 static int test_list(void)
 {
 	struct list l;
@@ -636,7 +659,8 @@ static int test_harness(void)
 
 TEST_MAIN({"mem_counts", test_mem_counts}, {"mem_threads", test_mem_threads},
     {"mem_wrong_free_dies", test_mem_wrong_free_dies}, {"sv", test_sv}, {"sv_numbers", test_sv_numbers},
-    {"truth", test_truth}, {"buf", test_buf}, {"hash", test_hash}, {"hash_oom", test_hash_oom, TEST_OOM},
-    {"list", test_list}, {"clock_saturates", test_clock_saturates}, {"disk", test_disk}, {"clock", test_clock},
-    {"rand", test_rand}, {"log", test_log}, {"log_stuck", test_log_stuck}, {"log_threads", test_log_threads},
-    {"log_levels", test_log_levels}, {"status", test_status}, {"role", test_role}, {"harness", test_harness})
+    {"truth", test_truth}, {"buf", test_buf}, {"hash", test_hash}, {"hash_case", test_hash_case},
+    {"hash_oom", test_hash_oom, TEST_OOM}, {"list", test_list}, {"clock_saturates", test_clock_saturates},
+    {"disk", test_disk}, {"clock", test_clock}, {"rand", test_rand}, {"log", test_log}, {"log_stuck", test_log_stuck},
+    {"log_threads", test_log_threads}, {"log_levels", test_log_levels}, {"status", test_status}, {"role", test_role},
+    {"harness", test_harness})

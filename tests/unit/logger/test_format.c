@@ -39,6 +39,14 @@ static int test_text(void)
 	line.uuid[0] = 0;
 	line.text = "\033[2Jevil\ttab\r\n";
 	EXPECT_STR(format(&line, true), "2026-11-20 20:54:35.495010 [NOTICE] leg.c:7 ?[2Jevil\ttab?\n");
+	line.number = 1; /* of several sinks the second has the first one's text, in its own form */
+	for (int i = 0; i < 2; i++)
+		EXPECT_STR(format(&line, true), "2026-11-20 20:54:35.495010 [NOTICE] leg.c:7 ?[2Jevil\ttab?\n");
+	strcpy(line.uuid, "u");
+	EXPECT_STR(format(&line, false), "2026-11-20 20:54:35.495010 [NOTICE] leg.c:7 ?[2Jevil\ttab?\n");
+	EXPECT_STR(format(&line, true), "u 2026-11-20 20:54:35.495010 [NOTICE] leg.c:7 ?[2Jevil\ttab?\n");
+	line.number = 2, line.text = "next\n";
+	EXPECT_STR(format(&line, true), "u 2026-11-20 20:54:35.495010 [NOTICE] leg.c:7 next\n");
 	return 0;
 }
 
