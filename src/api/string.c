@@ -1,5 +1,6 @@
 /* Text in, text out: what dialplans use inside ${...}. No state, nothing waits but eval, expand and file_exists. */
 #include "api/api_i.h"
+#include "base/scan.h"
 #include "core/event/event.h"
 #include "core/leg/leg.h"
 #include "core/registry/api.h"
@@ -39,10 +40,27 @@ int api_tolower(struct api_call *c)
 	return ST_OK;
 }
 
+/* What is coded is a value of a URL from there on: the percent signs are ours, so that they are not coded once more
+ * where the value is put into one. */
 int api_url_encode(struct api_call *c)
 {
+	struct mark_it it = {.rest = sv_of(c->text)};
+
 	role_assert_ctl();
-	return url_encode(c->out, sv_of(c->args), 0);
+	c->is_reply_text = true;
+	while (mark_next(&it)) {
+		char coded[3 + SCAN_STEP + 3];
+		size_t n = (size_t)(url_encode_to(coded, (struct sv){&it.byte, 1}) - coded);
+		struct sv own = sv_sub((struct sv){coded, n}, 0, n > 1 ? 1 : 0),
+		          rest = sv_sub((struct sv){coded, n}, own.n, n);
+
+		buf_addv(c->out, own);
+		if (it.is_outside)
+			mark_put(c->out, rest);
+		else
+			buf_addv(c->out, rest);
+	}
+	return c->out->failed ? ST_LIMIT : ST_OK;
 }
 
 int api_url_decode(struct api_call *c)

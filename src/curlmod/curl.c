@@ -18,7 +18,9 @@
 #include "text/mark.h"
 #include "text/multipart.h"
 #include "text/url.h"
+#include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -35,6 +37,7 @@ enum { TIMEOUT_MS = 10000, REDIRECTS = 10, FILE_MAX_BYTES = 64 << 20 };
 struct asked {
 	struct fetch_params p;
 	struct buf url, headers, data;
+	const char *sent; /* the word of the data, marked; NULL: the method has none */
 	bool has_headers, is_json;
 	const char *why; /* what is wrong, or NULL */
 };
@@ -52,6 +55,54 @@ static bool header_put(struct buf *out, const char *line)
 	return !buf_printf(out, "%s\r\n", line);
 }
 
+static bool is_hex(struct mark_it it, unsigned *value, bool *is_outside)
+{
+	char digits[3] = "";
+
+	for (int i = 0; i < 2; i++) {
+		if (!mark_next(&it) || !isxdigit((unsigned char)it.byte))
+			return false;
+		digits[i] = it.byte;
+		*is_outside |= it.is_outside;
+	}
+	*value = (unsigned)strtoul(digits, NULL, 16);
+	return true;
+}
+
+/* A form is what nothing else is said of; JSON and XML are told by how they begin. */
+static bool is_form(const struct asked *a)
+{
+	return a->p.ctype ? sv_startsi(sv_of(a->p.ctype), SV("application/x-www-form-urlencoded"))
+	                  : !*a->sent || !strchr("{[<", *a->sent);
+}
+
+/* What is sent. FreeSWITCH decodes the word, which cannot have a blank otherwise; what came from outside is a value all
+ * the same: of a form it is coded (and stays so where url_encode did it), of JSON a part of a string. */
+static void data_put(struct asked *a)
+{
+	bool is_of_form = is_form(a), is_json = *a->sent == '{' || *a->sent == '[';
+	struct mark_it it = {.rest = sv_of(a->sent)};
+
+	while (mark_next(&it)) {
+		unsigned value = 0;
+		bool is_outside = it.is_outside;
+		if (!it.is_outside && it.byte == '%' && is_hex(it, &value, &is_outside) &&
+		    !(is_of_form && is_outside)) {
+			mark_next(&it), mark_next(&it);
+			it.byte = (char)value;
+		} else {
+			is_outside = it.is_outside;
+		}
+		if (is_outside && is_of_form)
+			url_encode(&a->data, (struct sv){&it.byte, 1}, 0);
+		else if (is_outside && is_json)
+			mark_put_json(&a->data, it.byte);
+		else
+			buf_addc(&a->data, it.byte);
+	}
+	a->p.body = (struct sv){a->data.p ? a->data.p : "", a->data.n};
+}
+
 /* A method, and the word behind it as its data when it may have some. */
 static bool method_take(struct asked *a, const struct app_words *w, int *i)
 {
@@ -66,9 +117,7 @@ static bool method_take(struct asked *a, const struct app_words *w, int *i)
 	a->p.method = sent[m];
 	if (m < 2)
 		return true;
-	if (*i + 1 < w->n)
-		url_decode(&a->data, sv_of(w->w[++*i]));
-	a->p.body = (struct sv){a->data.p ? a->data.p : "", a->data.n};
+	a->sent = *i + 1 < w->n ? w->m[++*i] : "";
 	return true;
 }
 
@@ -127,6 +176,8 @@ static ON_CTL int asked_init(struct asked *a, const struct app_words *w)
 	a->p.skips_verify = !str_is_true(conf_param("validate-certs", "true"));
 	a->p.keeps_head = true;
 	options_take(a, w);
+	if (a->sent)
+		data_put(a);
 	int st = a->why ? ST_INVAL : mark_strip_url(&a->url, sv_of(w->m[0]));
 	if (st == ST_DENIED)
 		a->why = "a server named from outside is not called, and no other path of one";
@@ -279,7 +330,7 @@ struct sending {
 	struct buf form, path;
 	char boundary[48];
 	struct sv field;
-	const char *post; /* "a=b&c=d", or NULL */
+	const char *post; /* "a=b&c=d", marked, or NULL */
 	int status;
 };
 
@@ -288,17 +339,21 @@ static void form_make(void *arg)
 	struct sending *s = arg;
 	struct sv rest = sv_of(s->post), one, name, value;
 	const char *slash;
-	struct buf plain;
+	struct buf plain, decoded;
 
 	role_assert_work();
-	while (rest.n) {
+	buf_init(&plain), buf_init(&decoded);
+	while (rest.n) { /* a sign from outside parts nothing: marked, it is no such byte */
 		sv_split(rest, '&', &one, &rest);
 		sv_split(one, '=', &name, &value);
-		buf_init(&plain);
-		url_decode(&plain, value);
-		multipart_field(&s->form, s->boundary, name, buf_sv(&plain));
-		buf_fini(&plain);
+		buf_clear(&plain), buf_clear(&decoded);
+		mark_strip(&plain, name);
+		size_t n = plain.n;
+		mark_strip(&plain, value);
+		url_decode(&decoded, sv_sub(buf_sv(&plain), n, plain.n));
+		multipart_field(&s->form, s->boundary, sv_sub(buf_sv(&plain), 0, n), buf_sv(&decoded));
 	}
+	buf_fini(&plain), buf_fini(&decoded);
 	slash = strrchr(s->path.p, '/');
 	multipart_file(&s->form, s->boundary, s->field, sv_of(slash ? slash + 1 : s->path.p));
 	s->status = multipart_read(&s->form, s->path.p, FILE_MAX_BYTES);
@@ -338,7 +393,7 @@ static CO int send_file(const struct app_words *w, struct buf *out, const char *
 	buf_init(&s->form), buf_init(&s->path), buf_init(&url);
 	s->form.max = FILE_MAX_BYTES + (1 << 20);
 	s->field = (struct sv){w->m[1], (size_t)(eq - w->m[1])};
-	s->post = w->n > 2 && strcasecmp(w->w[2], "nopost") != 0 ? w->w[2] : NULL;
+	s->post = w->n > 2 && strcasecmp(w->w[2], "nopost") != 0 ? w->m[2] : NULL;
 	snprintf(s->boundary, sizeof(s->boundary), "------------------------%08x%08x", rand_u32(), rand_u32());
 	st = mark_has(s->field) ? ST_DENIED : mark_strip_path(&s->path, sv_of(eq + 1));
 	if (!st)

@@ -275,6 +275,14 @@ int mark_strip_url(struct buf *out, struct sv text)
 	return out->failed ? ST_LIMIT : ST_OK;
 }
 
+void mark_put_json(struct buf *out, char c)
+{
+	if ((unsigned char)c < ' ' || strchr("\"\\{}[]:,", c))
+		buf_printf(out, "\\u%04x", (unsigned char)c);
+	else
+		buf_addc(out, c);
+}
+
 int mark_strip_json(struct buf *out, struct sv text)
 {
 	struct mark_it it = {.rest = text};
@@ -282,9 +290,8 @@ int mark_strip_json(struct buf *out, struct sv text)
 	bool is_json = begin.n && (begin.p[0] == '{' || begin.p[0] == '[');
 
 	while (mark_next(&it)) {
-		bool is_control = (unsigned char)it.byte < ' ';
-		if (is_json && it.is_outside && (is_control || strchr("\"\\{}[]:,", it.byte)))
-			buf_printf(out, "\\u%04x", (unsigned char)it.byte);
+		if (is_json && it.is_outside)
+			mark_put_json(out, it.byte);
 		else
 			buf_addc(out, it.byte);
 	}

@@ -62,6 +62,7 @@ ANY int mark_strip_url(struct buf *out, struct sv text);
 /* Appends the text as JSON, in which what is from outside is part of a string and ends none; where it stands in no
  * string it makes no JSON. A text that the configuration does not begin with a brace or a bracket is none: as it is. */
 ANY int mark_strip_json(struct buf *out, struct sv text);
+ANY void mark_put_json(struct buf *out, char c); /* one byte from outside, within such a string */
 
 /* Goes through a text byte by byte: false at the end. */
 struct mark_it {

@@ -3,6 +3,7 @@ a member, a parameter or another path of theirs."""
 import json
 import sys
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import tandem as t
@@ -15,6 +16,10 @@ from web_server import WebServer  # noqa: E402
 
 START = "${uuid_audio_stream(${uuid} start ws://127.0.0.1:PORT/call/${sip_h_X-A}?n=${sip_h_X-A}&role=user mono 8k {~name~:~${sip_h_X-A}~,~role~:~user~})}"
 SAYS = "${uuid_audio_stream(${uuid} send_text {~said~:~${sip_h_X-A}~,~role~:~user~})}"
+SENT = {"94": "form post a=${sip_h_X-A}&b=1%202", "95": "form post a=${url_encode(${sip_h_X-A})}&b=1%202",
+        "96": "json content-type application/json post {~a~:~${sip_h_X-A}~,~b~:~1%202~}",
+        "97": "json post {~a~:~${url_encode(${sip_h_X-A})}~,~b~:~1%202~}",
+        "98": "text content-type text/plain post 1%202${sip_h_X-A}"}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +45,10 @@ def sw(tmp_path_factory, program, web):
         modules.write_text(modules.read_text().replace("</modules>", '<load module="mod_curl"/></modules>'))
     write_extensions(s, [extension("90", "answer", f"set started={START}".replace("PORT", str(program.port)), "park").replace("~", "&quot;"),
                          extension("91", f"set said={SAYS}", "park").replace("~", "&quot;"),
-                         extension("92", f"curl {web.url}/a/b/${{sip_h_X-A}}/c?n=${{sip_h_X-A}}", "answer", "park")])
+                         extension("92", f"curl {web.url}/a/b/${{sip_h_X-A}}/c?n=${{sip_h_X-A}}", "answer", "park"),
+                         extension("93", f"curl {web.url}/a?n=${{url_encode(${{sip_h_X-A}})}}&r=user", "park").replace("&r", "&amp;r"),
+                         *[extension(number, f"curl {web.url}/{data}", "park").replace("&b", "&amp;b").replace("~", "&quot;")
+                           for number, data in SENT.items()]])
     s.start()
     yield s
     s.stop()
@@ -77,5 +85,35 @@ def test_a_segment_of_curls(sw, phone, web, text, path):
     before = len(web.requests)
     parked(sw, phone, "92", text)
     assert [r.path for r in web.requests[before:]] == ([path] if path else [])
+    sw.api("hupall")
+    sw.wait_calls(0)
+
+
+FIELDS = ["x&b=2", 'x","b":"2', "x%22,%22b%22:%222", "%26b=2", "a+b", "plain", "two words", "100 %", "%41", "中"]
+
+
+@pytest.mark.parametrize("text", FIELDS)
+def test_a_value_that_a_dialplan_has_coded(sw, phone, web, text):
+    before = len(web.requests)
+    parked(sw, phone, "93", text.encode().decode("latin-1"))
+    (asked,) = web.requests[before:]
+    assert parse_qs(urlsplit(asked.path).query, keep_blank_values=True) == {"n": [text], "r": ["user"]}, asked.path
+    sw.api("hupall")
+    sw.wait_calls(0)
+
+
+@pytest.mark.parametrize("text", FIELDS)
+@pytest.mark.parametrize("number", SENT)
+def test_a_value_that_curl_sends(sw, phone, web, number, text):
+    before = len(web.requests)
+    parked(sw, phone, number, text.encode().decode("latin-1"))
+    (asked,) = web.requests[before:]
+    body = asked.body if isinstance(asked.body, str) else asked.body.decode()
+    if asked.path == "/form":
+        assert parse_qs(body, keep_blank_values=True) == {"a": [text], "b": ["1 2"]}, body
+    elif asked.path == "/json":
+        assert json.loads(body) == {"a": text, "b": "1 2"}, body
+    else:
+        assert body == "1 2" + text
     sw.api("hupall")
     sw.wait_calls(0)
