@@ -320,7 +320,7 @@ static const struct module fake_module = {
 
 NO_ROLE_CHECK int fake_start(void)
 {
-	static const struct core_dirs dirs = {.sounds = "/nonexistent"};
+	static const struct core_dirs dirs = {.sounds = "/nonexistent", .certs = "/nonexistent"};
 	int st;
 
 	log_set_level(getenv("FAKE_LOG") ? LOG_DEBUG : LOG_CONSOLE);
