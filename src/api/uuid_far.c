@@ -34,7 +34,8 @@ void on_flush_dtmf(struct api_call *c, struct leg *leg, struct api_words *w)
 	buf_adds(c->out, "+OK\n");
 }
 
-/* Media relays telephone-events by itself: a leg whose digits are dropped is told digit by digit. */
+/* Digits are not told to the leg, or others are in their place, or it hears a file. Media relays telephone-events by
+ * itself: those of its partner come here first from then on. */
 void on_drop_dtmf(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
@@ -43,12 +44,13 @@ void on_drop_dtmf(struct api_call *c, struct leg *leg, struct api_words *w)
 		api_leg_usage(c, w->command);
 		return;
 	}
-	bool was_on = leg_var_is_true(leg, "drop_dtmf"), is_on = !strcasecmp(w->w[1], "on");
+	if (is_file && !api_word_check(c, w, 3, API_DOOR_SOUND))
+		return;
+	bool is_on = !strcasecmp(w->w[1], "on");
 	leg_var_set(leg, "drop_dtmf_masking_digits", is_digits ? w->w[3] : NULL);
-	leg_var_set(leg, "drop_dtmf_masking_file", is_file ? w->w[3] : NULL);
+	leg_var_set_text(leg, "drop_dtmf_masking_file", is_file ? w->m[3] : NULL);
 	leg_var_set(leg, "drop_dtmf", is_on ? "true" : "false");
-	if (is_on != was_on)
-		leg_dtmf_capture(leg, is_on);
+	leg_dtmf_capture_check(leg);
 	buf_printf(c->out, "+OK %s is %s DTMF. mask_file: %s mask_digits: %s\n", w->w[0],
 	    is_on ? "dropping" : "not dropping", is_file ? w->w[3] : "NONE", is_digits ? w->w[3] : "NONE");
 }

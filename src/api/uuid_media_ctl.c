@@ -41,10 +41,7 @@ void on_codec_param(struct api_call *c, struct leg *leg, struct api_words *w)
 void on_media(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
-	struct leg *peer = leg->peer;
-	bool is_elsewhere = leg_media_is_bypassed(leg) || (peer && leg_media_is_bypassed(peer));
-	int st = w->before ? leg_bypass_start(leg) : is_elsewhere ? leg_bypass_end(leg) : ST_INVAL;
-	buf_adds(c->out, st ? "-ERR Operation failed\n" : "+OK Success\n");
+	buf_adds(c->out, leg_bypass_ask(leg, w->before) ? "-ERR Operation failed\n" : "+OK Success\n");
 }
 
 void on_media_reneg(struct api_call *c, struct leg *leg, struct api_words *w)

@@ -4,7 +4,7 @@
  * before OpenSSL goes on to derive anything; a wrong one ends the handshake with an alert. Keys are exported once it is
  * done. Retransmission is by OpenSSL's timer, with a first delay as of a phone call and not of a web page. OpenSSL
  * holds its 21 kB buffer of a handshake for as long as its object is there, so one that is settled goes on without: the
- * good-bye is made beforehand, as nothing else is ever sent. */
+ * good-bye is made beforehand, as nothing else is ever sent, and the far side's is read by alert.c. */
 #include "base/mem.h"
 #include "dtls/dtls_i.h"
 #include "srtp/srtp.h"
@@ -22,9 +22,10 @@
 enum { RECORD_HEADER_BYTES = 13, TIMER_FIRST_US = 200000, TIMER_MAX_US = 3200000 };
 
 struct dtls {
-	SSL *ssl;       /* NULL: it is settled */
-	BIO *in, *out;  /* the ssl's */
-	struct buf bye; /* of one that is settled: its good-bye, as dtls_step gives it */
+	SSL *ssl;                     /* NULL: it is settled */
+	BIO *in, *out;                /* the ssl's */
+	struct buf bye;               /* of one that is settled: its good-bye, as dtls_step gives it */
+	struct dtls_alert_key theirs; /* and what the far side's is under */
 	struct dtls_conf conf;
 	enum dtls_state state;
 	bool is_wrong_cert;
@@ -114,6 +115,7 @@ void dtls_free(struct dtls *d)
 	buf_fini(&d->bye);
 	OPENSSL_cleanse(d->key_out, sizeof(d->key_out));
 	OPENSSL_cleanse(d->key_in, sizeof(d->key_in));
+	OPENSSL_cleanse(&d->theirs, sizeof(d->theirs));
 	mem_free(d);
 }
 
@@ -246,9 +248,15 @@ static bool buffers_have(struct dtls *d)
 
 enum dtls_state dtls_step(struct dtls *d, const uint8_t *p, size_t n, struct buf *out)
 {
-	if (!d->ssl || d->state == DTLS_FAILED || d->state == DTLS_CLOSED || n > DTLS_DATAGRAM_MAX)
+	if (d->state == DTLS_FAILED || d->state == DTLS_CLOSED || n > DTLS_DATAGRAM_MAX)
 		return d->state;
 	ERR_clear_error();
+	if (!d->ssl) {
+		if (n && dtls_alert_ends(&d->theirs, p, n))
+			d->state = DTLS_CLOSED;
+		ERR_clear_error();
+		return d->state;
+	}
 	if (!buffers_have(d))
 		return d->state;
 	if (n)
@@ -316,6 +324,8 @@ bool dtls_settle(struct dtls *d)
 		return false;
 	if (!d->ssl)
 		return true;
+	if (!d->theirs.aead && !dtls_alert_key_make(&d->theirs, d->ssl, d->conf.is_client))
+		return false;
 	if (!bye_make(d, &d->bye))
 		return false;
 	SSL_free(d->ssl); /* and its two BIOs */

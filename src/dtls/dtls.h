@@ -53,7 +53,8 @@ ANY int64_t dtls_due_us(const struct dtls *d);
 ANY void dtls_keys(const struct dtls *d, enum srtp_suite *suite, uint8_t *key_out, uint8_t *key_in);
 ANY void dtls_close(struct dtls *d, struct buf *out); /* says good-bye when it is up */
 /* DTLS_UP, and the far side has our last flight: lets go of OpenSSL's part, some 30 kB. It stays up, with its keys and
- * its good-bye; what comes is not looked at any more. False: not now (it is not up, or there is no memory). */
+ * its good-bye; of what comes only an alert that ends it is read, anything else is passed over. False: not now (it is
+ * not up, or there is no memory). */
 ANY bool dtls_settle(struct dtls *d);
 ANY const char *dtls_why(const struct dtls *d); /* static or its own; "" */
 /* The next datagram of what a step gave; false at the end. */

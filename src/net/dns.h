@@ -43,6 +43,9 @@ struct dns_answer {
 ANY const char *dns_record_name(const struct dns_answer *a, const struct dns_record *r);
 ANY const char *dns_record_service(const struct dns_answer *a, const struct dns_record *r); /* NAPTR: "sip+d2u" */
 ANY const char *dns_record_regexp(const struct dns_answer *a, const struct dns_record *r); /* NAPTR: "!^.*$!sip:a@b!" */
+/* The SRV records of an answer in the order in which they are to be tried (RFC 2782): by priority; of one priority
+ * drawn by weight, those without weight seldom. */
+ANY void dns_srv_sort(struct dns_answer *a);
 /* a is valid during the call. */
 typedef void (*dns_fn)(const struct dns_answer *a, void *arg);
 

@@ -1,6 +1,7 @@
 /* SRV and NAPTR records of an answer packet (RFC 2782, RFC 3403) as struct dns_record. c-ares reads them; what it does
  * not tell, for how long they hold, is read from the packet here. Names become lower case, and one that is no host name
  * (labels of letters, digits, '-' and '_') is left out: it is never asked for. What does not fit is left out too. */
+#include "base/rand.h"
 #include "net/dns_i.h"
 #include <arpa/nameser.h>
 #include <string.h>
@@ -18,6 +19,28 @@ const char *dns_record_service(const struct dns_answer *a, const struct dns_reco
 const char *dns_record_regexp(const struct dns_answer *a, const struct dns_record *r)
 {
 	return a->text + r->regexp_at;
+}
+
+void dns_srv_sort(struct dns_answer *a)
+{
+	for (size_t i = 0; i < a->count; i++) {
+		struct dns_record *r = a->records, t;
+		uint16_t priority = r[i].first;
+		unsigned sum = 0;
+		for (size_t k = i + 1; k < a->count; k++)
+			priority = r[k].first < priority ? r[k].first : priority;
+		for (size_t k = i; k < a->count; k++)
+			sum += r[k].first == priority ? r[k].second * 100u + 1 : 0;
+		unsigned draw = rand_below(sum);
+		size_t k = i;
+		for (;; k++) {
+			unsigned weight = r[k].first == priority ? r[k].second * 100u + 1 : 0;
+			if (draw < weight)
+				break;
+			draw -= weight;
+		}
+		t = r[i], r[i] = r[k], r[k] = t;
+	}
 }
 
 static bool is_name(const char *s)

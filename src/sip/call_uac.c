@@ -348,7 +348,10 @@ void sip_call_freed(struct sip_call *c)
 
 bool sip_call_await_free(struct sip_call *c)
 {
-	c->is_free_awaited = c->state < SIP_CALL_CONFIRMED || (c->state == SIP_CALL_CONFIRMED && is_busy(c));
+	/* who waits already, the dialog being free since, is told in a moment (the timer runs): not forgotten for who
+	 * asks now, and not told before */
+	c->is_free_awaited =
+	    c->state < SIP_CALL_CONFIRMED || (c->state == SIP_CALL_CONFIRMED && (c->is_free_awaited || is_busy(c)));
 	return c->is_free_awaited;
 }
 

@@ -180,29 +180,6 @@ static void services_take(struct sip_locate *l, const struct dns_answer *a)
 	}
 }
 
-/* RFC 2782: by priority; of one priority drawn by weight, those without weight seldom. */
-static void srv_sort(struct dns_answer *a)
-{
-	for (size_t i = 0; i < a->count; i++) {
-		struct dns_record *r = a->records, t;
-		uint16_t priority = r[i].first;
-		unsigned sum = 0;
-		for (size_t k = i + 1; k < a->count; k++)
-			priority = r[k].first < priority ? r[k].first : priority;
-		for (size_t k = i; k < a->count; k++)
-			sum += r[k].first == priority ? r[k].second * 100u + 1 : 0;
-		unsigned draw = rand_below(sum);
-		size_t k = i;
-		for (;; k++) {
-			unsigned weight = r[k].first == priority ? r[k].second * 100u + 1 : 0;
-			if (draw < weight)
-				break;
-			draw -= weight;
-		}
-		t = r[i], r[i] = r[k], r[k] = t;
-	}
-}
-
 /* ---- questions ---- */
 
 /* A third of the time at most for NAPTR, half of the rest for each SRV: who does not know these types may be silent. */
@@ -259,7 +236,7 @@ static ON_CTL void heard(struct sip_locate *l, const struct dns_answer *a)
 			return;
 		memcpy(&l->srv, a, sizeof(*a));
 		l->has_service = true;
-		srv_sort(&l->srv);
+		dns_srv_sort(&l->srv);
 		return;
 	}
 	l->addr_at = 0;

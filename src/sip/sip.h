@@ -355,8 +355,8 @@ ON_CTL int sip_call_reinvite_ack(struct sip_call *c, struct sv sdp);
 /* Confirmed calls. sdp empty = without offer. ST_BUSY while an INVITE transaction is under way in either direction. A
  * 491 is tried again by RFC 3261 14.1 without the caller's doing. */
 ON_CTL int sip_call_reinvite(struct sip_call *c, const char *headers, struct sv sdp);
-/* on_free is called, once, when sip_call_reinvite is not ST_BUSY any more, and never after on_closed. False: it is not
- * now, and there is no such call. */
+/* on_free is called, once for all who asked, when sip_call_reinvite is not ST_BUSY any more, and never after on_closed.
+ * False: it is not now, and nobody waits to be told; there is no such call. */
 ON_CTL bool sip_call_await_free(struct sip_call *c);
 /* RFC 3311; early or confirmed. ST_BUSY while an UPDATE of ours is under way. */
 ON_CTL int sip_call_update(struct sip_call *c, const char *headers, struct sv sdp);

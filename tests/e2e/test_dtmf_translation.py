@@ -1,5 +1,7 @@
 """Digits between legs that tell them differently: by telephone-event, by INFO, as tones. Whatever the one says the other is told, in both
 directions, also when a re-INVITE takes telephone-event away or brings it."""
+from contextlib import closing
+
 import pytest
 from calls import ended, extension, write_extensions
 from talk import Talker
@@ -25,6 +27,7 @@ def sw(tmp_path_factory):
         extension("7807", "answer", "send_dtmf 1w2", "sleep 4000"),
         extension("7808", "set dtmf_type=info", "answer", "send_dtmf 12w3", "sleep 4000"),
         extension("7809", "bridge {dtmf_type=none}user/1001@$${domain}"),
+        extension("7810", "set drop_dtmf=true", "set drop_dtmf_masking_digits=0", "bridge user/1001@$${domain}"),
     ])
     s.start()
     yield s
@@ -255,5 +258,100 @@ def test_what_info_may_say(sw, phone, text, digit):
     a.p.expect(200)
     a.press("1")
     b.hears(f"{digit or ''}1")
+    a.p.bye()
+    ended(b.p)
+
+
+# ---- keys that a phone is not told (drop_dtmf, uuid_drop_dtmf)
+def uuid(sw, direction):
+    return next(r.split(",")[0] for r in sw.api("show channels").splitlines() if f",{direction}," in r)
+
+
+def drops(sw, leg, on, mask, value):
+    what = ("dropping", "not dropping")[on == "off"]
+    masks = f"mask_file: {value if mask == 'mask_file' else 'NONE'} mask_digits: {value if mask == 'mask_digits' else 'NONE'}"
+    assert sw.api(f"uuid_drop_dtmf {leg} {on} {mask} {value}") == f"+OK {leg} is {what} DTMF. {masks}\n"
+
+
+@pytest.mark.parametrize("one", ["events", "info"])
+@pytest.mark.parametrize("other", WAYS)
+def test_masked(sw, phone, one, other):
+    """One key's mask for each key; that leg's own keys go on as ever."""
+    a, b = set_up(phone, one, other)
+    drops(sw, uuid(sw, "outbound"), "on", "mask_digits", "9")
+    b.mark()
+    a.press("1#")
+    b.hears("99")
+    b.hears_none()
+    tells(b, a, "5")
+    drops(sw, uuid(sw, "outbound"), "off", "mask_digits", "9")
+    tells(a, b, "4")
+    a.p.bye()
+    ended(b.p)
+
+
+def test_mask_of_some_digits(sw, phone):
+    """What is no digit in it is none; and what is sent to the leg itself is masked, too."""
+    a, b = set_up(phone, "events", "events")
+    leg = uuid(sw, "outbound")
+    drops(sw, leg, "on", "mask_digits", "4x2")
+    a.press("1")
+    b.hears("42")
+    sw.api(f"uuid_send_dtmf {leg} 77")
+    b.hears("4242")
+    drops(sw, leg, "on", "mask_digits", "-")
+    with closing(sw.esl()) as esl:
+        esl.subscribe("DTMF")
+        a.press("13")
+        assert [esl.wait_event("DTMF")["DTMF-Digit"] for _ in "13"] == ["1", "3"]  # whoever controls it is told
+    drops(sw, leg, "off", "mask_digits", "-")
+    a.press("8")
+    b.hears("8")
+    a.p.bye()
+    ended(b.p)
+
+
+def test_masked_from_the_start(sw, phone):
+    """By variables: the caller is not told."""
+    a, b = set_up(phone, "events", "events", "7810")
+    tells(a, b, "7")
+    b.press("12")
+    a.hears("00")
+    a.p.bye()
+    ended(b.p)
+
+
+def test_masked_by_a_file(sw, phone):
+    """Once, however many keys are pressed while it plays; then the two hear each other again."""
+    a, b = set_up(phone, "events", "events")
+    leg = uuid(sw, "outbound")
+    drops(sw, leg, "on", "mask_file", "tone_stream://%(700,0,620)")
+    with closing(sw.esl()) as esl:
+        esl.subscribe("PLAYBACK_START PLAYBACK_STOP CUSTOM mask::over")
+        a.press("12")
+        assert esl.wait_event("PLAYBACK_START")["Unique-ID"] == leg
+        b.p.talk.hears(620, absent=(300,), level=None)
+        assert not b.p.talk.digits()
+        esl.wait_event("PLAYBACK_STOP")
+        b.p.talk.hears(300, share=0.2, absent=(620,))
+        a.press("3")
+        esl.wait_event("PLAYBACK_START")
+        esl.wait_event("PLAYBACK_STOP")
+        drops(sw, leg, "off", "mask_file", "x")
+        tells(a, b, "6")
+        with closing(sw.esl()) as control:
+            control.command("sendevent CUSTOM\nEvent-Subclass: mask::over")
+        assert esl.next_event()["Event-Name"] == "CUSTOM"
+    assert b.p.talk.digits() == "6"
+    a.p.bye()
+    ended(b.p)
+
+
+def test_masked_by_a_file_that_is_none(sw, phone):
+    a, b = set_up(phone, "events", "events")
+    drops(sw, uuid(sw, "outbound"), "on", "mask_file", "/nowhere/at/all.wav")
+    a.press("1")
+    tells(b, a, "2")
+    assert not b.p.talk.digits()
     a.p.bye()
     ended(b.p)

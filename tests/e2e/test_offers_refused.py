@@ -1,7 +1,7 @@
-"""Offers of ours that are not sent, are refused or are answered otherwise than asked, and theirs that are refused: the session is what it was;
-and our hold, which only we end."""
+"""Offers of ours that are not sent, have to wait, are refused or are answered otherwise than asked, and theirs that are refused: the session is
+what it was; and our hold, which only we end."""
 import pytest
-from calls import ended, extension, is_pair, talks, write_extensions
+from calls import arrives, ended, extension, is_pair, talks, write_extensions
 from trunk import Trunk, add_profile
 from wire import sdp
 
@@ -22,6 +22,7 @@ def sw(tmp_path_factory):
     s.at = add_profile(s, "plain", inbound_codec_prefs=codecs, outbound_codec_prefs=codecs, send_display_update="true",
                        hold_music="tone_stream://%(60000,0,440)")
     write_extensions(s, [extension("7951", "bridge sofia/plain/svc@127.0.0.1:${sip_h_X-Port}"),
+                         extension("7952", "set bypass_media_after_bridge=true", "bridge sofia/plain/svc@127.0.0.1:${sip_h_X-Port}"),
                          extension("7954", "answer", "park"), extension("7961", "answer", "set absolute_codec_string=PCMU@x", "hold", "park"),
                          extension("7960", "answer", "hold on-hold-text", "park")])
     s.start()
@@ -38,10 +39,10 @@ def leg(sw, direction):
     return next(r.split(",")[0] for r in sw.api("show channels").splitlines() if f",{direction}," in r)
 
 
-def pair(sw, phone, body=sdp, extra=""):
+def pair(sw, phone, body=sdp, extra="", number="7951"):
     """Both phones, the uuids of both legs."""
     a, b = caller(sw, phone), phone("svc", register=False, kind=Trunk, at=sw.at, hz=900)
-    a.invite("7951", body=body(a.rtp_port), extra=f"X-Port: {b.port}\n" + extra)
+    a.invite(number, body=body(a.rtp_port), extra=f"X-Port: {b.port}\n" + extra)
     invite = b.expect(method="INVITE")
     b.reply(invite, 200, "OK", body(b.rtp_port))
     b.expect(method="ACK")
@@ -95,7 +96,6 @@ def test_hold_while_an_offer_is_open(sw, phone):
     sw.api(f"uuid_media_reneg {u}")
     m = b.expect(method="INVITE")
     said = get(sw, u, "rtp_local_sdp_str")
-    assert sw.api(f"uuid_media_reneg {u}").startswith("-ERR")
     assert sw.api(f"uuid_hold {u}") == DONE  # after it
     assert count_held(sw) == 1 and get(sw, u, "rtp_local_sdp_str") == said
     b.reply(m, 200, "OK", sdp(b.rtp_port, version=2))
@@ -261,6 +261,193 @@ def test_hold_with_a_text(sw, phone):
     assert is_held_in(reinvite(a, sdp(a.rtp_port, version=4)).body)
     has_held(sw, 1)
     a.bye()
+
+
+# ---- our offer, and media past us, have to wait
+def acknowledge(p, ok):
+    (p.own_request if hasattr(p, "_from") else p.request)("ACK", cseq=int(ok.get("CSeq").split()[0]))
+
+
+def told(p, version, code=200):
+    """The next re-INVITE, answered: where media is to go, and its codecs."""
+    _, port, _, *formats = next(l for l in reply(p, code, version=version).body.splitlines() if l.startswith("m=")).split()
+    p.remote_rtp = int(port)
+    return int(port), [f for f in formats if f in "08"]
+
+
+def is_done(sw, *commands):
+    assert [sw.api(c) for c in commands] == [DONE] * len(commands)
+
+
+def silent(*phones):
+    """Nothing is left that waits."""
+    for p in phones:
+        p.expect_nothing("INVITE", 0.2)
+
+
+def test_offers_that_wait_are_one(sw, phone):
+    """With the codecs that were named last."""
+    a, b, _, u = pair(sw, phone)
+    is_done(sw, f"uuid_media_reneg {u}")
+    m = b.expect(method="INVITE")
+    is_done(sw, f"uuid_media_reneg {u} =PCMU", f"uuid_media_reneg {u} =PCMA")
+    b.reply(m, 200, "OK", sdp(b.rtp_port, version=2))
+    b.expect(method="ACK")
+    m = b.expect(method="INVITE")
+    assert " RTP/AVP 8 101" in m.body
+    b.reply(m, 200, "OK", sdp(b.rtp_port, (8, 101), version=3))
+    b.expect(method="ACK")
+    assert get(sw, u, "write_codec") == "PCMA"
+    silent(b)
+    a.bye()
+    ended(b)
+
+
+def test_offer_waits_for_theirs(sw, phone):
+    a, b, _, u = pair(sw, phone)
+    b.own_request("INVITE", body=sdp(b.rtp_port, version=2))
+    ok = b.expect(200)
+    is_done(sw, f"uuid_media_reneg {u} =PCMA")
+    b.expect_nothing("INVITE", 0.2)
+    acknowledge(b, ok)
+    assert told(b, 3)[1] == ["8"]
+    a.bye()
+    ended(b)
+
+
+def test_offer_waits_for_one_that_met_theirs(sw, phone):
+    """491: the first is tried again, then comes what waited."""
+    a, b, _, u = pair(sw, phone)
+    is_done(sw, f"uuid_media_reneg {u}")
+    b.reply(b.expect(method="INVITE"), 491, "Request Pending")
+    b.expect(method="ACK")
+    is_done(sw, f"uuid_media_reneg {u} =PCMU")
+    reinvite(b, sdp(b.rtp_port, version=2))
+    assert told(b, 3)[1] == ["0"] and told(b, 4)[1] == ["0"]
+    silent(b)
+    a.bye()
+    ended(b)
+
+
+def test_offer_waits_for_the_first_ack(sw, phone):
+    a = caller(sw, phone)
+    a.invite("7954")
+    ok = a.expect(200)
+    u = leg(sw, "inbound")
+    is_done(sw, f"uuid_media_reneg {u} =PCMA")
+    a.expect_nothing("INVITE", 0.2)
+    a.queue.append(ok)
+    a.answered()
+    assert told(a, 2)[1] == ["8"]
+    a.bye()
+
+
+def test_nothing_is_offered_to_who_hung_up(sw, phone):
+    a, b, _, u = pair(sw, phone)
+    is_done(sw, f"uuid_media_reneg {u}")
+    m = b.expect(method="INVITE")
+    is_done(sw, f"uuid_media_reneg {u}", f"uuid_media off {u}")
+    b.own_request("BYE")
+    b.expect(200)
+    b.reply(m, 487, "Gone")
+    ended(a)
+    silent(a, b)
+
+
+def test_media_goes_past_us_later(sw, phone):
+    """When both dialogs are free; an offer that waited is none any more."""
+    a, b, _, u = pair(sw, phone)
+    is_done(sw, f"uuid_media_reneg {u}")
+    m = b.expect(method="INVITE")
+    a.request("INVITE", body=sdp(a.rtp_port, version=2))
+    ok = a.expect(200)
+    is_done(sw, f"uuid_media_reneg {u}", f"uuid_media off {u}")
+    assert sw.api(f"uuid_media_reneg {u}") == "-ERR Operation Failed\n"
+    b.reply(m, 200, "OK", sdp(b.rtp_port, version=2))
+    b.expect(method="ACK")
+    silent(a, b)
+    acknowledge(a, ok)
+    assert told(b, 3)[0] == a.rtp_port
+    assert told(a, 3)[0] == b.rtp_port
+    is_done(sw, f"uuid_media {u}")  # its streams are hardly closed
+    assert told(b, 4)[0] != a.rtp_port and told(a, 4)[0] != b.rtp_port
+    silent(a, b)
+    assert arrives(a, b) and arrives(b, a)
+    a.bye()
+    ended(b)
+
+
+def test_media_stays_when_that_was_said_last(sw, phone):
+    a, b, one, u = pair(sw, phone)
+    is_done(sw, f"uuid_media_reneg {u}")
+    m = b.expect(method="INVITE")
+    is_done(sw, f"uuid_media off {u}", f"uuid_media {one}")
+    assert sw.api(f"uuid_media {one}") == FAILED  # it is here
+    b.reply(m, 200, "OK", sdp(b.rtp_port, version=2))
+    b.expect(method="ACK")
+    silent(a, b)
+    assert arrives(a, b) and arrives(b, a)
+    a.bye()
+    ended(b)
+
+
+def test_back_before_it_is_away(sw, phone):
+    a, b, one, u = pair(sw, phone)
+    is_done(sw, f"uuid_media off {u}", f"uuid_media {one}", f"uuid_media off {one}", f"uuid_media {u}")
+    assert told(b, 2)[0] == a.rtp_port and told(a, 2)[0] == b.rtp_port
+    assert {told(b, 3)[0], told(a, 3)[0]}.isdisjoint({a.rtp_port, b.rtp_port})
+    silent(a, b)
+    assert arrives(a, b) and arrives(b, a)
+    a.bye()
+    ended(b)
+
+
+def test_the_second_offers_while_the_first_is_told(sw, phone):
+    """Media past us: the second phone hears of it after its own offer, and does not make the first come back."""
+    a, b, one, u = pair(sw, phone)
+    is_done(sw, f"uuid_media off {u}")
+    m = b.expect(method="INVITE")
+    a.request("INVITE", body=sdp(a.rtp_port, version=2))
+    ok = a.expect(200)
+    b.reply(m, 200, "OK", sdp(b.rtp_port, version=2))
+    b.expect(method="ACK")
+    silent(a, b)
+    acknowledge(a, ok)
+    assert told(b, 3)[0] == a.rtp_port and told(a, 3)[0] == b.rtp_port
+    silent(a, b)
+    a.bye()
+    ended(b)
+
+
+def test_media_stays_where_the_bridge_ended(sw, phone):
+    a, b, one, u = pair(sw, phone)
+    is_done(sw, f"uuid_media_reneg {u}")
+    m = b.expect(method="INVITE")
+    is_done(sw, f"uuid_media off {u}")
+    sw.api(f"uuid_transfer {one} -both 7954")
+    b.reply(m, 200, "OK", sdp(b.rtp_port, version=2))
+    b.expect(method="ACK")
+    silent(a, b)
+    a.bye()
+    b.own_request("BYE")
+
+
+def test_hold_is_not_forgotten_for_media_past_us(sw, phone):
+    """Both wait for the caller's ACK, and the second asks when the first is about to be told."""
+    a, b = caller(sw, phone), phone("svc", register=False, kind=Trunk, at=sw.at, hz=900)
+    a.invite("7952", extra=f"X-Port: {b.port}\n")
+    b.reply(m := b.expect(method="INVITE"), 200, "OK", sdp(b.rtp_port))
+    b.expect(method="ACK")
+    b.enter(m)
+    ok = a.expect(200)
+    is_done(sw, f"uuid_hold {leg(sw, 'inbound')}")
+    silent(a, b)
+    a.queue.append(ok)
+    a.answered()
+    assert is_held_in(reply(a, direction="recvonly", version=2).body)
+    assert told(a, 3)[0] == b.rtp_port and told(b, 2)[0] == a.rtp_port
+    a.bye()
+    ended(b)
 
 
 # ---- our hold

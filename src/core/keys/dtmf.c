@@ -18,12 +18,66 @@
 #include <ctype.h>
 #include <string.h>
 
-enum { SAMPLES_PER_MS = 8, GROUP_MAX = 256, DUPLICATE_US = 1000000 };
+enum { SAMPLES_PER_MS = 8, GROUP_MAX = 256, DUPLICATE_US = 1000000, MASK_MAX = 16 };
 
 static bool is_digit(char c)
 {
 	return c && strchr("0123456789*#ABCD", toupper((unsigned char)c));
 }
+
+/* ---- keys that the leg's phone is not told (drop_dtmf) ---- */
+
+static ON_CTL bool is_deaf(struct leg *leg)
+{
+	return leg_var_is_true(leg, "drop_dtmf");
+}
+
+static void mask_played(void *arg)
+{
+	struct leg *leg = arg;
+	role_assert_ctl();
+	keys_of(leg)->is_mask_playing = false;
+	mem_unref(leg);
+}
+
+/* As uuid_broadcast does; not again while it plays: whoever presses keys quickly does not make it last for ever. */
+static ON_CTL void mask_play(struct leg *leg)
+{
+	struct buf scratch;
+
+	buf_init(&scratch);
+	const struct leg_exec_request q = {.app = "playback",
+	    .data = leg_text(leg, "drop_dtmf_masking_file", &scratch),
+	    .done = mask_played,
+	    .done_arg = leg};
+	if (q.data && *q.data && !keys_of(leg)->is_mask_playing) {
+		keys_of(leg)->is_mask_playing = true;
+		mem_ref(leg);
+		if (leg_exec_request(leg, &q))
+			mask_played(leg);
+	}
+	buf_fini(&scratch);
+}
+
+/* What stands in for one key, or nothing. */
+static ON_CTL void mask(struct leg *leg, unsigned duration_ms, bool is_tone)
+{
+	const char *digits = leg_var(leg, "drop_dtmf_masking_digits");
+	char only[MASK_MAX + 1];
+	size_t n = 0;
+
+	for (; digits && *digits && n < MASK_MAX; digits++)
+		if (is_digit(*digits))
+			only[n++] = *digits;
+	only[n] = 0;
+	if (n && is_tone && leg_media_stream(leg))
+		mstream_send_tones(leg_media_stream(leg), only, duration_ms);
+	else if (n && !is_tone)
+		(void)leg_dtmf_put(leg, only, duration_ms);
+	mask_play(leg);
+}
+
+/* ---- in, and on to the other leg ---- */
 
 static ON_CTL void check_one(struct leg *leg, struct leg *peer)
 {
@@ -33,8 +87,8 @@ static ON_CTL void check_one(struct leg *leg, struct leg *peer)
 	if (!s)
 		return;
 	mstream_capture_dtmf(s, keys_of(leg)->capture_count || keys_of(leg)->is_dtmf_blocked || is_told_apart ||
-	                            (peer && keys_of(peer)->is_dtmf_blocked) || leg_meta_listens(leg) ||
-	                            digit_actions_listen(leg));
+	                            (peer && (keys_of(peer)->is_dtmf_blocked || is_deaf(peer))) ||
+	                            leg_meta_listens(leg) || digit_actions_listen(leg));
 	media_digits_listen(leg, peer);
 }
 
@@ -63,9 +117,13 @@ static ON_CTL void pass_on(struct leg *peer, char digit, unsigned duration, enum
 	char text[2] = {digit, 0};
 	bool are_tones_heard = source == DTMF_INBAND && leg_dtmf_way(peer) == DTMF_WAY_TONES;
 
-	if (keys_of(peer)->is_dtmf_blocked || are_tones_heard)
+	if (keys_of(peer)->is_dtmf_blocked)
 		return;
-	if (!is_tone)
+	if (is_deaf(peer))
+		mask(peer, duration / SAMPLES_PER_MS, is_tone);
+	else if (are_tones_heard)
+		return;
+	else if (!is_tone)
 		(void)leg_dtmf_put(peer, text, duration / SAMPLES_PER_MS);
 	else if (leg_media_stream(peer))
 		mstream_send_tones(leg_media_stream(peer), text, duration / SAMPLES_PER_MS);
@@ -97,8 +155,8 @@ static ON_CTL bool is_duplicate(struct leg *leg, char digit, enum dtmf_source so
 void leg_dtmf_received(struct leg *leg, char digit, unsigned duration, enum dtmf_source source)
 {
 	digit = (char)toupper((unsigned char)digit);
-	if (!leg_is_up(leg) || !is_digit(digit) || leg_var_is_true(leg, "drop_dtmf") || keys_of(leg)->is_dtmf_blocked ||
-	    is_duplicate(leg, digit, source) || digit_actions_take(leg, digit, false))
+	if (!leg_is_up(leg) || !is_digit(digit) || keys_of(leg)->is_dtmf_blocked || is_duplicate(leg, digit, source) ||
+	    digit_actions_take(leg, digit, false))
 		return;
 	const struct core_limits *limits = core_limits();
 	if (duration > limits->max_dtmf)
@@ -173,7 +231,11 @@ static ON_CTL int send_group(struct leg *leg, struct sv digits, uint32_t ms)
 	char *only = sv_dup(digits);
 	int st = only ? ST_OK : ST_NOMEM;
 
-	if (!st && digits.n)
+	if (is_deaf(leg)) {
+		for (size_t i = 0; i < digits.n; i++)
+			if (is_digit(digits.p[i]))
+				mask(leg, ms, false);
+	} else if (!st && digits.n)
 		st = leg_dtmf_put(leg, only, ms);
 	mem_free(only);
 	return st;

@@ -7,6 +7,8 @@ ON_CTL void leg_dtmf_received(struct leg *leg, char digit, unsigned duration, en
 /* While anybody holds its digits, what the leg's phone dials in a bridge comes here first and goes on to the other leg
  * only when nothing takes it; else media relays it at once. Holds are counted: each true needs its false. */
 ON_CTL void leg_dtmf_capture(struct leg *leg, bool is_held);
+/* What says who looks at its digits has changed: holds, bindings, the bridge, its stream, drop_dtmf. */
+ON_CTL void leg_dtmf_capture_check(struct leg *leg);
 /* Keys neither come from nor go to the leg. */
 ON_CTL void leg_dtmf_block(struct leg *leg, bool is_blocked);
 /* What tells a key twice, by telephone-event and by its tones, counts once; or tones never count. */

@@ -8,8 +8,6 @@ ON_CTL bool digit_actions_take(struct leg *leg, char digit, bool is_past_own);
 ON_CTL bool digit_actions_listen(const struct leg *leg);
 ON_CTL void digit_actions_fini(struct leg *leg);
 
-/* What says who looks at its digits has changed: holds, bindings, the bridge, its stream. */
-ON_CTL void leg_dtmf_capture_check(struct leg *leg);
 /* A key goes its ordinary way: to the application that collects, to a binding, or to the other leg. */
 ON_CTL void leg_dtmf_deliver(struct leg *leg, char digit, unsigned duration, enum dtmf_source source);
 

@@ -45,6 +45,8 @@ struct endpoint_ops {
 	/* A re-INVITE with this SDP (empty: theirs is asked for); its end comes by leg_media_reinvite_done. ST_BUSY
 	 * while another is under way. */
 	int (*reinvite)(struct leg *leg, struct sv sdp);
+	/* True: an INVITE of the dialog is under way, and leg_media_owed is called when it is over. May be NULL. */
+	bool (*await_free)(struct leg *leg);
 	/* Answers the far side's re-INVITE that leg_media_reoffer left open with ST_AGAIN. */
 	void (*reinvite_reply)(struct leg *leg, int code, struct sv sdp);
 	/* The answer to the offer that a re-INVITE of ours without SDP brought: leg_media_reinvite_done said that it

@@ -211,7 +211,7 @@ static ON_CTL bool are_unlike(struct leg *leg, struct leg *peer)
 	return true;
 }
 
-int leg_bypass_start(struct leg *leg)
+int bypass_check(struct leg *leg)
 {
 	struct leg *peer = leg->peer;
 
@@ -221,26 +221,13 @@ int leg_bypass_start(struct leg *leg)
 	if (leg_bypass_is_moving(leg) || leg_bypass_is_moving(peer))
 		return ST_BUSY;
 	if (leg_media_is_bypassed(leg) && leg_media_is_bypassed(peer))
-		return ST_OK;
-	if (are_unlike(leg, peer))
-		return ST_UNSUPPORTED;
-	return go(leg, remote_of(peer));
+		return ST_EXISTS;
+	return are_unlike(leg, peer) ? ST_UNSUPPORTED : ST_OK;
 }
 
-void bypass_when_possible(struct leg *leg)
+int bypass_start(struct leg *leg)
 {
-	int st;
-
-	if (!sound_of(leg)->media)
-		return;
-	st = leg_bypass_start(leg);
-	sound_of(leg)->media->is_bypass_due = st && st != ST_UNSUPPORTED;
-}
-
-void leg_media_acknowledged(struct leg *leg)
-{
-	if (sound_of(leg)->media && sound_of(leg)->media->is_bypass_due)
-		bypass_when_possible(leg);
+	return go(leg, remote_of(leg->peer));
 }
 
 /* One side has answered what the other had; now the other is told. */
@@ -257,7 +244,10 @@ static ON_CTL void go_step(struct leg *leg, int code, struct sv sdp)
 	}
 	sound_of(leg)->media->bypass = BYPASS_ON;
 	if (is_first) {
-		if (go(peer, remote_of(leg)))
+		int st = go(peer, remote_of(leg));
+		if (st == ST_BUSY && !leg_bypass_ask(leg, true)) /* its phone offers something meanwhile: after it */
+			return;
+		if (st)
 			leg_bypass_end(leg);
 		return;
 	}
@@ -361,8 +351,8 @@ int leg_bypass_end_wait(struct leg *leg)
 	while (!st && is_settling(leg))
 		st = leg_wait(leg, WAIT_US);
 	if (!st)
-		st = leg_bypass_end(leg);
-	while (!st && leg_media_is_bypassed(leg))
+		st = leg_bypass_ask(leg, false);
+	while (!st && leg_media_is_bypassed(leg) && (leg_bypass_is_moving(leg) || media_is_wished(leg)))
 		st = leg_wait(leg, WAIT_US);
 	return leg_is_up(leg) ? st : ST_HANGUP;
 }
@@ -540,8 +530,7 @@ bool leg_media_owes_answer(const struct leg *leg)
 
 void bypass_unbridged(struct leg *leg)
 {
-	if (sound_of(leg)->media)
-		sound_of(leg)->media->is_bypass_due = false;
+	media_wishes_drop(leg);
 	if (sound_of(leg)->media && sound_of(leg)->media->is_ack_owed)
 		ack_give(leg, sv_of(sound_of(leg)->media->local_sdp));
 	if (sound_of(leg)->media && sound_of(leg)->media->is_reoffer_passed) {

@@ -96,6 +96,7 @@ static ON_CTL void report_closed(struct leg_media *m, const struct media_report 
 	leg_wake(m->leg); /* bypass.c may wait for it, on either side */
 	if (m->leg->peer)
 		leg_wake(m->leg->peer);
+	leg_media_owed(m->leg);
 	leg_end_go(m->leg);
 }
 

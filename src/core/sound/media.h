@@ -106,14 +106,18 @@ ON_CTL void leg_media_acknowledged(struct leg *leg); /* our answer is: what wait
 /* ---- bypass: the two phones of a bridge send media to each other (FreeSWITCH's bypass_media, uuid_media) ---- */
 ON_CTL bool leg_media_is_bypassed(const struct leg *leg); /* no media of it passes here, or it is about to change */
 ON_CTL bool leg_bypass_is_moving(const struct leg *leg);  /* on its way there or back */
-/* Sends the two phones of leg's bridge to each other by re-INVITEs. ST_OK: under way, or so already; ST_BUSY: another
- * INVITE is; ST_INVAL: no bridge of two answered legs whose endpoints can do it. A refusal brings media back. */
-ON_CTL int leg_bypass_start(struct leg *leg);
+/* Sends the two phones of leg's bridge to each other by re-INVITEs, or brings their media back here; while another
+ * INVITE of a dialog is under way, when that is over: of such wishes the last one counts, and a bridge that ended
+ * meanwhile has none. ST_OK: under way, promised, or so already; ST_INVAL: no bridge of two answered legs whose
+ * endpoints can do it, or nothing to bring back. A refusal brings media back. */
+ON_CTL int leg_bypass_ask(struct leg *leg, bool is_away);
 /* Brings the media of leg and of the leg it is bridged to back here; ST_OK: under way, or here already. A phone that
  * refuses is hung up. */
 ON_CTL int leg_bypass_end(struct leg *leg);
-/* Offers again in a re-INVITE; codecs NULL = the profile's. ST_INVAL without media here, ST_BUSY as above. */
+/* Offers again in a re-INVITE; codecs NULL = the profile's. ST_OK: it is sent, or will be when another INVITE of the
+ * dialog is over; ST_INVAL without media here. */
 ON_CTL int leg_media_reneg(struct leg *leg, const char *codecs);
+ON_CTL void leg_media_owed(struct leg *leg); /* by its endpoint: the dialog that ops->await_free spoke of is free */
 CO int leg_bypass_end_wait(struct leg *leg); /* until it is here; ST_TIMEOUT after 10 s without progress */
 
 /* Two wired legs hear each other from here on. ST_OK also when they do already, or have no streams. */

@@ -11,6 +11,8 @@ enum bypass_state {
 	BYPASS_GOING, /* our re-INVITE with the other phone's SDP is under way */
 	BYPASS_COMING /* our re-INVITE with our own SDP is */
 };
+/* What waits for the dialog (wish.c). */
+enum media_wish { MEDIA_WISH_NONE, MEDIA_WISH_OFFER, MEDIA_WISH_AWAY, MEDIA_WISH_BACK };
 /* Whether the far side takes digits by the endpoint's own way. */
 enum media_own_digits { OWN_DIGITS_UNKNOWN, OWN_DIGITS_TAKEN, OWN_DIGITS_SENT /* it sent one */, OWN_DIGITS_REFUSED };
 /* One m= line of a leg, with a stream, keys and addresses of its own. The audio's is the leg's first, which has also
@@ -47,7 +49,8 @@ struct leg_media {
 	bool is_proxy_default;  /* the profile's inbound-proxy-media */
 	bool is_offerless;      /* the far side called without SDP */
 	bool is_bypass_default; /* the profile's inbound-bypass-media */
-	bool is_bypass_due;     /* bypass_media_after_bridge waits for the ACK */
+	bool is_bypass_due;     /* bypass_media_after_bridge waits for the ACK, or for a re-INVITE */
+	uint8_t wish;           /* enum media_wish */
 	bool is_offer_asked;    /* of is_reoffer_passed: it came without SDP */
 	bool is_ack_owed;       /* the other phone's offer was passed on; its ACK waits for the answer */
 	bool is_reoffer_passed; /* the phone's own re-INVITE waits for the other phone's answer */
@@ -282,6 +285,16 @@ ON_CTL int bypass_late_answer(struct leg *leg, struct sv sdp);
 ON_CTL bool bypass_comes_back(struct leg *leg, struct sv sdp);
 ON_CTL void bypass_resumed(struct leg *leg);               /* its hold is over */
 ON_CTL int bypass_reoffer(struct leg *leg, struct sv sdp); /* ST_AGAIN: answered later, by ops->reinvite_reply */
+
+/* Whether the two phones of leg's bridge can be sent to each other. ST_EXISTS: they are; ST_BUSY: they are on their
+ * way; ST_INVAL: no bridge of two answered legs whose endpoints can do it; ST_UNSUPPORTED. */
+ON_CTL int bypass_check(struct leg *leg);
+ON_CTL int bypass_start(struct leg *leg); /* after bypass_check. A refusal brings media back. */
+
+/* ---- wish.c ---- */
+ON_CTL bool media_is_wished(const struct leg *leg); /* something of leg or of the one it is bridged to waits */
+ON_CTL void media_wishes_drop(struct leg *leg);     /* its bridge is over */
+ON_CTL int media_reneg(struct leg *leg);            /* offers.c: at once, or ST_BUSY, ST_INVAL */
 
 /* ---- metrics.c ---- */
 ON_CTL void sound_metrics_ended(const struct media_stats *s, const char *codec); /* a stream's last statistics */

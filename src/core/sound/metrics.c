@@ -104,7 +104,7 @@ static void fill_dtls(struct metric_out *out, int which)
 	role_assert_ctl();
 	mctl_dtls_counts(&n);
 	if (which) {
-		metric_put(out, (double)(n.steps_running + n.steps_waiting), NULL);
+		metric_put(out, (double)(which == 2 ? n.closed : n.steps_running + n.steps_waiting), NULL);
 		return;
 	}
 	metric_put(out, (double)n.up, "result", "up", NULL);
@@ -136,6 +136,7 @@ static const struct metric_desc table[] = {
     {"tandem_media_cpu_seconds_total", C, "CPU time of the media thread.", fill_media, M_CPU},
     {"tandem_media_moves_total", C, "Streams that came from another media thread.", fill_media, M_MOVES},
     {"tandem_media_dtls_handshakes_total", C, "DTLS handshakes that are over, by result.", fill_dtls, 0},
+    {"tandem_media_dtls_closed_total", C, "DTLS associations that the far side closed.", fill_dtls, 2},
     {"tandem_media_dtls_steps", G, "Steps of DTLS that workers do or that wait for one.", fill_dtls, 1},
     {"tandem_media_kernel_streams", G, "Streams whose packets the kernel relays.", fill_media, M_KERNEL_FLOWS},
     {"tandem_media_kernel_packets_total", C, "RTP packets the kernel relayed.", fill_media, M_KERNEL},

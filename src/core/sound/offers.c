@@ -230,7 +230,7 @@ int media_own_offer(struct leg *leg, struct leg *near, struct buf *out)
 	return media_make_offer(leg, near ? near : leg, media_own_codecs(leg), media_own_dir(m->is_held_by_us), out);
 }
 
-int leg_media_reneg(struct leg *leg, const char *codecs)
+int media_reneg(struct leg *leg)
 {
 	struct leg_media *m = sound_of(leg)->media;
 	struct buf sdp;
@@ -240,8 +240,6 @@ int leg_media_reneg(struct leg *leg, const char *codecs)
 		return ST_INVAL;
 	if (m->is_offer_open)
 		return ST_BUSY;
-	if (codecs && *codecs)
-		leg_var_set(leg, "codec_string", codecs);
 	buf_init(&sdp);
 	st = media_make_offer(leg, NULL, media_own_codecs(leg), media_own_dir(m->is_held_by_us), &sdp);
 	if (!st) {

@@ -10,7 +10,7 @@ ON_CTL int leg_media_join(struct leg *a, struct leg *b); /* relays; ST_UNSUPPORT
  * says from then on is heard, its first packet too. Only legs that are joined to nobody else. */
 ON_CTL void leg_media_join_at_answer(struct leg *leg, bool is_on);
 
-ON_CTL void bypass_when_possible(struct leg *leg); /* leg_bypass_start, now or when its answer is acknowledged */
+ON_CTL void bypass_when_possible(struct leg *leg); /* leg_bypass_ask, now or when it is possible */
 ON_CTL void bypass_unbridged(struct leg *leg);     /* its bridge is over: what waits for the other phone is answered */
 
 /* Keys from the leg's phone are made tones before they reach the other leg (leg_dtmf_generate). */

@@ -129,7 +129,7 @@ static ON_CTL void msg_nomedia(struct esl_client *c, struct leg *leg, const stru
 		esl_client_denied(c);
 		return;
 	}
-	int st = other ? leg_bypass_start(other) : ST_NOTFOUND;
+	int st = other ? leg_bypass_ask(other, true) : ST_NOTFOUND;
 	if (st)
 		esl_client_reply(c, "-ERR %s", status_text(st));
 	else

@@ -8,7 +8,8 @@
  * worker's turn now and then. While a step runs the association is the worker's.
  *
  * An association that has been up for long enough is settled: nobody has anything to say any more but good-bye, so
- * OpenSSL's part of it and the ring go, and datagrams that come later are dropped where they come in. */
+ * OpenSSL's part of it goes, and the ring gives way to one of a few alerts; other datagrams that come later are dropped
+ * where they come in. */
 #include "media/ctl/dtls.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -28,7 +29,7 @@ enum { SETTLED_SERVER_US = 240000000, SETTLED_CLIENT_US = 60000000, SETTLED_RETR
 struct mdtls {
 	struct lnode link; /* in ready */
 	struct mstream *s;
-	struct rt_ring *ring; /* NULL: it is settled */
+	struct rt_ring *ring; /* NULL: it is settled, and there was no memory for one of alerts */
 	struct dtls *assoc;   /* the worker's while it is busy */
 	struct addr host;
 	mdtls_fn fn;
@@ -48,7 +49,7 @@ static struct {
 	struct list ready;
 	struct mdtls *running[STEPS_MAX];
 	size_t running_count, ready_count;
-	uint64_t up, failed, late;
+	uint64_t up, failed, late, closed;
 	bool is_on;
 } all;
 
@@ -113,6 +114,7 @@ void mctl_dtls_counts(struct mdtls_counts *out)
 	*out = (struct mdtls_counts){.up = all.up,
 	    .failed = all.failed,
 	    .late = all.late,
+	    .closed = all.closed,
 	    .steps_running = all.running_count,
 	    .steps_waiting = all.ready_count};
 }
@@ -184,6 +186,7 @@ ON_CTL static void settle_later(struct mdtls *d, int64_t us);
 static void settle(void *arg)
 {
 	struct mdtls *d = arg;
+	struct rt_ring *late = NULL;
 	struct rt_told *told;
 
 	role_assert_ctl();
@@ -192,12 +195,14 @@ static void settle(void *arg)
 		return;
 	}
 	struct rt_cmd c = {.kind = RT_C_CRYPT_TELL};
-	if (!d->s->is_closing && !rt_dtls_settled_new(&told, d->ring)) {
+	(void)rt_ring_new(&late, RT_DTLS_LATE_BYTES);
+	if (!d->s->is_closing && !rt_dtls_settled_new(&told, d->ring, late)) {
 		c.ptr = told;
 		if (mstream_post(d->s, &c))
 			told->free(told);
 	}
-	d->ring = mem_unref(d->ring);
+	mem_unref(d->ring);
+	d->ring = late;
 	buf_fini(&d->in);
 	buf_fini(&d->out);
 	buf_init(&d->in);
@@ -223,6 +228,8 @@ ON_CTL static void state_set(struct mdtls *d, enum dtls_state now)
 		all.up++, settle_later(d, d->is_client ? SETTLED_CLIENT_US : SETTLED_SERVER_US);
 	else if (now == DTLS_FAILED)
 		all.failed++;
+	else if (now == DTLS_CLOSED)
+		all.closed++;
 	d->fn(d, now, d->arg); /* may free d */
 }
 

@@ -28,6 +28,7 @@ ON_CTL void mdtls_free(struct mdtls *d);
 /* Of all, since the start. */
 struct mdtls_counts {
 	uint64_t up, failed, late; /* late: not done in time */
+	uint64_t closed;           /* by the far side, after it was up */
 	size_t steps_running, steps_waiting;
 };
 ON_CTL void mctl_dtls_counts(struct mdtls_counts *out);

@@ -1,9 +1,10 @@
 /* Each allocation has a socket of its own, for a server tells them apart by where they come from; it is kept alive here
  * until it is taken, with its socket, by a stream. While the server has not answered there is one that asks; when that
- * one is up the others follow. What fails is told once, and tried again in half a minute, the name looked up anew, the
- * authorities (of TLS) read anew. A connection (turn_dial.c) comes before the question, where the server is asked over
- * TCP or TLS. Where the credentials end (a secret), one that nobody took in half their time makes way for a new one, as
- * soon as that is up: there is a slot more than are held ready. */
+ * one is up the others follow. A domain may name several places (turn_find.c): when one fails the next is tried at
+ * once. What fails everywhere is told once, and tried again in half a minute, the names looked up anew, the authorities
+ * (of TLS) read anew. A connection (turn_dial.c) comes before the question, where the server is asked over TCP or TLS.
+ * Where the credentials end (a secret), one that nobody took in half their time makes way for a new one, as soon as
+ * that is up: there is a slot more than are held ready. */
 #include "media/ctl/turn.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -12,10 +13,12 @@
 #include "loop/loop.h"
 #include "loop/work.h"
 #include "media/ctl/turn_dial.h"
+#include "media/ctl/turn_find.h"
 #include "media/ctl/turn_words.h"
 #include "media/rt/turn_wire.h"
 #include "net/dns.h"
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -30,6 +33,7 @@ struct slot {
 	struct lpoll *poll;
 	struct ltimer timer;
 	int64_t made_us; /* its credentials */
+	unsigned round;  /* mturn's, when it was begun */
 	bool is_up;      /* and it is told */
 };
 struct mturn {
@@ -38,10 +42,14 @@ struct mturn {
 	char *secret;             /* NULL: the other two are the credentials */
 	struct dial_trust *trust; /* TLS: once it was read; as long as nothing fails */
 	bool is_reading_trust;
-	struct addr from, at; /* at: the server's, unset while it is not known */
+	struct addr from, at;      /* at: the server's, unset while it is not known */
+	struct turn_place *places; /* of the server; NULL: not known */
+	size_t place, place_count; /* the one that is in use, or tried */
+	unsigned round;            /* counts what failed */
 	unsigned ready;
 	bool is_closed, was_up, is_trouble_told;
 	struct dns_ask *ask;
+	struct turn_find *find;
 	struct ltimer again;
 	unsigned slot_count; /* one more than ready */
 	struct slot slots[];
@@ -58,6 +66,7 @@ static void dtor(void *obj)
 {
 	struct mturn *m = obj;
 	mem_free(m->server.host);
+	mem_free(m->places);
 	mem_free(m->username);
 	mem_free(m->ca_file);
 	mem_unref(m->trust);
@@ -96,18 +105,44 @@ static void on_again(void *arg)
 	fill(arg);
 }
 
+static ON_CTL void trouble_tell(struct mturn *m, bool is_last, const char *why, unsigned error)
+{
+	const char *place = m->place_count ? m->places[m->place].name : m->server.host;
+	char code[16] = "";
+
+	if (error)
+		snprintf(code, sizeof(code), " (%u)", error);
+	log_warning("media: TURN server %s: %s%s%s%s; %s", m->server.host, strcmp(place, m->server.host) ? place : "",
+	    strcmp(place, m->server.host) ? ": " : "", why, code,
+	    is_last ? "offers have no relayed candidate meanwhile" : "another of its places is tried");
+}
+
 static ON_CTL void trouble(struct mturn *m, const char *why, unsigned error)
 {
-	if (!m->is_trouble_told && error)
-		log_warning("media: TURN server %s: %s (%u); offers have no relayed candidate meanwhile",
-		    m->server.host, why, error);
-	else if (!m->is_trouble_told)
-		log_warning(
-		    "media: TURN server %s: %s; offers have no relayed candidate meanwhile", m->server.host, why);
-	m->is_trouble_told = true, m->was_up = false;
+	bool is_last = m->place + 1 >= m->place_count;
+
+	if (!m->is_trouble_told)
+		trouble_tell(m, is_last, why, error);
+	m->is_trouble_told |= is_last, m->was_up = false;
+	m->round++;
 	memset(&m->at, 0, sizeof(m->at));
 	m->trust = mem_unref(m->trust);
-	loop_timer_set(&m->again, AGAIN_US, "turn.again", on_again, m);
+	if (is_last) {
+		mem_free(m->places);
+		m->places = NULL, m->place = m->place_count = 0;
+	} else {
+		m->place++;
+	}
+	loop_timer_set(&m->again, is_last ? AGAIN_US : 0, "turn.again", on_again, m);
+}
+
+/* One that was begun at a place that failed since says nothing of the next. */
+static ON_CTL void slot_trouble(struct slot *k, const char *why, unsigned error)
+{
+	if (k->round == k->m->round)
+		trouble(k->m, why, error);
+	else
+		fill(k->m);
 }
 
 /* One that is old goes when the new one in the slot beside them is up. */
@@ -136,7 +171,8 @@ static ON_CTL void came_up(struct slot *k)
 	k->is_up = true;
 	if (!m->was_up)
 		log_info("media: TURN server %s gives relayed addresses, %s, over %s", m->server.host,
-		    addr_text(&k->turn->client.relayed, where), by_names[m->server.by]);
+		    addr_text(&k->turn->client.relayed, where),
+		    by_names[m->places ? m->places[m->place].by : m->server.by]);
 	m->was_up = true, m->is_trouble_told = false;
 	old_leave(m);
 	fill(m);
@@ -152,7 +188,7 @@ static ON_CTL void slot_look(struct slot *k, int64_t due_us)
 		const char *why = c->why;
 		unsigned error = c->error;
 		rt_turn_free(slot_part(k));
-		trouble(m, why, error);
+		slot_trouble(k, why, error);
 		return;
 	}
 	if (m->secret && !is_old(k) && due_us > k->made_us + LEASE_US / 2)
@@ -238,7 +274,7 @@ static ON_CTL int slot_begin(struct slot *k, struct dial_conn *conn)
 	/* the words were looked at by mturn_open */
 	if (client_begin(m, w) || loop_poll_open(&k->poll, w->fd, "turn", on_ready, k)) {
 		rt_turn_free(slot_part(k));
-		trouble(m, "no memory, or its socket cannot be watched", 0);
+		slot_trouble(k, "no memory, or its socket cannot be watched", 0);
 		return ST_OK; /* conn is gone with it */
 	}
 	(void)loop_poll_set(k->poll, LOOP_READ);
@@ -252,10 +288,10 @@ static void on_dialled(struct dial_conn *conn, const char *why, void *arg)
 	role_assert_ctl();
 	k->dial = NULL;
 	if (!conn) {
-		trouble(k->m, why, 0);
+		slot_trouble(k, why, 0);
 	} else if (slot_begin(k, conn)) {
 		dial_close(conn);
-		trouble(k->m, strerror(ENOMEM), 0);
+		slot_trouble(k, strerror(ENOMEM), 0);
 	}
 }
 
@@ -264,7 +300,11 @@ static ON_CTL int slot_open(struct slot *k)
 	struct mturn *m = k->m;
 	struct turn_dial_conf conf = {
 	    .from = &m->from, .to = &m->at, .trust = m->trust, .host = m->server.host, .timeout_us = DIAL_US};
-	return m->server.by == TURN_BY_UDP ? slot_begin(k, NULL) : turn_dial_begin(&k->dial, &conf, on_dialled, k);
+	k->round = m->round;
+	if (m->places[m->place].by != TURN_BY_TLS)
+		conf.trust = NULL;
+	return m->places[m->place].by == TURN_BY_UDP ? slot_begin(k, NULL)
+	                                             : turn_dial_begin(&k->dial, &conf, on_dialled, k);
 }
 
 /* ---- whom to believe ---- */
@@ -328,7 +368,7 @@ static ON_CTL void named(struct mturn *m, const struct dns_answer *a)
 		if (a->records[i].addr.sa.sa_family != m->from.sa.sa_family)
 			continue;
 		m->at = a->records[i].addr;
-		addr_set_port(&m->at, m->server.port);
+		addr_set_port(&m->at, m->places[m->place].port);
 		fill(m);
 		return;
 	}
@@ -350,9 +390,25 @@ static ON_CTL void name_ask(struct mturn *m)
 		mem_free(a);
 		return;
 	}
-	if (dns_ask(&m->ask, DNS_ADDRESS, sv_of(m->server.host), NULL, DNS_US, a, on_name, m) != ST_AGAIN)
+	if (dns_ask(&m->ask, DNS_ADDRESS, sv_of(m->places[m->place].name), NULL, DNS_US, a, on_name, m) != ST_AGAIN)
 		named(m, a);
 	mem_free(a);
+}
+
+static void on_found(const struct turn_place *places, size_t count, void *arg)
+{
+	struct mturn *m = arg;
+
+	role_assert_ctl();
+	m->find = NULL;
+	m->places = count ? mem_alloc(count * sizeof(*places)) : NULL;
+	if (!m->places) {
+		trouble(m, count ? "no memory" : "the domain says that it has none", 0);
+		return;
+	}
+	memcpy(m->places, places, count * sizeof(*places));
+	m->place = 0, m->place_count = count;
+	fill(m);
 }
 
 static ON_CTL void fill(struct mturn *m)
@@ -361,11 +417,16 @@ static ON_CTL void fill(struct mturn *m)
 
 	if (m->is_closed || loop_timer_is_set(&m->again))
 		return;
+	if (!m->places) {
+		if (!m->find && turn_find_begin(&m->find, &m->server, on_found, m))
+			trouble(m, strerror(ENOMEM), 0);
+		return;
+	}
 	if (!addr_is_set(&m->at)) {
 		name_ask(m);
 		return;
 	}
-	if (m->server.by == TURN_BY_TLS && !m->trust) {
+	if (m->places[m->place].by == TURN_BY_TLS && !m->trust) {
 		trust_read(m);
 		return;
 	}
@@ -465,6 +526,8 @@ void mturn_close(struct mturn *m)
 	m->is_closed = true;
 	dns_cancel(m->ask);
 	m->ask = NULL;
+	turn_find_cancel(m->find);
+	m->find = NULL;
 	loop_timer_cancel(&m->again);
 	for (unsigned i = 0; i < m->slot_count; i++) {
 		turn_dial_cancel(m->slots[i].dial);

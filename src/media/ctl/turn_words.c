@@ -15,15 +15,21 @@ enum { PORT = 3478, PORT_TLS = 5349 };
 static int transport_read(struct turn_server *out, bool is_tls, struct sv query)
 {
 	bool is_udp = sv_isi(query, "transport=udp"), is_tcp = sv_isi(query, "transport=tcp");
+	out->has_transport = query.n > 0;
 	out->by = is_tls ? TURN_BY_TLS : is_tcp ? TURN_BY_TCP : TURN_BY_UDP;
 	return (query.n && !is_udp && !is_tcp) || (is_tls && is_udp) ? ST_UNSUPPORTED : ST_OK;
+}
+
+uint16_t turn_port_usual(enum turn_by by)
+{
+	return by == TURN_BY_TLS ? PORT_TLS : PORT;
 }
 
 int turn_server_read(const char *text, struct turn_server *out)
 {
 	struct sv rest = sv_trim(sv_of(text)), host = rest, query = SV_NONE, port = SV_NONE;
 	bool is_tls = sv_startsi(rest, SV("turns:"));
-	uint32_t number = is_tls ? PORT_TLS : PORT;
+	uint32_t number = turn_port_usual(is_tls ? TURN_BY_TLS : TURN_BY_UDP);
 
 	if (is_tls || sv_startsi(rest, SV("turn:")))
 		host = rest = sv_sub(rest, is_tls ? 6 : 5, rest.n);
@@ -41,7 +47,7 @@ int turn_server_read(const char *text, struct turn_server *out)
 	}
 	if (!host.n || host.n > DNS_NAME_MAX || (port.n && (sv_u32(port, &number) || !number || number > 65535)))
 		return ST_PARSE;
-	out->port = (uint16_t)number;
+	out->port = (uint16_t)number, out->has_port = port.n > 0;
 	out->host = sv_dup(host);
 	return out->host ? ST_OK : ST_NOMEM;
 }

@@ -11,7 +11,9 @@ struct turn_server {
 	char *host; /* mem_free it */
 	uint16_t port;
 	enum turn_by by;
+	bool has_port, has_transport; /* it was said; else they are the usual ones */
 };
+ANY uint16_t turn_port_usual(enum turn_by by);
 /* HOST[:PORT], turn:HOST[:PORT][?transport=udp|tcp], turns:HOST[:PORT] (RFC 7065); [v6] in brackets. ST_PARSE: it is
  * none; ST_UNSUPPORTED: another transport, or DTLS; ST_NOMEM. */
 ANY int turn_server_read(const char *text, struct turn_server *out);

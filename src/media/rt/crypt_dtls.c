@@ -13,11 +13,12 @@ struct crypt_dtls {
 	struct rt_crypt base;
 	struct rt_crypt *keys;
 	struct rt_ring *in; /* NULL: nothing is to be heard any more */
+	bool is_settled;    /* only alerts are */
 	struct addr from;   /* of the last datagram */
 };
 struct dtls_out {
 	struct rt_told base;
-	struct rt_ring *settled; /* whose nobody hears any more; then without bytes */
+	struct rt_ring *settled, *late; /* that gives way to the other; then without bytes */
 	size_t n;
 	uint8_t bytes[];
 };
@@ -58,6 +59,13 @@ static size_t room_left(struct rt_ring *r)
 	return r->cap - (size_t)(written - atomic_load_explicit(&r->read, memory_order_acquire));
 }
 
+/* Alert, version, epoch 1: what is not one is not worth a worker's turn. Who sends it is proven there. */
+static bool may_be_alert(const uint8_t *p, size_t n)
+{
+	enum { HEADER_BYTES = 13, ALERT_MAX = 64, TYPE_ALERT = 21 };
+	return n > HEADER_BYTES && n <= ALERT_MAX && p[0] == TYPE_ALERT && !p[3] && p[4] == 1;
+}
+
 static void dtls_packet(struct rt_crypt *c, struct rt_stream *s, const struct addr *from, const uint8_t *p, size_t n)
 {
 	struct crypt_dtls *d = of(c);
@@ -65,7 +73,8 @@ static void dtls_packet(struct rt_crypt *c, struct rt_stream *s, const struct ad
 	size_t bytes = record_bytes(n);
 
 	role_assert_media();
-	if (!n || bytes > sizeof(record) || !d->in || room_left(d->in) < bytes) {
+	if (!n || bytes > sizeof(record) || !d->in || room_left(d->in) < bytes ||
+	    (d->is_settled && !may_be_alert(p, n))) {
 		s->in_wrong++, s->t->dropped++;
 		return;
 	}
@@ -83,8 +92,11 @@ static void dtls_told(struct rt_crypt *c, struct rt_stream *s, const struct rt_t
 	const struct addr *to = addr_is_set(&of(c)->from) ? &of(c)->from : &s->remote_rtp;
 
 	role_assert_media();
-	if (o->settled && o->settled == of(c)->in)
-		of(c)->in = mem_unref(of(c)->in);
+	if (o->settled && o->settled == of(c)->in) {
+		mem_unref(of(c)->in);
+		of(c)->in = o->late ? mem_ref(o->late) : NULL;
+		of(c)->is_settled = true;
+	}
 	if (!addr_is_set(to))
 		return;
 	for (size_t at = 0; o->n - at >= 2;) {
@@ -138,6 +150,7 @@ int rt_crypt_dtls_new(struct rt_crypt **out, struct rt_ring *datagrams, struct r
 static void out_free(struct rt_told *t)
 {
 	mem_unref(((struct dtls_out *)t)->settled);
+	mem_unref(((struct dtls_out *)t)->late);
 	mem_free(t);
 }
 
@@ -153,12 +166,14 @@ int rt_dtls_out_new(struct rt_told **out, struct sv datagrams)
 	return ST_OK;
 }
 
-int rt_dtls_settled_new(struct rt_told **out, struct rt_ring *datagrams)
+int rt_dtls_settled_new(struct rt_told **out, struct rt_ring *datagrams, struct rt_ring *late)
 {
 	int st = rt_dtls_out_new(out, SV(""));
-	if (!st)
-		((struct dtls_out *)*out)->settled = mem_ref(datagrams);
-	return st;
+	if (st)
+		return st;
+	((struct dtls_out *)*out)->settled = mem_ref(datagrams);
+	((struct dtls_out *)*out)->late = late ? mem_ref(late) : NULL;
+	return ST_OK;
 }
 
 size_t rt_dtls_take(struct rt_ring *r, uint8_t *p)

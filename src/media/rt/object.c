@@ -11,7 +11,7 @@ enum { PLAY_RATE_SPARE = 64 /* samples that a resampler gives more at times */ }
 
 int rt_ring_new(struct rt_ring **out, size_t min_bytes)
 {
-	size_t cap = 2048;
+	size_t cap = min_bytes <= 256 ? 256 : 2048; /* for a word now and then; else for a flow */
 	while (cap < min_bytes)
 		cap *= 2;
 	struct rt_ring *r = mem_new_atomic(sizeof(*r) + cap, NULL, "media.ring");

@@ -1,8 +1,9 @@
 /* Any bytes as datagrams (each behind a length byte) to a server and to a client that has begun: no keys come of them.
- * Parser: dtls/dtls.c */
+ * And as alerts to one that is settled: none of them ends it.
+ * Parser: dtls/dtls.c, dtls/alert.c */
 #include "base/check.h"
 #include "base/mem.h"
-#include "dtls/dtls.h"
+#include "dtls/dtls_i.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,12 +24,30 @@ static void ident_make(void)
 	rmdir(folder);
 }
 
+static void alerts(const uint8_t *data, size_t size)
+{
+	for (int aead = DTLS_NO_AEAD; aead <= DTLS_CHACHA20_POLY1305; aead++) {
+		struct dtls_alert_key k = {.aead = (uint8_t)aead, .key = {1, 2, 3}, .iv = {4, 5}};
+		CHECK(!dtls_alert_ends(&k, data, size));
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct dtls_conf c = {.print_count = 1};
+	uint8_t record[64] = {21, 0xfe, 0xfd, 0, 1};
+	size_t taken = size < sizeof(record) - 5 ? size : sizeof(record) - 5;
+
 	if (!ident)
 		ident_make();
+	alerts(data, size);
+	if (taken)
+		memcpy(record + 5, data, taken);
+	for (uint8_t body = 18; body <= 26; body += 8) { /* as far as the cipher */
+		record[11] = 0, record[12] = body;
+		alerts(record, 13u + body);
+	}
 	c.ident = ident;
 	for (int side = 0; side < 2; side++) {
 		struct dtls *d;

@@ -1,18 +1,22 @@
 /* Two associations in memory: they agree on the same keys under loss, repetition and rubbish in between; a certificate
- * that was not told, and a side without one, get none. One that is settled holds next to nothing and can still say
- * good-bye. */
+ * that was not told, and a side without one, get none. One that is settled holds next to nothing, can still say
+ * good-bye, and knows the far side's from what anybody could send. */
 #include "base/mem.h"
-#include "dtls/dtls.h"
+#include "dtls/dtls_i.h"
 #include "harness.h"
 
 #include <malloc.h>
 #include <openssl/crypto.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
+/* OpenSSL's numbers of the profiles have the names of our suites */
+#undef SRTP_AEAD_AES_128_GCM
+#undef SRTP_AEAD_AES_256_GCM
 
 struct side {
 	struct dtls_ident *ident;
@@ -47,7 +51,8 @@ static void print_of(const struct dtls_ident *i, struct dtls_print *p)
 		p->bytes[k] = (uint8_t)strtoul(text + 3 * k, NULL, 16);
 }
 
-static unsigned mtu; /* of the next pair; 0 = the usual */
+static unsigned mtu;        /* of the next pair; 0 = the usual */
+static const char *ciphers; /* of the next pair; NULL = ours */
 static size_t longest;
 
 static int pair_make(struct side *a, struct side *b, bool is_wrong)
@@ -59,6 +64,8 @@ static int pair_make(struct side *a, struct side *b, bool is_wrong)
 	EXPECT_INT(ident_make(&b->ident, "b"), 0);
 	c.ident = a->ident, c.is_client = true;
 	print_of(b->ident, &c.prints[0]);
+	if (ciphers)
+		EXPECT_INT(SSL_CTX_set_cipher_list(ident_ctx(a->ident), ciphers), 1);
 	EXPECT_INT(dtls_new(&a->d, &c), 0);
 	c.ident = b->ident, c.is_client = false;
 	print_of(a->ident, &c.prints[0]);
@@ -305,7 +312,7 @@ static int settled(bool is_server)
 	dtls_keys(one->d, &suite, out, in);
 	EXPECT(suite == suite_before && !memcmp(out, out_before, sizeof(out)) && !memcmp(in, in_before, sizeof(in)));
 	EXPECT_INT(dtls_step(one->d, NULL, 0, &one->out), DTLS_UP);
-	/* late: another handshake's beginning, the middle of one, the peer's good-bye, rubbish */
+	/* late: another handshake's beginning, the middle of one, its good-bye, rubbish */
 	EXPECT_INT(passes_over(one, &other_a.out), 0);
 	unsigned n = 0;
 	give(&other_a, &other_b, PLAIN, &n);
@@ -338,6 +345,53 @@ static int test_settled(void)
 	for (int i = 0; i < 2; i++)
 		if (settled(i))
 			return -1;
+	return 0;
+}
+
+/* The far side's good-bye: whole, and with each of its bytes changed, cut short, or behind others. */
+static int says_bye(bool is_server)
+{
+	struct side a, b;
+	struct side *one = is_server ? &b : &a, *peer = is_server ? &a : &b;
+	uint8_t p[256];
+	struct sv rest, bye;
+
+	EXPECT_INT(pair_make(&a, &b, false), 0);
+	shake(&a, &b, PLAIN);
+	EXPECT(a.state == DTLS_UP && b.state == DTLS_UP);
+	EXPECT(dtls_settle(one->d));
+	EXPECT(dtls_settle(peer->d)); /* made by a settled one, too */
+	dtls_close(peer->d, &peer->out);
+	rest = buf_sv(&peer->out);
+	EXPECT(dtls_out_next(&rest, &bye) && bye.n > 13 && bye.n < 64);
+	for (size_t i = 0; i < bye.n; i++) {
+		memcpy(p, bye.p, bye.n);
+		p[i] ^= 0x40;
+		EXPECT_INT(dtls_step(one->d, p, bye.n, &one->out), DTLS_UP);
+		EXPECT_INT(dtls_step(one->d, (const uint8_t *)bye.p, i, &one->out), DTLS_UP);
+	}
+	memset(p, 0, sizeof(p));
+	memcpy(p + 1, bye.p, bye.n);
+	EXPECT_INT(dtls_step(one->d, p, bye.n + 1, &one->out), DTLS_UP);
+	memcpy(p, bye.p, bye.n); /* what follows in the datagram is not looked at */
+	EXPECT_INT(dtls_step(one->d, p, bye.n + 20, &one->out), DTLS_CLOSED);
+	EXPECT_INT(one->out.n, 0);
+	dtls_close(one->d, &one->out); /* it is over */
+	EXPECT_INT(one->out.n, 0);
+	pair_free(&a, &b);
+	return 0;
+}
+
+static int test_far_bye(void)
+{
+	static const char *const each[] = {
+	    "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305"};
+	for (size_t i = 0; i < 6; i++) {
+		ciphers = each[i / 2];
+		if (says_bye(i % 2))
+			return -1;
+	}
+	ciphers = NULL;
 	return 0;
 }
 
@@ -382,4 +436,5 @@ static int test_memory(void)
 TEST_MAIN({"the same keys", test_agreed}, {"every datagram twice", test_repeated},
     {"rubbish and cut ones between", test_rubbish}, {"a third is lost", test_lossy},
     {"another certificate", test_wrong_certificate}, {"no fingerprint", test_no_print}, {"two clients", test_same_role},
-    {"a small MTU", test_mtu}, {"settled", test_settled}, {"a handshake's memory", test_memory})
+    {"a small MTU", test_mtu}, {"settled", test_settled}, {"the far side's good-bye", test_far_bye},
+    {"a handshake's memory", test_memory})

@@ -1,7 +1,7 @@
 /* A stream's association from the handshake to the end of the time in which something may have to be sent again, by a
  * clock that the test moves: the phone is OpenSSL behind a socket of its own. Before that time the last flight is sent
  * again to who did not get it; afterwards nothing is answered, what comes is counted and harmless, packets go on, and
- * good-bye is still said. */
+ * good-bye is still said, and heard. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "dtls/dtls.h"
@@ -266,6 +266,80 @@ static int test_server(void)
 	return settles(false);
 }
 
+/* Long after the handshake: alerts that anybody could send change nothing, however many; the phone's own ends it. */
+static bool is_over(void *arg)
+{
+	role_assert_ctl();
+	turn();
+	return mdtls_state(assoc) == DTLS_CLOSED;
+}
+
+ON_CTL static int far_bye(bool is_client)
+{
+	uint8_t out[SRTP_KEY_MAX], in[SRTP_KEY_MAX], p[PACKET + SRTP_TAIL_MAX], forged[39] = {21, 0xfe, 0xfd, 0, 1};
+	enum srtp_suite suite;
+	struct mdtls_counts before, after;
+	uint64_t wrong, now;
+
+	EXPECT_INT(room_start(1, 2), 0);
+	EXPECT_INT(assoc_start(is_client, false), 0);
+	mctl_dtls_counts(&before);
+	clock_fake_start(clock_wall_us());
+	dtls_keys(phone.d, &suite, out, in);
+	EXPECT_INT(srtp_new(&phone_out, suite, out), ST_OK);
+	EXPECT_INT(pass_s((is_client ? CLIENT_S : SERVER_S) + 1), 0);
+	EXPECT_INT(packet_passes(0x11), 0);
+	EXPECT_INT(wrong_count(&wrong), 0);
+	size_t plugs = report_count(A, MEDIA_R_PLUG);
+	for (int i = 0; i < 50; i++) { /* what a socket holds */
+		forged[12] = i % 2 ? 26 : (uint8_t)i;
+		forged[20] = (uint8_t)i;
+		(void)!sendto(at.fd, forged, sizeof(forged), 0, &A->to.sa, addr_len(&A->to));
+		forged[4] = 0; /* not even of that epoch: dropped where it comes in */
+		(void)!sendto(at.fd, forged, sizeof(forged), 0, &A->to.sa, addr_len(&A->to));
+		forged[4] = 1;
+	}
+	EXPECT_INT(packet_passes(0x22), 0);
+	EXPECT_INT(pump(is_idle, NULL, WAIT_MS), 0);
+	EXPECT_INT(wrong_count(&now), 0);
+	EXPECT(now >= wrong + 50);
+	turn();
+	EXPECT_INT(pump(is_idle, NULL, WAIT_MS), 0);
+	EXPECT(report_count(A, MEDIA_R_PLUG) > plugs); /* they were looked at */
+	EXPECT_INT(mdtls_state(assoc), DTLS_UP);
+	EXPECT_INT(packet_passes(0x33), 0);
+	dtls_close(phone.d, &phone.out);
+	datagrams_send(&phone.out);
+	EXPECT_INT(pump(is_over, NULL, WAIT_MS), 0);
+	EXPECT_INT(state_count, 2);
+	mctl_dtls_counts(&after);
+	EXPECT_INT(after.closed, before.closed + 1);
+	/* nothing is taken under its keys any more */
+	EXPECT_INT(settle(), 0);
+	size_t count = B->count;
+	rtp_write_header(p, false, 0, A->seq++, A->ts += 160, A->ssrc);
+	int n = srtp_seal(phone_out, p, PACKET);
+	EXPECT_INT(sendto(at.fd, p, (size_t)n, 0, &A->to.sa, addr_len(&A->to)), n);
+	EXPECT_INT(wrong_count(&now), 0);
+	EXPECT_INT(B->count, count);
+	mdtls_free(assoc);
+	assoc = NULL;
+	srtp_free(phone_out);
+	return assoc_stop();
+}
+
+static int test_far_bye_client(void)
+{
+	role_assert_ctl();
+	return far_bye(true);
+}
+
+static int test_far_bye_server(void)
+{
+	role_assert_ctl();
+	return far_bye(false);
+}
+
 /* One association is settled and another begins at once: the message for the first is none for the second, which hears.
  * And a stream that is closed with such a message under way. */
 static int test_next(void)
@@ -298,4 +372,5 @@ static int test_next(void)
 }
 
 TEST_MAIN({"as client", test_client, TEST_LOOP}, {"as server", test_server, TEST_LOOP},
+    {"good-bye to a client", test_far_bye_client, TEST_LOOP}, {"good-bye to a server", test_far_bye_server, TEST_LOOP},
     {"another association, and a close", test_next, TEST_LOOP})

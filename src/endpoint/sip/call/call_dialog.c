@@ -226,6 +226,15 @@ void call_on_free(struct sip_call *sc, void *arg)
 		call_display(c->leg, name, number);
 	mem_free(name);
 	mem_free(number);
+	if (c->leg && leg_is_up(c->leg))
+		leg_media_owed(c->leg);
+}
+
+bool call_await_free(struct leg *leg)
+{
+	struct call *c = call_of(leg);
+	role_assert_ctl();
+	return c && c->sip && !c->is_closed && sip_call_await_free(c->sip);
 }
 
 /* A re-INVITE that leaves out the timer would end it. */
@@ -269,7 +278,11 @@ int call_reinvite(struct leg *leg, struct sv sdp)
 {
 	struct call *c = call_of(leg);
 	role_assert_ctl();
-	if (!c || !c->sip || c->is_closed || sip_call_state(c->sip) != SIP_CALL_CONFIRMED)
+	if (!c || !c->sip || c->is_closed)
+		return ST_INVAL;
+	if (call_is_unacknowledged(c) || sip_call_state(c->sip) == SIP_CALL_ANSWERED)
+		return ST_BUSY;
+	if (sip_call_state(c->sip) != SIP_CALL_CONFIRMED)
 		return ST_INVAL;
 	if (!sip_call_is_reachable(c->sip))
 		return ST_CLOSED; /* it may come back, and a request without an answer would end the call */

@@ -291,6 +291,7 @@ ON_CTL void refer_waiting_end(struct call *c); /* nobody waits any more */
 ON_CTL void replaces_run(struct call *c);      /* once it is acknowledged */
 
 ON_CTL int call_hold(struct leg *leg, bool is_hold);
+ON_CTL bool call_await_free(struct leg *leg);
 ON_CTL int call_reinvite(struct leg *leg, struct sv sdp);
 ON_CTL void call_reinvite_reply(struct leg *leg, int code, struct sv sdp);
 ON_CTL int call_reinvite_ack(struct leg *leg, struct sv sdp);
