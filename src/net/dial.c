@@ -1,5 +1,6 @@
-/* A socket, and on it TLS by OpenSSL's own socket BIO. OpenSSL's calls say what they wait for; a plain socket waits for
- * what it does. The certificate is checked by OpenSSL within the handshake, the name with it. */
+/* A socket, and on it TLS by OpenSSL's own socket BIO (DTLS: its BIO of datagrams). OpenSSL's calls say what they wait
+ * for; a plain socket waits for what it does. The certificate is checked by OpenSSL within the handshake, the name with
+ * it. */
 #include "net/dial.h"
 #include "base/mem.h"
 #include "net/sock_i.h"
@@ -13,10 +14,14 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
+
+enum { DATAGRAM_MTU = 1200 /* of a handshake */ };
 
 struct dial_trust {
 	SSL_CTX *ctx;
+	bool is_datagram;
 };
 struct dial_conn {
 	int fd;
@@ -31,14 +36,15 @@ static void trust_free(void *obj)
 	SSL_CTX_free(((struct dial_trust *)obj)->ctx);
 }
 
-int dial_trust_new(struct dial_trust **out, const char *ca_path)
+static int trust_new(struct dial_trust **out, const char *ca_path, bool is_datagram)
 {
 	struct stat st;
 	struct dial_trust *t = mem_new_atomic(sizeof(*t), trust_free, "net.dial_trust");
 	if (!t)
 		return ST_NOMEM;
-	t->ctx = SSL_CTX_new(TLS_client_method());
-	int is_good = t->ctx && SSL_CTX_set_min_proto_version(t->ctx, TLS1_2_VERSION);
+	t->is_datagram = is_datagram;
+	t->ctx = SSL_CTX_new(is_datagram ? DTLS_client_method() : TLS_client_method());
+	int is_good = t->ctx && SSL_CTX_set_min_proto_version(t->ctx, is_datagram ? DTLS1_2_VERSION : TLS1_2_VERSION);
 	if (is_good && ca_path)
 		is_good =
 		    !stat(ca_path, &st) && SSL_CTX_load_verify_locations(t->ctx, S_ISDIR(st.st_mode) ? NULL : ca_path,
@@ -52,8 +58,20 @@ int dial_trust_new(struct dial_trust **out, const char *ca_path)
 	}
 	SSL_CTX_set_mode(
 	    t->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+	if (is_datagram)
+		SSL_CTX_set_options(t->ctx, SSL_OP_NO_QUERY_MTU | SSL_OP_NO_RENEGOTIATION);
 	*out = t;
 	return ST_OK;
+}
+
+int dial_trust_new(struct dial_trust **out, const char *ca_path)
+{
+	return trust_new(out, ca_path, false);
+}
+
+int dial_trust_datagram_new(struct dial_trust **out, const char *ca_path)
+{
+	return trust_new(out, ca_path, true);
 }
 
 static void fail(struct dial_conn *c, const char *what, const char *why)
@@ -73,12 +91,27 @@ static void fail_tls(struct dial_conn *c, const char *what)
 	ERR_clear_error();
 }
 
+static bool datagrams_set(struct dial_conn *c)
+{
+	BIO *b = BIO_new_dgram(c->fd, BIO_NOCLOSE);
+	struct addr peer;
+	socklen_t n = sizeof(peer);
+
+	if (!b || getpeername(c->fd, &peer.sa, &n)) {
+		BIO_free(b);
+		return false;
+	}
+	(void)BIO_ctrl_set_connected(b, &peer.sa); /* a BIO_ADDR is this union */
+	SSL_set_bio(c->ssl, b, b);
+	return SSL_set_mtu(c->ssl, DATAGRAM_MTU) > 0;
+}
+
 static bool ssl_begin(struct dial_conn *c, const char *host, bool skips_verify)
 {
 	struct addr a;
 	bool is_name = addr_parse(&a, sv_of(host), 0) != ST_OK;
 	c->ssl = SSL_new(c->trust->ctx);
-	if (!c->ssl || !SSL_set_fd(c->ssl, c->fd))
+	if (!c->ssl || !(c->trust->is_datagram ? datagrams_set(c) : SSL_set_fd(c->ssl, c->fd)))
 		return false;
 	SSL_set_connect_state(c->ssl);
 	if (is_name && !SSL_set_tlsext_host_name(c->ssl, host))
@@ -97,12 +130,14 @@ int dial_open(struct dial_conn **out, const struct addr *from, const struct addr
 	int one = 1;
 	if (!c)
 		return ST_NOMEM;
-	c->fd = socket(to->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	bool is_datagram = trust && trust->is_datagram;
+	c->fd = socket(to->sa.sa_family, (is_datagram ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (c->fd < 0) {
 		mem_free(c);
 		return ST_IO;
 	}
-	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (!is_datagram)
+		(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	c->trust = mem_ref((struct dial_trust *)trust);
 	if ((from && bind(c->fd, &from->sa, addr_len(from))) ||
 	    (connect(c->fd, &to->sa, addr_len(to)) && errno != EINPROGRESS) ||
@@ -118,6 +153,19 @@ int dial_open(struct dial_conn **out, const struct addr *from, const struct addr
 int dial_fd(const struct dial_conn *c)
 {
 	return c->fd;
+}
+
+bool dial_is_datagram(const struct dial_conn *c)
+{
+	return c->trust && c->trust->is_datagram;
+}
+
+int64_t dial_due_us(const struct dial_conn *c)
+{
+	struct timeval left;
+	if (!dial_is_datagram(c) || c->is_open || DTLSv1_get_timeout(c->ssl, &left) != 1)
+		return -1;
+	return (int64_t)left.tv_sec * 1000000 + left.tv_usec;
 }
 
 void dial_keep(struct dial_conn *c)
@@ -136,6 +184,13 @@ const char *dial_error(const struct dial_conn *c)
 	return c->error[0] ? c->error : "the connection broke";
 }
 
+/* Before a call whose failure ssl_status is to understand. */
+static void ssl_ready(void)
+{
+	ERR_clear_error();
+	errno = 0;
+}
+
 /* What OpenSSL says after a call that did not succeed. */
 static int ssl_status(struct dial_conn *c, int ret, unsigned *want, const char *what)
 {
@@ -148,6 +203,15 @@ static int ssl_status(struct dial_conn *c, int ret, unsigned *want, const char *
 		return ST_AGAIN;
 	case SSL_ERROR_ZERO_RETURN:
 		return ST_CLOSED;
+	case SSL_ERROR_SYSCALL:
+		/* an empty datagram, or an ICMP error: anybody can send one, and it is the end of nothing that stands
+		 */
+		if (dial_is_datagram(c) && !ERR_peek_error() && (!errno || c->is_open)) {
+			*want = DIAL_READ;
+			return ST_AGAIN;
+		}
+		fail_tls(c, what);
+		return ST_IO;
 	default:
 		fail_tls(c, what);
 		return ST_IO;
@@ -176,7 +240,9 @@ int dial_step(struct dial_conn *c, unsigned *want)
 	int st = c->is_connected ? ST_OK : connected(c, want);
 	if (st || !c->ssl || c->is_open)
 		return st;
-	ERR_clear_error();
+	ssl_ready();
+	if (dial_due_us(c) == 0)
+		(void)DTLSv1_handle_timeout(c->ssl);
 	int ret = SSL_do_handshake(c->ssl);
 	if (ret != 1)
 		return ssl_status(c, ret, want, "TLS");
@@ -202,7 +268,7 @@ int dial_read(struct dial_conn *c, void *p, size_t n, unsigned *want)
 		ssize_t got = recv(c->fd, p, n, 0);
 		return got == 0 ? ST_CLOSED : sock_status(c, got, DIAL_READ, want);
 	}
-	ERR_clear_error();
+	ssl_ready();
 	int got = SSL_read(c->ssl, p, n > INT32_MAX ? INT32_MAX : (int)n);
 	return got > 0 ? got : ssl_status(c, got, want, "read");
 }
@@ -211,7 +277,7 @@ int dial_write(struct dial_conn *c, const void *p, size_t n, unsigned *want)
 {
 	if (!c->ssl)
 		return sock_status(c, send(c->fd, p, n, MSG_NOSIGNAL), DIAL_WRITE, want);
-	ERR_clear_error();
+	ssl_ready();
 	int put = SSL_write(c->ssl, p, n > INT32_MAX ? INT32_MAX : (int)n);
 	return put > 0 ? put : ssl_status(c, put, want, "write");
 }

@@ -1,6 +1,6 @@
-/* A client's connection, over TCP or TLS, for a thread that polls by itself: nothing here waits, nothing here knows a
- * loop. The owner watches dial_fd for what he is told to wait for. (The control loop has tcp.h and tls.h.) One
- * connection belongs to one thread at a time. */
+/* A client's connection, over TCP, TLS, or DTLS (of UDP), for a thread that polls by itself: nothing here waits,
+ * nothing here knows a loop. The owner watches dial_fd for what he is told to wait for. (The control loop has tcp.h and
+ * tls.h.) One connection belongs to one thread at a time. */
 #pragma once
 #include "base/role.h"
 #include "base/status.h"
@@ -12,6 +12,8 @@
 struct dial_trust;
 /* Reads the authorities from a file or directory (NULL: the system's): blocks. ST_IO. */
 ON_WORK int dial_trust_new(struct dial_trust **out, const char *ca_path);
+/* The same for DTLS 1.2: what is opened with it is a socket of UDP, its reads and writes are whole datagrams. */
+ON_WORK int dial_trust_datagram_new(struct dial_trust **out, const char *ca_path);
 
 enum { DIAL_READ = 1, DIAL_WRITE = 2, DIAL_ERROR_MAX = 160 };
 struct dial_conn;
@@ -22,7 +24,10 @@ ANY int dial_open(struct dial_conn **out, const struct addr *from, const struct 
 ANY int dial_fd(const struct dial_conn *c);
 /* Goes on with connecting and the handshake. ST_OK: it stands; ST_AGAIN: wait for *want; ST_IO: dial_error says why. */
 ANY int dial_step(struct dial_conn *c, unsigned *want);
-/* Bytes moved, ST_AGAIN (wait for *want), ST_CLOSED by the far side, ST_IO. */
+ANY bool dial_is_datagram(const struct dial_conn *c);
+/* Of a handshake of datagrams: when a step is due though nothing came, microseconds from now; -1: none is. */
+ANY int64_t dial_due_us(const struct dial_conn *c);
+/* Bytes moved, ST_AGAIN (wait for *want), ST_CLOSED by the far side, ST_IO. A datagram that is not taken is gone. */
 ANY int dial_read(struct dial_conn *c, void *p, size_t n, unsigned *want);
 ANY int dial_write(struct dial_conn *c, const void *p, size_t n, unsigned *want);
 /* It stands, and packets go over it from now on: what TLS needs for reading and writing is kept, not made each time. */

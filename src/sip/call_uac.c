@@ -352,6 +352,7 @@ bool sip_call_await_free(struct sip_call *c)
 	 * asks now, and not told before */
 	c->is_free_awaited =
 	    c->state < SIP_CALL_CONFIRMED || (c->state == SIP_CALL_CONFIRMED && (c->is_free_awaited || is_busy(c)));
+	sip_call_freed(c);
 	return c->is_free_awaited;
 }
 

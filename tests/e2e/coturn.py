@@ -28,8 +28,8 @@ def networks():
 class Coturn:
     USER, PASSWORD, REALM, PORT, TLS_PORT = "lab", "a-long-one", "lab.example", 3478, 5349
 
-    def __init__(self, tmp_path, network, *more, tls=None, port=PORT, secret=None):
-        """tls: (key, certificate), PEM files. secret: time-limited credentials instead of the user's."""
+    def __init__(self, tmp_path, network, *more, tls=None, port=PORT, secret=None, has_dtls=False):
+        """tls: (key, certificate), PEM files; has_dtls: on that port, too. secret: time-limited credentials instead of the user's."""
         if not shutil.which("turnserver"):
             pytest.skip("coturn is not installed")
         self.network, self.log, self.port = network, tmp_path / "turn.log", port
@@ -39,7 +39,7 @@ class Coturn:
         self.p = subprocess.Popen(
             ["ip", "netns", "exec", network.name, "turnserver", "-n", "--listening-ip", self.address, "--listening-port", str(port),
              "--relay-ip", self.address, *(["--use-auth-secret", "--static-auth-secret", secret] if secret else
-                                           ["--lt-cred-mech", "--user", f"{self.USER}:{self.PASSWORD}"]), "--realm", self.REALM, "--no-dtls",
+                                           ["--lt-cred-mech", "--user", f"{self.USER}:{self.PASSWORD}"]), "--realm", self.REALM, *([] if has_dtls else ["--no-dtls"]),
              *(["--tls-listening-port", str(self.TLS_PORT), "--pkey", str(tls[0]), "--cert", str(tls[1])] if tls else ["--no-tls"]),
              "--no-cli", "--no-stdout-log", "--log-file", str(tmp_path / "coturn.log"), "--simple-log", "--verbose",
              "--pidfile", str(tmp_path / "turn.pid"), "--userdb", str(tmp_path / "turndb"), *more],

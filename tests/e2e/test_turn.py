@@ -56,7 +56,7 @@ def sw(tmp_path_factory, networks, turn, sharing):
     s.none = add_profile(s, "none", turn_server=at, **plain)
     s.dead = add_profile(s, "dead", turn_server=f"{far.here}:9", turn_password=Coturn.PASSWORD, **common)
     s.wrong = add_profile(s, "wrong", turn_server=f"turn:{turn.address}:3478?transport=udp", turn_password="another", **common)
-    s.bad = add_profile(s, "bad", turn_server="turns:x?transport=udp", turn_password="another", **common)
+    s.bad = add_profile(s, "bad", turn_server="turns:x?transport=sctp", turn_password="another", **common)
     write_extensions(s, [extension("7800", "answer", "echo"), extension("7801", "set ice_relay=false", "answer", "echo"),
                          extension("7803", "bridge {add_ice_candidates=true}sofia/turned/svc@127.0.0.1:${sip_h_X-Port}")])
     s.start()
@@ -179,4 +179,4 @@ def test_a_server_that_is_of_no_use(sw, phone, far_peer, profile):
     elif profile == "none":
         sw.wait_log("turn-username and turn-password, or turn-secret, are needed")
     elif profile == "bad":
-        sw.wait_log('bad: turn-server "turns:x?transport=udp": TURN is spoken over UDP, TCP (?transport=tcp) and TLS (turns:)')
+        sw.wait_log('bad: turn-server "turns:x?transport=sctp": TURN is spoken over UDP, TCP (?transport=tcp), TLS (turns:) and DTLS')

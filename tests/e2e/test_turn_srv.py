@@ -1,6 +1,8 @@
 """TURN servers that a domain names (RFC 5928): NAPTR and SRV records, the next place when one is dead, the certificate for the domain all the
-same; domains without such records, and those that say that they have none."""
+same; domains without such records, and those that say that they have none. And DTLS, by such records and by name."""
 import re
+import socket
+import threading
 
 import dns_server
 import pytest
@@ -14,7 +16,49 @@ from trunk import Trunk, add_profile
 pytestmark = pytest.mark.leaks
 
 SILENT_S = 60  # a server that says nothing over UDP is given up after some 24 s
-UDP, TCP, TLS = "_turn._udp.", "_turn._tcp.", "_turns._tcp."
+UDP, TCP, TLS, DTLS = "_turn._udp.", "_turn._tcp.", "_turns._tcp.", "_turns._udp."
+
+
+class Lossy:
+    """Between the switch and the server, over UDP: of each connection the first datagram of either side is lost, and an empty
+    one goes before each of the server's."""
+
+    def __init__(self, host, to):
+        self.s, self.to, self.ways = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), to, {}
+        self.s.bind((host, 0))
+        self.host, self.port = self.s.getsockname()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        lost = {}
+        while True:
+            try:
+                data, peer = self.s.recvfrom(4000)
+            except OSError:
+                return
+            if peer not in self.ways:
+                self.ways[peer] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                self.ways[peer].connect(self.to)
+                threading.Thread(target=self._back, args=(peer,), daemon=True).start()
+            lost[peer] = lost.get(peer, 0) + 1
+            if lost[peer] > 1:
+                self.ways[peer].send(data)
+
+    def _back(self, peer):
+        count = 0
+        while True:
+            try:
+                data = self.ways[peer].recv(4000)
+            except OSError:
+                return
+            count += 1
+            self.s.sendto(b"", peer)
+            if count > 1:
+                self.s.sendto(data, peer)
+
+    def close(self):
+        for s in (self.s, *self.ways.values()):
+            s.close()
 
 
 def rules(at, dead):
@@ -26,7 +70,7 @@ def rules(at, dead):
         return {"NAPTR": list(rows)}
     on, off = (10, 0, Coturn.PORT, "on.test"), (5, 0, 9, "off.test")
     return {
-        "on.test": {"A": [at]}, "off.test": {"A": [dead]},
+        "on.test": {"A": [at]}, "off.test": {"A": [dead]}, "lossy.test": {"A": [dead]},
         # SRV of each transport
         UDP + "one.test": srv(on), "one.test": {},
         TCP + "two.test": srv(on), "two.test": {},
@@ -34,6 +78,7 @@ def rules(at, dead):
         UDP + "said.test": srv(off), TCP + "said.test": srv(on), "said.test": naptr((1, 1, "s", "RELAY:turn.udp", UDP + "said.test")),
         TLS + "safe.test": srv((10, 0, Coturn.TLS_PORT, "on.test")), "safe.test": {},
         TLS + "other.test": srv((10, 0, Coturn.TLS_PORT, "on.test")), "other.test": {},
+        DTLS + "quick.test": srv((10, 0, Coturn.TLS_PORT, "on.test")), "quick.test": naptr((1, 1, "s", "RELAY:turn.dtls", DTLS + "quick.test")),
         # by priority; what has no address is passed over
         UDP + "many.test": srv(on, off, (7, 0, 9, "nowhere.test")), "many.test": {},
         # NAPTR: by order and preference; of others' services nothing; a host; on to another domain, which leads back here
@@ -55,7 +100,9 @@ def sw(tmp_path_factory, networks):
     import tandem as t
     far, server = networks
     ca = Authority(tmp_path_factory.mktemp("ca"))
-    turn = Coturn(tmp_path_factory.mktemp("coturn"), server, tls=ca.issue("turn", "subjectAltName=DNS:safe.test,DNS:on.test\n"))
+    turn = Coturn(tmp_path_factory.mktemp("coturn"), server, tls=ca.issue("turn", "subjectAltName=DNS:safe.test,DNS:quick.test,DNS:lossy.test,DNS:on.test\n"),
+                  has_dtls=True)
+    s_lossy = Lossy(far.here, (server.address, Coturn.TLS_PORT))
     s = t.Tandem(tmp_path_factory.mktemp("turn") / "instance")
     s.turn = turn
     s.dns = dns_server.use(s, rules(server.address, far.here))
@@ -63,6 +110,12 @@ def sw(tmp_path_factory, networks):
               "turn_ready": 1, "turn_ca_file": str(ca.pem)}
     for name in ("one", "two", "both", "said", "many", "order", "host", "first", "plain", "none"):
         add_profile(s, name, turn_server=f"{name}.test", **common)
+    s.lossy = s_lossy
+    s.at_dtls = add_profile(s, "dtls", turn_server=f"turns:on.test:{Coturn.TLS_PORT}?transport=udp", **common)
+    add_profile(s, "quick", turn_server="turns:quick.test", **common)
+    add_profile(s, "mistaken", turn_server=f"turns:{server.address}:{Coturn.TLS_PORT}?transport=udp", **common)
+    add_profile(s, "refused", turn_server=f"turns:{far.here}:9?transport=udp", **common)
+    add_profile(s, "lossy", turn_server=f"turns:lossy.test:{s.lossy.port}?transport=udp", **common)
     s.at_one = add_profile(s, "called", turn_server="turn:ONE.test", **common)
     add_profile(s, "asked", turn_server="turn:order.test?transport=udp", **common)
     add_profile(s, "port", turn_server=f"turn:port.test:{Coturn.PORT}", **common)
@@ -73,11 +126,13 @@ def sw(tmp_path_factory, networks):
     yield s
     s.stop()
     s.dns.close()
+    s.lossy.close()
     turn.close()
 
 
 @pytest.mark.parametrize("domain,over", [("one", "UDP"), ("two", "TCP"), ("both", "TCP"), ("said", "UDP|TCP"), ("many", "UDP"), ("order", "TCP"),
-                                         ("host", "TCP"), ("first", "TCP"), ("plain", "UDP"), ("safe", "TLS"), ("port", "UDP")])
+                                         ("host", "TCP"), ("first", "TCP"), ("plain", "UDP"), ("safe", "TLS"), ("port", "UDP"),
+                                         ("quick", "DTLS")])
 def test_found(sw, domain, over):
     if domain == "said":  # who says where it is means no other way, and that one is dead
         sw.wait_log(re.compile(r"TURN server said\.test: off\.test: .*; offers have no relayed candidate meanwhile"), timeout=SILENT_S)
@@ -109,9 +164,17 @@ def test_the_certificate_is_for_the_domain(sw):
     sw.wait_log(re.compile(r"TURN server other\.test: on\.test: TLS: .*mismatch.*; offers"))
 
 
-def test_a_call(sw, phone, networks):
-    a = phone("ext", register=False, kind=Trunk, at=sw.at_one)
-    sw.wait_log(re.compile(r"TURN server ONE\.test gives relayed addresses"))
+def test_dtls_of_others(sw):
+    """A certificate of another name, and nobody there; and one to whom not every datagram comes."""
+    sw.wait_log(re.compile(rf"TURN server {re.escape(sw.turn.address)}: TLS: IP address mismatch; offers"))
+    sw.wait_log(re.compile(r"TURN server \S+: TLS: the connection broke; offers"))
+    sw.wait_log(re.compile(r"TURN server lossy\.test gives relayed addresses, \S+, over DTLS"))
+
+
+@pytest.mark.parametrize("way", ["one", "dtls"])
+def test_a_call(sw, phone, networks, way):
+    a = phone("ext", register=False, kind=Trunk, at=getattr(sw, f"at_{way}"))
+    sw.wait_log(re.compile({"one": r"TURN server ONE\.test gives relayed addresses", "dtls": r"TURN server on\.test gives .* over DTLS"}[way]))
     peer = FarPeer(a, True, networks[0])
     a.invite("7800", offer(a, peer))
     body = a.answered().body

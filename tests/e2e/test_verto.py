@@ -13,7 +13,10 @@ import pytest
 import tandem as t
 import websockets
 from calls import accept, extension, originate, talks, write_extensions
+from ice_peer import IcePeer
 from rtc_peer import RtcPeer
+from test_ice import FRAGMENT, offer, talk
+from wire import sdp
 
 pytestmark = pytest.mark.leaks
 
@@ -342,6 +345,67 @@ def test_a_page_loaded_anew_has_sound_again(sw, client, phone, peer):
     a.talk = None
     a.bye()
     assert b.event("verto.bye")["callID"] == call
+
+
+def updated(c, call, body):
+    return c.ask("verto.modify", action="updateMedia", sdp=body, dialogParams=c.dialog(call))
+
+
+def test_a_page_whose_network_changed(sw, client, phone):
+    """updateMedia with another fragment: an ICE restart. The same again is none; what does not fit changes nothing."""
+    a, c, call = phone("ext", register=False), client(), str(uuid.uuid4())
+    old, new = IcePeer(a, True), IcePeer(a, True)
+    c.ask("verto.invite", sdp=offer(a, old), dialogParams=c.dialog(call, "9780"))
+    first = c.event("verto.answer")["sdp"]
+    old.connect(first)
+    talk(a, old, 700)
+    a.talk.hears(700)
+    assert updated(c, call, sdp(a.rtp_port, formats=(18,), version=2) + IcePeer.attributes(new)) == {
+        "callID": call, "action": "updateMedia", "message": "its media fits nothing that is spoken here", "code": -32002}
+    assert updated(c, call, "")["message"] == "SDP missing"
+    a.talk.hears(700, since=a.talk.mark())
+    got = updated(c, call, offer(a, new, version=3))
+    assert {k: v for k, v in got.items() if k != "sdp"} == {"callID": call, "action": "updateMedia", "holdState": "active", "sessid": c.sessid}
+    assert FRAGMENT.search(got["sdp"]).group(1) != FRAGMENT.search(first).group(1)
+    before = new.heard
+    new.connect(got["sdp"])
+    a.remote_rtp = new.port
+    a.talk.hears(700, since=a.talk.mark())
+    assert new.heard > before and sw.api(f"uuid_getvar {call} remote_media_port") == str(new.pair()[0].port)
+    again = updated(c, call, offer(a, new, version=4))["sdp"]
+    assert FRAGMENT.search(again).group(1) == FRAGMENT.search(got["sdp"]).group(1)
+    assert "a=recvonly" in updated(c, call, offer(a, new, version=5).replace("a=sendrecv", "a=sendonly"))["sdp"]
+    assert "HELD" in sw.api("show channels")
+    a.talk.stop()
+    a.talk = None
+    for x in (old, new):
+        x.close()
+
+
+def test_a_page_with_other_media(sw, client, peer):
+    """updateMedia in the place of the answer to our offer: another connection, another certificate."""
+    c, p = client(), peer(440)
+    call = c.call("9780", p)
+    p.accept(c.event("verto.answer")["sdp"])
+    p.hears(440)
+    c.close()
+    b, q = client(None), peer(520)
+    b.sessid = c.sessid
+    b.login()
+    assert b.event("verto.attach")["callID"] == call
+    q.accept(updated(b, call, q.offer())["sdp"])
+    q.hears(520)
+    assert b.ask("verto.attach", sdp="v=0", dialogParams=b.dialog(call))["code"] == -32002  # ours is over
+    b.ask("verto.bye", dialogParams=b.dialog(call))
+    sw.wait_calls(0)
+
+
+def test_a_call_that_rings_has_nothing_to_update(sw, client, phone, peer):
+    a, c = phone("1000"), client()
+    call = c.call("9100", peer(440))
+    a.expect(method="INVITE")
+    assert updated(c, call, "v=0")["message"] == "the call is not answered"
+    c.ask("verto.bye", dialogParams=c.dialog(call))
 
 
 def test_who_does_not_come_back_is_hung_up(sw, client, peer):

@@ -60,7 +60,8 @@ struct mturn *sound_turn_open(const struct sound_turn_conf *c)
 	if (st)
 		log_error("%s: turn-server \"%s\": %s", c->owner, c->server,
 		    st == ST_INVAL ? "turn-username and turn-password, or turn-secret, are needed, of 1 to 128 bytes"
-		    : st == ST_UNSUPPORTED ? "TURN is spoken over UDP, TCP (?transport=tcp) and TLS (turns:)"
+		    : st == ST_UNSUPPORTED ? "TURN is spoken over UDP, TCP (?transport=tcp), TLS (turns:) and DTLS "
+		                             "(turns:...?transport=udp)"
 		    : st == ST_PARSE ? "it is to be HOST[:PORT], turn:HOST[:PORT][?transport=tcp] or turns:HOST[:PORT]"
 		                     : status_text(st));
 	return st ? NULL : m;

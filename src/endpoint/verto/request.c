@@ -270,13 +270,35 @@ static ON_CTL const char *transfer(struct leg *leg, const char *to)
 	return st ? "the destination is missing" : NULL;
 }
 
+/* The page offers its media anew: an ICE restart when its network has changed, another line, a hold. NULL: answered. An
+ * offer of ours that it has not answered (verto.attach) is none any more. */
+static ON_CTL const char *media_update(struct verto_line *l, struct leg *leg, const json_t *params, struct buf *answer)
+{
+	struct verto_call *c = leg->endpoint;
+	const char *sdp = verto_text(params, "sdp");
+
+	if (!*sdp)
+		return "SDP missing";
+	if (!leg->is_answered)
+		return "the call is not answered";
+	if (c->is_offered_again)
+		leg_media_offer_unsent(leg);
+	c->is_offered_again = false;
+	leg_media_signal(leg, &l->addr, 1);
+	return leg_media_reoffer(leg, sv_of(sdp), answer) ? "its media fits nothing that is spoken here" : NULL;
+}
+
 static ON_CTL void modify(struct verto_line *l, struct leg *leg, const json_t *params, const json_t *id)
 {
 	struct verto_call *c = leg->endpoint;
 	const char *action = verto_text(params, "action"), *failed = NULL, *done = NULL;
 	struct verto_out o;
+	struct buf answer;
+	buf_init(&answer);
 	if (!strcmp(action, "hold") || !strcmp(action, "unhold") || !strcmp(action, "toggleHold")) {
 		hold_set(c, action[0] == 't' ? !c->is_held : action[0] == 'h');
+	} else if (!strcmp(action, "updateMedia")) {
+		failed = media_update(l, leg, params, &answer);
 	} else if (!strcmp(action, "transfer")) {
 		failed = transfer(leg, verto_text(params, "destination"));
 		done = "CALL TRANSFERRED";
@@ -298,9 +320,12 @@ static ON_CTL void modify(struct verto_line *l, struct leg *leg, const json_t *p
 	} else {
 		if (done)
 			jw_kv_str(&o.w, "message", done);
+		if (answer.n)
+			jw_kv_str(&o.w, "sdp", answer.p);
 		jw_kv_str(&o.w, "holdState", c->is_held ? "held" : "active");
 	}
 	verto_reply_end(&o, !failed);
+	buf_fini(&answer);
 }
 
 bool verto_call_request(struct verto_line *l, const char *method, const json_t *params, const json_t *id)

@@ -2,7 +2,8 @@
  * until it is taken, with its socket, by a stream. While the server has not answered there is one that asks; when that
  * one is up the others follow. A domain may name several places (turn_find.c): when one fails the next is tried at
  * once. What fails everywhere is told once, and tried again in half a minute, the names looked up anew, the authorities
- * (of TLS) read anew. A connection (turn_dial.c) comes before the question, where the server is asked over TCP or TLS.
+ * (of TLS) read anew. A connection (turn_dial.c) comes before the question, where the server is asked over TCP, TLS or
+ * DTLS.
  * Where the credentials end (a secret), one that nobody took in half their time makes way for a new one, as soon as
  * that is up: there is a slot more than are held ready. */
 #include "media/ctl/turn.h"
@@ -74,7 +75,7 @@ static void dtor(void *obj)
 	wipe(m->secret);
 }
 
-static const char *const by_names[] = {"UDP", "TCP", "TLS"};
+static const char *const by_names[] = {"UDP", "TCP", "TLS", "DTLS"};
 
 /* ---- one allocation ---- */
 
@@ -244,7 +245,7 @@ static ON_CTL int client_begin(struct mturn *m, struct rt_turn *w)
 	    .send = rt_turn_to_server,
 	    .random = rand_bytes,
 	    .arg = w,
-	    .is_stream = w->wire != NULL};
+	    .is_stream = w->wire && !turn_wire_is_datagram(w->wire)};
 	if (m->secret) {
 		int st = turn_lease_make(m->secret, m->username, clock_wall_us() / 1000000 + LEASE_S, &lease);
 		if (st)
@@ -301,7 +302,7 @@ static ON_CTL int slot_open(struct slot *k)
 	struct turn_dial_conf conf = {
 	    .from = &m->from, .to = &m->at, .trust = m->trust, .host = m->server.host, .timeout_us = DIAL_US};
 	k->round = m->round;
-	if (m->places[m->place].by != TURN_BY_TLS)
+	if (!turn_is_secure(m->places[m->place].by))
 		conf.trust = NULL;
 	return m->places[m->place].by == TURN_BY_UDP ? slot_begin(k, NULL)
 	                                             : turn_dial_begin(&k->dial, &conf, on_dialled, k);
@@ -312,6 +313,7 @@ static ON_CTL int slot_open(struct slot *k)
 struct trust_job {
 	struct mturn *m; /* a reference */
 	char *path;
+	bool is_datagram;
 	struct dial_trust *made;
 	int status;
 };
@@ -320,7 +322,7 @@ static void trust_work(void *arg)
 {
 	struct trust_job *j = arg;
 	role_assert_work();
-	j->status = dial_trust_new(&j->made, j->path);
+	j->status = j->is_datagram ? dial_trust_datagram_new(&j->made, j->path) : dial_trust_new(&j->made, j->path);
 }
 
 static void trust_done(int status, void *arg)
@@ -349,6 +351,7 @@ static ON_CTL void trust_read(struct mturn *m)
 	if (!j)
 		return;
 	j->m = mem_ref(m), j->path = m->ca_file ? mem_strdup(m->ca_file) : NULL;
+	j->is_datagram = m->places[m->place].by == TURN_BY_DTLS;
 	m->is_reading_trust = true;
 	if ((m->ca_file && !j->path) || work_submit(WORK_FILE, "media.turn_ca", trust_work, trust_done, j)) {
 		j->status = ST_NOMEM;
@@ -426,7 +429,7 @@ static ON_CTL void fill(struct mturn *m)
 		name_ask(m);
 		return;
 	}
-	if (m->places[m->place].by == TURN_BY_TLS && !m->trust) {
+	if (turn_is_secure(m->places[m->place].by) && !m->trust) {
 		trust_read(m);
 		return;
 	}

@@ -9,8 +9,8 @@
 struct turn_dial {
 	struct dial_conn *conn;
 	struct lpoll *poll;
-	struct ltimer timer;
-	bool is_tls, is_left; /* left: nobody waits for it, the worker's end frees it */
+	struct ltimer timer, again; /* again: a flight of DTLS that may be lost */
+	bool is_tls, is_left;       /* left: nobody waits for it, the worker's end frees it */
 	turn_dial_fn fn;
 	void *arg;
 	bool is_stepping; /* the worker's: conn, status, want */
@@ -23,6 +23,7 @@ static ON_CTL void dial_part(struct turn_dial *d)
 	loop_poll_close(d->poll);
 	d->poll = NULL;
 	loop_timer_cancel(&d->timer);
+	loop_timer_cancel(&d->again);
 }
 
 static ON_CTL void dial_free(struct turn_dial *d)
@@ -58,12 +59,18 @@ static void on_timer(void *arg)
 	dial_end(arg, "no connection to it is made in time");
 }
 
+static void on_again(void *arg);
+
 static ON_CTL void stepped(struct turn_dial *d)
 {
-	if (d->status == ST_AGAIN)
-		(void)loop_poll_set(d->poll, d->want & DIAL_WRITE ? LOOP_WRITE : LOOP_READ);
-	else
+	if (d->status != ST_AGAIN) {
 		dial_end(d, d->status ? dial_error(d->conn) : NULL);
+		return;
+	}
+	int64_t due_us = dial_due_us(d->conn);
+	if (due_us >= 0)
+		loop_timer_set(&d->again, due_us + 1000, "turn.dial", on_again, d);
+	(void)loop_poll_set(d->poll, d->want & DIAL_WRITE ? LOOP_WRITE : LOOP_READ);
 }
 
 static void step_job(void *arg)
@@ -86,10 +93,9 @@ static void step_done(int status, void *arg)
 		stepped(d);
 }
 
-static void on_ready(int events, void *arg)
+static ON_CTL void step(struct turn_dial *d)
 {
-	struct turn_dial *d = arg;
-	role_assert_ctl();
+	loop_timer_cancel(&d->again);
 	(void)loop_poll_set(d->poll, 0);
 	d->is_stepping = d->is_tls;
 	if (d->is_tls && !work_submit(WORK_FILE, "media.turn_tls", step_job, step_done, d))
@@ -97,6 +103,18 @@ static void on_ready(int events, void *arg)
 	d->is_stepping = false;
 	d->status = d->is_tls ? ST_NOMEM : dial_step(d->conn, &d->want);
 	stepped(d);
+}
+
+static void on_ready(int events, void *arg)
+{
+	role_assert_ctl();
+	step(arg);
+}
+
+static void on_again(void *arg)
+{
+	role_assert_ctl();
+	step(arg);
 }
 
 int turn_dial_begin(struct turn_dial **out, const struct turn_dial_conf *conf, turn_dial_fn fn, void *arg)

@@ -1,5 +1,5 @@
-/* A connection to a TURN server, over TCP or TLS: begun, waited for, and given to who asked; the public-key work of its
- * handshake is a worker's. */
+/* A connection to a TURN server, over TCP, TLS or DTLS: begun, waited for, and given to who asked; the public-key work
+ * of its handshake is a worker's. */
 #pragma once
 #include "net/dial.h"
 
@@ -8,7 +8,7 @@ struct turn_dial;
 typedef void (*turn_dial_fn)(struct dial_conn *conn, const char *why, void *arg);
 struct turn_dial_conf { /* borrowed for the call */
 	const struct addr *from, *to;
-	const struct dial_trust *trust; /* NULL: plain TCP */
+	const struct dial_trust *trust; /* NULL: plain TCP; of datagrams: DTLS */
 	const char *host;               /* whose certificate it is to be */
 	int64_t timeout_us;             /* handshake included */
 };

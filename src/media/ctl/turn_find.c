@@ -1,9 +1,8 @@
 /* Questions one after another, from a list of leads that answers grow:
  *
  *   host:port, an address    -> that place
- *   domain                   -> NAPTR: "RELAY" with turn.udp, turn.tcp (turns: turn.tls); flag s -> SRV, a -> a host,
- *                               none -> NAPTR again (RFC 3958)
- *   domain?transport=..., or nothing came of those
+ *   domain                   -> NAPTR: "RELAY" with turn.udp, turn.tcp (turns: turn.tls, turn.dtls); flag s -> SRV, a
+ * -> a host, none -> NAPTR again (RFC 3958) domain?transport=..., or nothing came of those
  *                            -> SRV of each transport, the first preferred
  *   still nothing            -> the domain is the host, with the usual port
  *
@@ -39,7 +38,7 @@ struct turn_find {
 
 static bool may_speak(const struct turn_server *s, enum turn_by by)
 {
-	return s->has_transport ? by == s->by : (by == TURN_BY_TLS) == (s->by == TURN_BY_TLS);
+	return s->has_transport ? by == s->by : turn_is_secure(by) == turn_is_secure(s->by);
 }
 
 static void place_add(struct turn_find *f, const char *name, uint16_t port, enum turn_by by)
@@ -73,7 +72,8 @@ static void guesses_add(struct turn_find *f)
 	static const struct {
 		enum turn_by by;
 		const char *prefix;
-	} known[] = {{TURN_BY_UDP, "_turn._udp."}, {TURN_BY_TCP, "_turn._tcp."}, {TURN_BY_TLS, "_turns._tcp."}};
+	} known[] = {{TURN_BY_UDP, "_turn._udp."}, {TURN_BY_TCP, "_turn._tcp."}, {TURN_BY_TLS, "_turns._tcp."},
+	    {TURN_BY_DTLS, "_turns._udp."}};
 	size_t at = f->lead_count;
 
 	f->is_guessing = true;
@@ -92,6 +92,8 @@ static bool by_read(struct sv protocol, enum turn_by *out)
 		*out = TURN_BY_TCP;
 	else if (sv_is(protocol, "turn.tls"))
 		*out = TURN_BY_TLS;
+	else if (sv_is(protocol, "turn.dtls"))
+		*out = TURN_BY_DTLS;
 	else
 		return false;
 	return true;

@@ -11,18 +11,18 @@
 
 enum { PORT = 3478, PORT_TLS = 5349 };
 
-/* "turns" over UDP would be DTLS. */
+/* "turns" over UDP is DTLS (RFC 7350). */
 static int transport_read(struct turn_server *out, bool is_tls, struct sv query)
 {
 	bool is_udp = sv_isi(query, "transport=udp"), is_tcp = sv_isi(query, "transport=tcp");
 	out->has_transport = query.n > 0;
-	out->by = is_tls ? TURN_BY_TLS : is_tcp ? TURN_BY_TCP : TURN_BY_UDP;
-	return (query.n && !is_udp && !is_tcp) || (is_tls && is_udp) ? ST_UNSUPPORTED : ST_OK;
+	out->by = is_tls && is_udp ? TURN_BY_DTLS : is_tls ? TURN_BY_TLS : is_tcp ? TURN_BY_TCP : TURN_BY_UDP;
+	return (query.n && !is_udp && !is_tcp) ? ST_UNSUPPORTED : ST_OK;
 }
 
 uint16_t turn_port_usual(enum turn_by by)
 {
-	return by == TURN_BY_TLS ? PORT_TLS : PORT;
+	return turn_is_secure(by) ? PORT_TLS : PORT;
 }
 
 int turn_server_read(const char *text, struct turn_server *out)

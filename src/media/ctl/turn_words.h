@@ -6,7 +6,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum turn_by { TURN_BY_UDP, TURN_BY_TCP, TURN_BY_TLS };
+enum turn_by { TURN_BY_UDP, TURN_BY_TCP, TURN_BY_TLS, TURN_BY_DTLS };
+static inline bool turn_is_secure(enum turn_by by)
+{
+	return by == TURN_BY_TLS || by == TURN_BY_DTLS;
+}
 struct turn_server {
 	char *host; /* mem_free it */
 	uint16_t port;
@@ -14,8 +18,8 @@ struct turn_server {
 	bool has_port, has_transport; /* it was said; else they are the usual ones */
 };
 ANY uint16_t turn_port_usual(enum turn_by by);
-/* HOST[:PORT], turn:HOST[:PORT][?transport=udp|tcp], turns:HOST[:PORT] (RFC 7065); [v6] in brackets. ST_PARSE: it is
- * none; ST_UNSUPPORTED: another transport, or DTLS; ST_NOMEM. */
+/* HOST[:PORT], turn:HOST[:PORT][?transport=udp|tcp], turns:HOST[:PORT][?transport=udp|tcp] (RFC 7065); [v6] in
+ * brackets. ST_PARSE: it is none; ST_UNSUPPORTED: another transport; ST_NOMEM. */
 ANY int turn_server_read(const char *text, struct turn_server *out);
 
 /* User name and password that end: the user name begins with the second until which it is good, the password is the

@@ -3,7 +3,7 @@
  * the rest is kept here, since a message that was begun must be ended, and TLS wants the same bytes again; the requests
  * of the client may queue behind it, a few, for they are not repeated. The records of TLS are made where the packet is:
  * the context was made ready by the handshake, and its buffers stay (dial_keep); what OpenSSL 3.0 still allocates are
- * two blocks of 40 bytes for each record that it writes, given back at once. */
+ * two blocks of 40 bytes for each record that it writes, given back at once. Datagrams (DTLS) go or are dropped. */
 #include "media/rt/turn_wire.h"
 #include "base/mem.h"
 #include "ice/stun.h"
@@ -20,7 +20,8 @@ enum {
 	UNSENT_MAX = 16384, /* over a second of speech, a picture or two */
 	MESSAGE_MAX = RT_PACKET_MAX + RT_CRYPT_TAIL + 64,
 	REQUESTS_MAX = 3,
-	IDLE_S = 30, /* of silence, then the kernel asks whether it is there, */
+	DATAGRAMS_MAX = 16, /* that are read at a time */
+	IDLE_S = 30,        /* of silence, then the kernel asks whether it is there, */
 	IDLE_EVERY_S = 10,
 	GIVE_UP_MS = 30000 /* and what is not acknowledged for so long is the end */
 };
@@ -30,7 +31,9 @@ struct turn_wire {
 	struct dial_conn *dial;
 	int epoll_fd;
 	uint64_t tag, dropped;
-	bool is_over, waits;
+	bool is_over, waits, is_datagram;
+	size_t datagram_n;  /* in in.p: one that was read */
+	unsigned datagrams; /* one after the other: the socket does not tell of what OpenSSL holds */
 	size_t out_at, out_n;
 	struct turn_frames in;
 	uint8_t out[MESSAGE_MAX + REQUESTS_MAX * STUN_OUT_MAX];
@@ -49,12 +52,20 @@ int turn_wire_new(struct turn_wire **out, struct dial_conn *dial)
 		return ST_NOMEM;
 	w->dial = dial, w->epoll_fd = -1;
 	dial_keep(dial);
+	*out = w;
+	w->is_datagram = dial_is_datagram(dial);
+	if (w->is_datagram)
+		return ST_OK;
 	option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 	option(fd, IPPROTO_TCP, TCP_KEEPIDLE, IDLE_S);
 	option(fd, IPPROTO_TCP, TCP_KEEPINTVL, IDLE_EVERY_S);
 	option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, GIVE_UP_MS);
-	*out = w;
 	return ST_OK;
+}
+
+bool turn_wire_is_datagram(const struct turn_wire *w)
+{
+	return w->is_datagram;
 }
 
 void turn_wire_free(struct turn_wire *w)
@@ -124,11 +135,31 @@ static bool is_behind(const struct turn_wire *w)
 	return w->out_n || (!ioctl(dial_fd(w->dial), SIOCOUTQNSD, &unsent) && unsent > UNSENT_MAX);
 }
 
+/* OpenSSL does not keep one that the socket has no room for. */
+static bool datagram_send(struct turn_wire *w, const struct iovec *v, size_t count)
+{
+	size_t n = 0;
+	unsigned want;
+
+	for (size_t i = 0; i < count; i++) {
+		memcpy(w->out + n, v[i].iov_base, v[i].iov_len);
+		n += v[i].iov_len;
+	}
+	int st = dial_write(w->dial, w->out, n, &want);
+	if (st > 0)
+		return true;
+	w->is_over = st != ST_AGAIN;
+	w->dropped++;
+	return false;
+}
+
 bool turn_wire_send(struct turn_wire *w, const struct iovec *v, size_t count, bool is_request)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < count; i++)
 		n += v[i].iov_len;
+	if (w->is_datagram && !w->is_over && n <= sizeof(w->out))
+		return datagram_send(w, v, count);
 	if (w->out_n)
 		turn_wire_flush(w);
 	if (w->is_over || n > sizeof(w->out) - (w->out_n - w->out_at) ||
@@ -154,6 +185,11 @@ int turn_wire_read(struct turn_wire *w, const char **why)
 	size_t room;
 	uint8_t *p = turn_frames_room(&w->in, &room);
 	int n = w->is_over ? ST_IO : dial_read(w->dial, p, room, &want);
+	w->datagrams = n > 0 && w->datagrams < DATAGRAMS_MAX ? w->datagrams + 1 : 0;
+	if (n > 0 && w->is_datagram) {
+		w->datagram_n = (size_t)n;
+		return ST_OK;
+	}
 	if (n > 0) {
 		turn_frames_put(&w->in, (size_t)n);
 		return ST_OK;
@@ -167,6 +203,11 @@ int turn_wire_read(struct turn_wire *w, const char **why)
 
 int turn_wire_next(struct turn_wire *w, struct sv *message, const char **why)
 {
+	if (w->is_datagram) { /* a record is up to 16 kB: what is over the frames' is cut off, and this is no message */
+		*message = (struct sv){(const char *)w->in.p, w->datagram_n};
+		w->datagram_n = 0;
+		return message->n && message->n <= TURN_FRAME_MAX ? ST_OK : ST_AGAIN;
+	}
 	int st = turn_frames_next(&w->in, message);
 	if (st == ST_PARSE)
 		*why = "what it sends is not TURN", w->is_over = true;
@@ -175,5 +216,5 @@ int turn_wire_next(struct turn_wire *w, struct sv *message, const char **why)
 
 bool turn_wire_has_more(const struct turn_wire *w)
 {
-	return !w->is_over && dial_has_more(w->dial);
+	return !w->is_over && (w->is_datagram ? w->datagrams > 0 : dial_has_more(w->dial));
 }

@@ -1,6 +1,7 @@
-/* A stream to a TURN server: TCP, or TLS over it, whose handshake is over. What came is given message by message; what
- * goes out goes out whole or not at all, and is never queued without bound. One owner at a time: control while the
- * allocation waits for a call, then the media thread of the stream. Private to the room but for control's part. */
+/* A stream to a TURN server: TCP, or TLS over it, whose handshake is over; or the datagrams of DTLS, each a message.
+ * What came is given message by message; what goes out goes out whole or not at all, and is never queued without bound.
+ * One owner at a time: control while the allocation waits for a call, then the media thread of the stream. Private to
+ * the room but for control's part. */
 #pragma once
 #include "base/role.h"
 #include "base/str.h"
@@ -11,6 +12,7 @@ struct turn_wire;
 ANY int turn_wire_new(struct turn_wire **out, struct dial_conn *dial); /* dial: taken when ST_OK */
 ANY void turn_wire_free(struct turn_wire *w);
 ANY int turn_wire_fd(const struct turn_wire *w);
+ANY bool turn_wire_is_datagram(const struct turn_wire *w); /* what is sent may be lost, as over UDP */
 /* The media thread's epoll waits for it from now on (-1: does not any more), with this tag. */
 ANY void turn_wire_watch(struct turn_wire *w, int epoll_fd, uint64_t tag);
 /* False: it does not fit (counted), or the connection is over. is_request: of the client's own, which is never sent
