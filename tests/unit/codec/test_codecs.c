@@ -198,7 +198,7 @@ static int test_frames(void)
 		EXPECT_INT(codec_encode(&e, in, n + 1, bytes, sizeof(bytes)), ST_INVAL);
 		EXPECT_INT(codec_encode(&e, in, n, bytes, 0), strcmp(c->name, "opus") ? ST_FULL : ST_INVAL);
 		EXPECT(codec_encode(&e, in, n, bytes, sizeof(bytes)) >= 0);
-		EXPECT(codec_store(c) == codec_find("L16", c->rate_hz, 1));
+		EXPECT(codec_store(c, 1) == codec_find("L16", c->rate_hz, 1));
 		EXPECT(codec_find_rate(c->name, c->clock_hz, c->channels, c->rate_hz) == c);
 		codec_enc_close(&e);
 	}
