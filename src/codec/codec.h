@@ -11,7 +11,7 @@
 
 enum {
 	CODEC_FRAME_SAMPLES_MAX = 5760 /* 120 ms at 48 kHz, one channel */,
-	CODEC_FRAME_BYTES_MAX = 2 * CODEC_FRAME_SAMPLES_MAX
+	CODEC_FRAME_BYTES_MAX = 4 * CODEC_FRAME_SAMPLES_MAX /* of two channels */
 };
 
 struct codec_ops {
