@@ -48,6 +48,9 @@ struct codec_ops {
 	int (*dec_open_two)(const struct codec_ops *ops, const char *fmtp, void **state_out);
 	int (*encode_two)(void *enc, const int16_t *in, size_t n, uint8_t *out, size_t cap);
 	int (*decode_two)(void *dec, const uint8_t *in, size_t n, int16_t *out, size_t cap);
+	/* plc and recover, below, by a decoder of two; NULL where those are. */
+	int (*plc_two)(void *dec, int16_t *out, size_t n);
+	int (*recover_two)(void *dec, const uint8_t *next, size_t next_bytes, int16_t *out, size_t n);
 	/* Whether a far side with these format parameters takes two channels, or else sends them; NULL: always. */
 	bool (*has_two)(const char *fmtp, bool takes);
 	/* Conceals n missing samples from what was decoded before; NULL: the codec cannot. */
@@ -134,6 +137,15 @@ static inline int codec_conceal(struct codec_dec *d, int16_t *out, size_t n)
 static inline int codec_recover(struct codec_dec *d, const uint8_t *next, size_t next_bytes, int16_t *out, size_t n)
 {
 	return d->ops->recover ? d->ops->recover(d->state, next, next_bytes, out, n) : ST_UNSUPPORTED;
+}
+/* The two above for d->channels of 2, interleaved; n and what is returned count frames. */
+static inline int codec_conceal_two(struct codec_dec *d, int16_t *out, size_t n)
+{
+	return d->ops->plc_two ? d->ops->plc_two(d->state, out, n) : ST_UNSUPPORTED;
+}
+static inline int codec_recover_two(struct codec_dec *d, const uint8_t *next, size_t next_bytes, int16_t *out, size_t n)
+{
+	return d->ops->recover_two ? d->ops->recover_two(d->state, next, next_bytes, out, n) : ST_UNSUPPORTED;
 }
 /* After a decode: what the far side asks for reaches the encoder that sends to it. */
 static inline void codec_heed(struct codec_enc *e, struct codec_dec *d)

@@ -62,7 +62,7 @@ struct enc {
 	bool has_fec, is_cbr, has_dtx;
 	uint8_t complexity, packet_loss_percent;
 	opus_int32 bitrates[2], bandwidth; /* bitrates: of one channel, of two */
-	_Alignas(16) uint8_t lib[];
+	_Alignas(void *) uint8_t lib[];
 };
 static OpusEncoder *lib_of(struct enc *e)
 {
@@ -113,7 +113,7 @@ static int enc_open(const struct codec_ops *ops, const char *fmtp, void **out)
 
 struct dec {
 	uint8_t channels;
-	_Alignas(16) uint8_t lib[];
+	_Alignas(void *) uint8_t lib[];
 };
 static int dec_new(const struct codec_ops *ops, unsigned channels, void **out)
 {
@@ -199,6 +199,14 @@ static int recover(void *state, const uint8_t *next, size_t bytes, int16_t *out,
 {
 	return bytes && is_whole(state, n) ? decode_one(state, next, bytes, out, n, true) : ST_UNSUPPORTED;
 }
+static int plc_two(void *state, int16_t *out, size_t n)
+{
+	return is_whole(state, n) ? decode_in(state, NULL, 0, out, n, false) : ST_UNSUPPORTED;
+}
+static int recover_two(void *state, const uint8_t *next, size_t bytes, int16_t *out, size_t n)
+{
+	return bytes && is_whole(state, n) ? decode_in(state, next, bytes, out, n, true) : ST_UNSUPPORTED;
+}
 static size_t frame_bytes(const struct codec_ops *c, unsigned ptime_ms)
 {
 	return 1275 + (ptime_ms > 60 ? 200 : 0);
@@ -224,7 +232,7 @@ static int offer_fmtp(const struct codec_ops *ops, char *out, size_t cap)
 		.ptime_ms = 20, .ptime_min_ms = 10, .ptime_max_ms = 120, .frame_samples = hz / 100, \
 		.frame_bytes = frame_bytes, .enc_open = enc_open, .dec_open = dec_open, .enc_close = mem_free, \
 		.dec_close = mem_free, .encode = encode, .decode = decode, .plc = plc, .recover = recover, \
-		.dec_open_two = dec_open_two, .encode_two = encode_two, .decode_two = decode_two, .has_two = has_two, \
-		.offer_fmtp = offer_fmtp \
+		.dec_open_two = dec_open_two, .encode_two = encode_two, .decode_two = decode_two, .plc_two = plc_two, \
+		.recover_two = recover_two, .has_two = has_two, .offer_fmtp = offer_fmtp \
 	}
 const struct codec_ops opus_rows[OPUS_ROWS] = {ROW(48000), ROW(8000), ROW(12000), ROW(16000), ROW(24000)};

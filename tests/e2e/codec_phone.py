@@ -223,6 +223,8 @@ class CodecTalker:
                 head = struct.pack("!BBHII", 0x80, self.pt_send, seq & 65535, ts & 0xffffffff, 99)
                 seq, ts = seq + 1, ts + step
                 try:
+                    if payload is None:  # lost
+                        continue
                     self.phone.media.sendto(head + payload, ("127.0.0.1", self.phone.remote_rtp))
                 except OSError:
                     pass

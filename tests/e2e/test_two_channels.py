@@ -49,13 +49,27 @@ def sw(tmp_path_factory):
         extension("8892", "answer", f"record {d}/again.wav 2", f"playback {d}/again.wav", "hangup"),
         extension("8893", "answer", "set RECORD_STEREO=true", f"record_session {d}/sides.wav", "echo"),
         extension("8894", "answer", f"record_session {d}/session.wav", "echo"),
-        *(extension(n, "set jitterbuffer_msec=60:200", "answer", f"record {d}/waited.wav 3", "hangup") for n in ("8895",)),
+        extension("8895", "set jitterbuffer_msec=60:200", "answer", f"record {d}/waited.wav 3", "hangup"),
         extension("8896", "bridge {absolute_codec_string=L16@48000h@10i@2c}user/1001"),
         extension("8897", "bridge {absolute_codec_string=PCMU}user/1001"),
         extension("8898", "answer", "delay_echo 300")])
     sw.start()
     yield sw
     sw.stop()
+
+
+class Lossy:
+    """A coder whose every 20th packet is not sent."""
+
+    def __init__(self, coder):
+        self.coder, self.count = coder, 0
+
+    def __getattr__(self, name):
+        return getattr(self.coder, name)
+
+    def encode(self, samples):
+        self.count += 1
+        return [x if self.count % 20 else None for x in self.coder.encode(samples)]
 
 
 def calling(p, coder, number):
@@ -177,6 +191,18 @@ def test_record(sw, phone, kind):
     sides, rate = read_sides(sw.root / "heard.wav")
     assert rate == 48000 and len(sides) == 2 and sides.shape[1] > 1.8 * rate
     are_apart(sides[:, rate // 2:], rate)
+
+
+@pytest.mark.parametrize("kind", PHONES)
+def test_record_behind_a_jitter_buffer(sw, phone, kind):
+    """What is lost is made up on its side."""
+    p, coder = phone("1000"), PHONES[kind]()
+    calling(p, Lossy(coder), "8895")
+    ended(p, timeout=12)
+    stopped(p)
+    sides, rate = read_sides(sw.root / "waited.wav")
+    assert len(sides) == 2
+    are_apart(sides[:, rate:-rate // 5], rate)
 
 
 def test_record_of_one(sw, phone):

@@ -16,7 +16,8 @@ ON_CTL static int jitter_tell(struct mstream *s)
 {
 	struct rt_jitter *j = NULL;
 	struct rt_cmd c = {.kind = RT_C_JITTER};
-	int st = !s->jitter.len_ms || !s->has_params ? ST_OK : rt_jitter_new(&j, &s->params.recv, &s->jitter);
+	unsigned channels = s->has_params && params_send_two(&s->params, s->fmtp) ? 2 : 1;
+	int st = !s->jitter.len_ms || !s->has_params ? ST_OK : rt_jitter_new(&j, &s->params.recv, channels, &s->jitter);
 	if (st || (!j && !s->has_jitter))
 		return st;
 	c.ptr = j;

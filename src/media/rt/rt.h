@@ -397,8 +397,9 @@ ANY void rt_delay_free(struct rt_delay *d);
 /* A jitter buffer for what a stream receives: made by control for its codec; the media thread's from RT_C_JITTER on,
  * where it goes in place of the one before. */
 struct rt_jitter;
-ANY int rt_jitter_new(
-    struct rt_jitter **out, const struct media_codec *recv, const struct media_jitter_conf *conf); /* ST_INVAL */
+/* channels: 2 where two come. */
+ANY int rt_jitter_new(struct rt_jitter **out, const struct media_codec *recv, unsigned channels,
+    const struct media_jitter_conf *conf); /* ST_INVAL */
 ANY void rt_jitter_free(struct rt_jitter *j);
 
 /* What is made of silence: by control for the codecs of p, the media thread's from RT_C_COMFORT on. */

@@ -37,6 +37,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			(void)codec_recover(&d, data + at, n, out, c->rate_hz / 50);
 		if (turn % 5 == 3)
 			(void)codec_conceal(&d, out, c->rate_hz / 50);
+		if (is_two && turn % 5 == 2)
+			(void)codec_recover_two(&d, data + at, n, out, c->rate_hz / 50);
+		if (is_two && turn % 5 == 1)
+			(void)codec_conceal_two(&d, out, c->rate_hz / 50);
 	}
 	codec_dec_close(&d);
 	return 0;

@@ -83,7 +83,7 @@ ON_MEDIA static struct rt_stream *stream_make(unsigned which, unsigned codec, un
 	tell(s, RT_C_PARAMS, p, coders, NULL, 0);
 	struct rt_jitter *j = NULL;
 	struct media_jitter_conf jc = {.len_ms = 40, .max_ms = 200, .conceals = true, .has_bridges = bits & 16};
-	if (bits & 8 && !copy.kind && !rt_jitter_new(&j, &copy.recv, &jc))
+	if (bits & 8 && !copy.kind && !rt_jitter_new(&j, &copy.recv, 1, &jc))
 		tell(s, RT_C_JITTER, j, NULL, NULL, 0);
 	struct rt_comfort *c = NULL;
 	struct media_comfort_conf cc = {.fills = bits & 1, .fill_divisor = 1400, .sends = bits & 2};

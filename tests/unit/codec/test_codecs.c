@@ -540,7 +540,13 @@ static int test_two_damaged(void)
 			out[k] = 12345;
 		EXPECT_INT(codec_conceal(&d, out, n), c->plc ? (int)n : ST_UNSUPPORTED);
 		EXPECT(codec_recover(&d, bytes, 300, out, n) <= (int)n);
-		for (size_t k = n; k < n + GUARD; k++)
+		for (size_t k = n; k < n + GUARD; k++) {
+			EXPECT_INT(out[k], 12345);
+			out[k + n] = 12345;
+		}
+		EXPECT_INT(codec_conceal_two(&d, out, n), c->plc ? (int)n : ST_UNSUPPORTED);
+		EXPECT(codec_recover_two(&d, bytes, 300, out, n) <= (int)n);
+		for (size_t k = 2 * n; k < 2 * n + GUARD; k++)
 			EXPECT_INT(out[k], 12345);
 		codec_dec_close(&d);
 	}
