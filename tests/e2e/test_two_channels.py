@@ -52,7 +52,15 @@ def sw(tmp_path_factory):
         extension("8895", "set jitterbuffer_msec=60:200", "answer", f"record {d}/waited.wav 3", "hangup"),
         extension("8896", "bridge {absolute_codec_string=L16@48000h@10i@2c}user/1001"),
         extension("8897", "bridge {absolute_codec_string=PCMU}user/1001"),
-        extension("8898", "answer", "delay_echo 300")])
+        extension("8898", "answer", "delay_echo 300"),
+        extension("8899", "answer", "set RECORD_READ_ONLY=true", f"record_session {d}/turned.wav", f"playback {d}/long.wav"),
+        extension("8900", "answer", f"playback {d}/two.wav", f"playback {d}/two.wav", "hangup"),
+        extension("8901", "answer", f"playback tone_stream://v=-13;%(10000,0,{LEFT})"),
+        extension("8902", "answer", "playback local_stream://both")])
+    (d / "music").mkdir()
+    write_wav(d / "music/two.wav", LEFT, RIGHT)
+    (d / "conf/autoload_configs/local_stream.conf.xml").write_text(
+        f'<configuration name="local_stream.conf"><directory name="both" path="{d}/music"/></configuration>')
     sw.start()
     yield sw
     sw.stop()
@@ -304,3 +312,73 @@ def test_configured_mono(sw, phone):
     finally:
         path.write_text(text)
         sw.api("reloadxml")
+
+
+# ---- codecs that change, what has one channel at its source
+def turns(p, coder):
+    """The phone offers that codec alone, and speaks it; what it hears from then on."""
+    stopped(p)
+    p.request("INVITE", body=body(p, [coder], 10 if coder.name == "L16-two" else 20).replace("o=- 1 1 ", "o=- 1 2 "))
+    p.talk = CodecTalker(p, coder, LEFT, sdp=p.answered().body)
+    return listening(p)
+
+
+@pytest.mark.parametrize("kind", PHONES)
+def test_to_one_and_on(sw, phone, kind):
+    """While a file of two plays and the phone is recorded in two it comes to PCMU: both go on, in one, mixed down."""
+    p, one = phone("1000"), Coder("PCMU")
+    calling(p, PHONES[kind](), "8899")
+    p.talk.wait(1)
+    turns(p, one)
+    p.talk.wait(1)
+    x = p.talk.samples()[2000:]
+    assert all(abs(20 * np.log10(y / (LEVEL / 2))) < 3 for y in levels(x, 8000)), levels(x, 8000)
+    stopped(p)
+    p.bye()
+    sw.wait_calls(0)
+    sides, rate = read_sides(sw.root / "turned.wav")
+    assert len(sides) == 2
+    are_apart(sides[:, rate // 2:rate], rate)
+    assert all(abs(20 * np.log10(levels(x[-rate // 2:-rate // 5], rate)[0] / LEVEL)) < 3 for x in sides)
+
+
+def test_from_one_on(sw, phone):
+    """The other way round: what plays for one goes on in one, the next play has two."""
+    p, coder = phone("1000"), PHONES["opus"]()
+    calling(p, Coder("PCMU"), "8900")
+    p.talk.wait(1)
+    got = turns(p, coder)
+    p.talk.wait(0.5)
+    assert got and not any(map(has_two, got))
+    p.talk.wait(3.5)
+    assert has_two(got[-30])
+    are_apart(coder.sides(got[-60:-10]), 48000)
+
+
+@pytest.mark.parametrize("number", ["8901", "8902"])
+def test_one_channel_on_both(sw, phone, number):
+    """A tone, a local stream: to L16 of two channels the same on both."""
+    p, coder = phone("1000"), PHONES["L16"]()
+    _, got = calling(p, coder, number)
+    p.talk.wait(1)
+    left, right = coder.sides(got[-60:])
+    assert np.array_equal(left, right) and levels(left, 48000)[0] > 1500, levels(left, 48000)
+
+
+@pytest.mark.parametrize("kind", PHONES)
+def test_displaced_and_tapped(sw, phone, kind):
+    """What works on samples has one channel: a displaced side, a changed level; without it there are two again."""
+    p, coder = phone("1000"), PHONES[kind]()
+    _, got = calling(p, coder, "8891")
+    p.talk.wait(0.5)
+    uuid = sw.api("show channels").splitlines()[1].split(",")[0]
+    frames = int(0.5 / (coder.frame / coder.rate))
+    for on, off in ((f"uuid_displace {uuid} start {sw.root}/long.wav 0 w", f"uuid_displace {uuid} stop {sw.root}/long.wav"),
+                    (f"uuid_audio {uuid} start write level -2", f"uuid_audio {uuid} stop")):
+        assert sw.api(on).startswith("+OK")
+        p.talk.wait(1)
+        left, right = (levels(x, 48000) for x in coder.sides(got[-frames:]))
+        assert all(abs(x / y - 1) < 0.1 and x > 300 for x, y in zip(left, right)), (left, right)
+        assert sw.api(off).startswith("+OK")
+        p.talk.wait(1)
+        are_apart(coder.sides(got[-frames:]), 48000)
