@@ -38,12 +38,22 @@ static const struct codec_ops codecs[] = {
     L16(24000, -1),
     L16(44100, 11),
 };
+#define L16_PAIR(hz_, pt_) \
+	{ \
+		.name = "L16", .title = "RAW Signed Linear (16 bit)", .pt = pt_, .clock_hz = hz_, .rate_hz = hz_, \
+		.channels = 2, .ptime_ms = 10, .ptime_min_ms = 10, .ptime_max_ms = 120, .bitrate = 32 * hz_, \
+		.sample_bytes = 4, .frame_bytes = codec_bytes_by_rate, .encode = l16_pair_encode_frame, \
+		.decode = l16_pair_decode_frame, .encode_two = l16_pair_encode_two, .decode_two = l16_pair_decode_two \
+	}
+/* Behind all others: a name without a number of channels is the one of one. */
+static const struct codec_ops pairs[] = {L16_PAIR(8000, -1), L16_PAIR(16000, -1), L16_PAIR(32000, -1),
+    L16_PAIR(48000, -1), L16_PAIR(12000, -1), L16_PAIR(24000, -1), L16_PAIR(44100, 10)};
 static const struct {
 	const struct codec_ops *rows;
 	size_t count;
 } groups[] = {{codecs, ARRAY_COUNT(codecs)}, {opus_rows, OPUS_ROWS}, {g722_rows, 1}, {g726_rows, G726_ROWS},
     {gsm_rows, 1}, {amr_rows, AMR_ROWS}, {speex_rows, SPEEX_ROWS}, {dvi4_rows, DVI4_ROWS}, {lpc10_rows, 1},
-    {codec2_rows, 1}};
+    {codec2_rows, 1}, {pairs, ARRAY_COUNT(pairs)}};
 enum { ADDED_MAX = 32 };
 static const struct codec_ops *added[ADDED_MAX];
 static _Atomic size_t added_count; /* media threads look while control adds */
@@ -92,9 +102,9 @@ const struct codec_ops *codec_at(size_t i)
 	return i < atomic_load_explicit(&added_count, memory_order_acquire) ? added[i] : NULL;
 }
 
-const struct codec_ops *codec_store(const struct codec_ops *ops)
+const struct codec_ops *codec_store(const struct codec_ops *ops, unsigned channels)
 {
-	return ops->sample_bytes ? ops : codec_find("L16", ops->rate_hz, 1);
+	return ops->sample_bytes ? ops : codec_find("L16", ops->rate_hz, channels);
 }
 
 int codec_enc_open(struct codec_enc *e, const struct codec_ops *ops, const char *fmtp)
@@ -102,7 +112,7 @@ int codec_enc_open(struct codec_enc *e, const struct codec_ops *ops, const char 
 	void *state = NULL;
 	int st = ops->enc_open ? ops->enc_open(ops, fmtp, &state) : ST_OK;
 	if (!st)
-		*e = (struct codec_enc){ops, state};
+		*e = (struct codec_enc){ops, state, codec_takes_two(ops, fmtp) ? 2 : 1};
 	return st;
 }
 
@@ -111,7 +121,16 @@ int codec_dec_open(struct codec_dec *d, const struct codec_ops *ops, const char 
 	void *state = NULL;
 	int st = ops->dec_open ? ops->dec_open(ops, fmtp, &state) : ST_OK;
 	if (!st)
-		*d = (struct codec_dec){ops, state};
+		*d = (struct codec_dec){ops, state, 1};
+	return st;
+}
+
+int codec_dec_open_two(struct codec_dec *d, const struct codec_ops *ops, const char *fmtp)
+{
+	void *state = NULL;
+	int st = !ops->decode_two ? ST_UNSUPPORTED : ops->dec_open_two ? ops->dec_open_two(ops, fmtp, &state) : ST_OK;
+	if (!st)
+		*d = (struct codec_dec){ops, state, 2};
 	return st;
 }
 

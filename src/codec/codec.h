@@ -1,6 +1,7 @@
 /* Codecs: one constant table entry each, and what encodes or decodes one direction of a stream. Samples are int16 at
- * rate_hz, one channel: a codec of more mixes down in decode and doubles in encode. Nothing allocates in encode, decode
- * or plc; open and close do, on control or a worker. */
+ * rate_hz, one channel: a codec of more mixes down in decode and doubles in encode. A codec that can do two channels
+ * has a second pair, encode_two and decode_two, of interleaved samples, for the few who want them. Nothing allocates in
+ * encode, decode or plc; open and close do, on control or a worker. */
 #pragma once
 #include "base/role.h"
 #include "base/status.h"
@@ -10,7 +11,7 @@
 
 enum {
 	CODEC_FRAME_SAMPLES_MAX = 5760 /* 120 ms at 48 kHz, one channel */,
-	CODEC_FRAME_BYTES_MAX = 2 * CODEC_FRAME_SAMPLES_MAX
+	CODEC_FRAME_BYTES_MAX = 4 * CODEC_FRAME_SAMPLES_MAX /* of two channels */
 };
 
 struct codec_ops {
@@ -41,6 +42,17 @@ struct codec_ops {
 	int (*encode)(void *enc, const int16_t *in, size_t n, uint8_t *out, size_t cap);
 	/* bytes to samples. Samples written, ST_FULL, or ST_PARSE for a damaged frame. */
 	int (*decode)(void *dec, const uint8_t *in, size_t n, int16_t *out, size_t cap);
+	/* Two channels; all NULL for a codec of one. Samples are interleaved, left first; n, cap and what is returned
+	 * count frames, a sample of each. The encoder may be given one channel or two from call to call; a decoder is
+	 * opened for either, by dec_open_two (NULL: there is no state) for these two. */
+	int (*dec_open_two)(const struct codec_ops *ops, const char *fmtp, void **state_out);
+	int (*encode_two)(void *enc, const int16_t *in, size_t n, uint8_t *out, size_t cap);
+	int (*decode_two)(void *dec, const uint8_t *in, size_t n, int16_t *out, size_t cap);
+	/* plc and recover, below, by a decoder of two; NULL where those are. */
+	int (*plc_two)(void *dec, int16_t *out, size_t n);
+	int (*recover_two)(void *dec, const uint8_t *next, size_t next_bytes, int16_t *out, size_t n);
+	/* Whether a far side with these format parameters takes two channels, or else sends them; NULL: always. */
+	bool (*has_two)(const char *fmtp, bool takes);
 	/* Conceals n missing samples from what was decoded before; NULL: the codec cannot. */
 	int (*plc)(void *dec, int16_t *out, size_t n);
 	/* The n samples before the packet next from what next knows of them (FEC); NULL: a packet knows of none. */
@@ -63,8 +75,18 @@ ANY const struct codec_ops *codec_find_rate(const char *name, uint32_t clock_hz,
 ANY const struct codec_ops *codec_at(size_t i); /* NULL past the end */
 /* One more, for as long as the program runs: of a module, at its start. ST_EXISTS, ST_FULL. */
 ANY int codec_add(const struct codec_ops *ops);
-/* In which codec sound that is to be sent in ops is kept and cut: ops, or L16 at its rate. */
-ANY const struct codec_ops *codec_store(const struct codec_ops *ops);
+/* In which codec sound that is to be sent in ops is kept and cut: ops, or L16 at its rate, of so many channels (1 or
+ * 2). */
+ANY const struct codec_ops *codec_store(const struct codec_ops *ops, unsigned channels);
+/* Can two channels be sent to, or come from, a far side with these format parameters of ops? ops may be NULL. */
+static inline bool codec_takes_two(const struct codec_ops *ops, const char *fmtp)
+{
+	return ops && ops->encode_two && (!ops->has_two || ops->has_two(fmtp, true));
+}
+static inline bool codec_sends_two(const struct codec_ops *ops, const char *fmtp)
+{
+	return ops && ops->decode_two && (!ops->has_two || ops->has_two(fmtp, false));
+}
 static inline size_t codec_frame_samples(const struct codec_ops *c, unsigned ptime_ms)
 {
 	return (size_t)c->rate_hz * ptime_ms / 1000;
@@ -74,14 +96,18 @@ static inline size_t codec_frame_samples(const struct codec_ops *c, unsigned pti
 struct codec_enc {
 	const struct codec_ops *ops;
 	void *state;
+	uint8_t channels; /* what its far side takes: 1, or 2: codec_encode_two may be called as well */
 };
 struct codec_dec {
 	const struct codec_ops *ops;
 	void *state;
+	uint8_t channels; /* 2: opened for two, and codec_decode_two may be called as well */
 };
 /* What e or d is stays as it was on failure: ST_NOMEM, ST_UNSUPPORTED (the fmtp). Close gives zero. */
 ANY int codec_enc_open(struct codec_enc *e, const struct codec_ops *ops, const char *fmtp);
 ANY int codec_dec_open(struct codec_dec *d, const struct codec_ops *ops, const char *fmtp);
+/* The same for two channels; ST_UNSUPPORTED: a codec of one. */
+ANY int codec_dec_open_two(struct codec_dec *d, const struct codec_ops *ops, const char *fmtp);
 ANY void codec_enc_close(struct codec_enc *e);
 ANY void codec_dec_close(struct codec_dec *d);
 static inline int codec_encode(struct codec_enc *e, const int16_t *in, size_t n, uint8_t *out, size_t cap)
@@ -91,6 +117,15 @@ static inline int codec_encode(struct codec_enc *e, const int16_t *in, size_t n,
 static inline int codec_decode(struct codec_dec *d, const uint8_t *in, size_t n, int16_t *out, size_t cap)
 {
 	return d->ops->decode(d->state, in, n, out, cap);
+}
+/* Two channels, interleaved; n, cap and what is returned count frames. Only where channels says 2. */
+static inline int codec_encode_two(struct codec_enc *e, const int16_t *in, size_t n, uint8_t *out, size_t cap)
+{
+	return e->ops->encode_two(e->state, in, n, out, cap);
+}
+static inline int codec_decode_two(struct codec_dec *d, const uint8_t *in, size_t n, int16_t *out, size_t cap)
+{
+	return d->ops->decode_two(d->state, in, n, out, cap);
 }
 /* n samples in place of lost ones; ST_UNSUPPORTED: the codec cannot, dsp/plc.h can for the samples of any. */
 static inline int codec_conceal(struct codec_dec *d, int16_t *out, size_t n)
@@ -103,6 +138,15 @@ static inline int codec_recover(struct codec_dec *d, const uint8_t *next, size_t
 {
 	return d->ops->recover ? d->ops->recover(d->state, next, next_bytes, out, n) : ST_UNSUPPORTED;
 }
+/* The two above for d->channels of 2, interleaved; n and what is returned count frames. */
+static inline int codec_conceal_two(struct codec_dec *d, int16_t *out, size_t n)
+{
+	return d->ops->plc_two ? d->ops->plc_two(d->state, out, n) : ST_UNSUPPORTED;
+}
+static inline int codec_recover_two(struct codec_dec *d, const uint8_t *next, size_t next_bytes, int16_t *out, size_t n)
+{
+	return d->ops->recover_two ? d->ops->recover_two(d->state, next, next_bytes, out, n) : ST_UNSUPPORTED;
+}
 /* After a decode: what the far side asks for reaches the encoder that sends to it. */
 static inline void codec_heed(struct codec_enc *e, struct codec_dec *d)
 {
@@ -114,6 +158,7 @@ static inline void codec_heed(struct codec_enc *e, struct codec_dec *d)
 struct codec_opus_conf {
 	uint8_t complexity, packet_loss_percent;
 	bool has_vbr, keeps_fec, has_dtx, advertises_fec;
+	bool is_mono;                                       /* one channel whatever the far side says */
 	uint32_t max_average_bitrate, max_playback_rate_hz; /* 0 = none of ours */
 };
 #define CODEC_OPUS_CONF_DEFAULT \

@@ -9,6 +9,11 @@ int g711_ulaw_decode_frame(void *state, const uint8_t *in, size_t n, int16_t *ou
 int g711_alaw_decode_frame(void *state, const uint8_t *in, size_t n, int16_t *out, size_t cap);
 int l16_encode_frame(void *state, const int16_t *in, size_t n, uint8_t *out, size_t cap);
 int l16_decode_frame(void *state, const uint8_t *in, size_t n, int16_t *out, size_t cap);
+/* Of two channels: from and to one, and interleaved. */
+int l16_pair_encode_frame(void *state, const int16_t *in, size_t n, uint8_t *out, size_t cap);
+int l16_pair_decode_frame(void *state, const uint8_t *in, size_t n, int16_t *out, size_t cap);
+int l16_pair_encode_two(void *state, const int16_t *in, size_t n, uint8_t *out, size_t cap);
+int l16_pair_decode_two(void *state, const uint8_t *in, size_t n, int16_t *out, size_t cap);
 
 enum { OPUS_ROWS = 5, SPEEX_ROWS = 3, G726_ROWS = 8, DVI4_ROWS = 2, AMR_ROWS = 2 };
 extern const struct codec_ops opus_rows[OPUS_ROWS], speex_rows[SPEEX_ROWS], g722_rows[1], g726_rows[G726_ROWS],

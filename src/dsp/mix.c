@@ -80,6 +80,16 @@ void mix_interleave(int16_t *out, const int16_t *left, const int16_t *right, siz
 		out[2 * i + 1] = right[i];
 	}
 }
+void mix_double(int16_t *out, const int16_t *in, size_t frames)
+{
+	for (size_t i = frames; i-- > 0;)
+		out[2 * i] = out[2 * i + 1] = in[i];
+}
+void mix_side(int16_t *out, const int16_t *two, size_t frames, unsigned side)
+{
+	for (size_t i = 0; i < frames; i++)
+		out[i] = two[2 * i + side];
+}
 void mix_downmix(int16_t *out, const int16_t *in, size_t frames, unsigned channels)
 {
 	if (!channels)

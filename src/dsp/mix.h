@@ -18,6 +18,8 @@ ANY uint32_t mix_level_abs(const int16_t *s, size_t n); /* mean of absolute valu
 ANY double mix_level_rms(const int16_t *s, size_t n);   /* 0..32768 */
 ANY double mix_level_dbm0(const int16_t *s, size_t n);  /* G.711's scale: full-scale sine is +3.14; silence -99 */
 ANY void mix_interleave(int16_t *out, const int16_t *left, const int16_t *right, size_t n); /* out: 2 n */
-ANY void mix_downmix(int16_t *out, const int16_t *in, size_t frames, unsigned channels);    /* mean; out may be in */
+ANY void mix_double(int16_t *out, const int16_t *in, size_t frames); /* the same on both; out: 2 frames, may be in */
+ANY void mix_side(int16_t *out, const int16_t *two, size_t frames, unsigned side);       /* 0 left, 1 right */
+ANY void mix_downmix(int16_t *out, const int16_t *in, size_t frames, unsigned channels); /* mean; out may be in */
 /* Amplitude (0..32768, of the sine's peak) at one frequency, by Goertzel's recursion over the whole block. */
 ANY double goertzel_amplitude(const int16_t *s, size_t n, uint32_t rate_hz, double hz);

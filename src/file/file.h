@@ -20,15 +20,18 @@ extern const size_t file_format_count;
 /* By the path's extension, case-insensitive; NULL = none. */
 ANY const struct file_format *file_format_of(const char *path);
 
-/* A whole file, decoded: mono at rate_hz. Free with file_pcm_free (any thread). */
+/* A whole file, decoded at rate_hz: mono, or interleaved left and right. Free with file_pcm_free (any thread). */
 struct file_pcm {
 	int16_t *samples;
-	size_t count;
+	size_t count; /* frames: a sample of each channel */
 	uint32_t rate_hz;
-	bool is_cut; /* the file was longer than max_samples */
+	bool is_cut; /* the file was longer than max_frames */
 };
 /* ST_NOTFOUND no such file, ST_DENIED not a regular file or not readable, ST_UNSUPPORTED not a sound file, ST_NOMEM. */
-ON_WORK int file_read_all(const char *path, uint32_t rate_hz, size_t max_samples, struct file_pcm *out, char *err);
+ON_WORK int file_read_all(const char *path, uint32_t rate_hz, size_t max_frames, struct file_pcm *out, char *err);
+/* The same of channels 1, or 2: a file of one, or of more than two (mixed down), is the same on both. */
+ON_WORK int file_read_all_of(
+    const char *path, uint32_t rate_hz, unsigned channels, size_t max_frames, struct file_pcm *out, char *err);
 ANY void file_pcm_free(struct file_pcm *pcm);
 
 /* In chunks, mono at rate_hz (0 = the file's own rate). */
@@ -43,6 +46,9 @@ struct file_info {
  * ST_INVAL: longer than cap. Reading looks by itself. */
 ON_WORK int file_locate(const char *path, uint32_t rate_hz, char *out, size_t cap);
 ON_WORK int file_reader_open(struct file_reader **out, const char *path, uint32_t rate_hz, char *err);
+/* The same of channels 1, or 2 (interleaved; as file_read_all_of). What is read, told and sought are frames then. */
+ON_WORK int file_reader_open_of(
+    struct file_reader **out, const char *path, uint32_t rate_hz, unsigned channels, char *err);
 /* Samples read, 0 at the end, negative status. */
 ON_WORK int file_reader_read(struct file_reader *r, int16_t *out, size_t cap);
 /* To a sample at the reader's rate, from the start; clamped to the end. */

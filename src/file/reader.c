@@ -1,5 +1,6 @@
-/* Reading: a regular file is opened by us, decoded by libsndfile in blocks, mixed down to mono, resampled. The
- * resampler's delay is cut off at the head and flushed out at the end, so that a prompt keeps its length. */
+/* Reading: a regular file is opened by us, decoded by libsndfile in blocks, brought to the one or two channels that are
+ * wanted, resampled. The resampler's delay is cut off at the head and flushed out at the end, so that a prompt keeps
+ * its length. */
 #include "base/mem.h"
 #include "dsp/mix.h"
 #include "dsp/resample.h"
@@ -11,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BLOCK_FRAMES = 1024, RATE_MIN = 1000, RATE_MAX = 192000 };
+enum { BLOCK_FRAMES = 1024, WANTED_MAX = 2, RATE_MIN = 1000, RATE_MAX = 192000 };
 
 struct file_reader {
 	int fd;
@@ -19,12 +20,13 @@ struct file_reader {
 	struct file_native *native;
 	struct file_info info;
 	uint32_t rate_hz;
+	unsigned channels;   /* wanted: 1 or 2 */
 	struct resample *rs; /* NULL when the rates agree */
-	size_t skip;         /* samples of delay still to drop */
+	size_t skip;         /* frames of delay still to drop */
 	bool is_flushed;
 	uint64_t told;
-	size_t at, have; /* in mono */
-	int16_t mono[BLOCK_FRAMES];
+	size_t at, have; /* frames, in block */
+	int16_t block[BLOCK_FRAMES * WANTED_MAX];
 	int16_t raw[BLOCK_FRAMES * FILE_CHANNELS_MAX];
 };
 
@@ -119,10 +121,17 @@ static void reader_free(void *obj)
 
 int file_reader_open(struct file_reader **out, const char *path, uint32_t rate_hz, char *err)
 {
+	return file_reader_open_of(out, path, rate_hz, 1, err);
+}
+
+int file_reader_open_of(struct file_reader **out, const char *path, uint32_t rate_hz, unsigned channels, char *err)
+{
 	struct file_reader *r;
 	char found[FILE_PATH_MAX];
 	int st, fd = -1;
 
+	if (channels < 1 || channels > WANTED_MAX)
+		return ST_INVAL;
 	if (rate_hz && (rate_hz < RATE_MIN || rate_hz > RATE_MAX)) {
 		file_say(err, "%u Hz is out of range", rate_hz);
 		return ST_INVAL;
@@ -136,12 +145,12 @@ int file_reader_open(struct file_reader **out, const char *path, uint32_t rate_h
 		close(fd);
 		return ST_NOMEM;
 	}
-	r->fd = fd;
+	r->fd = fd, r->channels = channels;
 	st = open_sound(r, path, err);
 	if (!st) {
 		r->rate_hz = rate_hz ? rate_hz : r->info.rate_hz;
 		if (r->rate_hz != r->info.rate_hz)
-			st = resample_new(&r->rs, r->info.rate_hz, r->rate_hz, 1);
+			st = resample_new(&r->rs, r->info.rate_hz, r->rate_hz, channels);
 		r->skip = r->rs ? resample_latency(r->rs) : 0;
 	}
 	if (st) {
@@ -164,7 +173,19 @@ uint64_t file_reader_tell(const struct file_reader *r)
 	return r->told;
 }
 
-/* The next block of mono at the file's rate; false at the end. */
+/* n frames of the file's channels to the wanted ones. */
+static void channels_fit(struct file_reader *r, size_t n)
+{
+	if (r->channels == 1) {
+		mix_downmix(r->block, r->raw, n, r->info.channels);
+	} else if (r->info.channels == 2) {
+		memcpy(r->block, r->raw, n * 2 * sizeof(r->block[0]));
+	} else {
+		mix_downmix(r->raw, r->raw, n, r->info.channels);
+		mix_interleave(r->block, r->raw, r->raw, n);
+	}
+}
+/* The next block at the file's rate; false at the end. */
 static bool fill(struct file_reader *r)
 {
 	sf_count_t n = r->native ? (sf_count_t)file_native_read(r->native, r->raw, BLOCK_FRAMES)
@@ -172,7 +193,7 @@ static bool fill(struct file_reader *r)
 	r->at = 0;
 	r->have = 0;
 	if (n > 0) {
-		mix_downmix(r->mono, r->raw, (size_t)n, r->info.channels);
+		channels_fit(r, (size_t)n);
 		r->have = (size_t)n;
 		return true;
 	}
@@ -182,11 +203,12 @@ static bool fill(struct file_reader *r)
 	r->have = (size_t)((uint64_t)resample_latency(r->rs) * r->info.rate_hz / r->rate_hz) + 1;
 	if (r->have > BLOCK_FRAMES)
 		r->have = BLOCK_FRAMES;
-	memset(r->mono, 0, r->have * sizeof(r->mono[0]));
+	memset(r->block, 0, r->have * r->channels * sizeof(r->block[0]));
 	return true;
 }
 int file_reader_read(struct file_reader *r, int16_t *out, size_t cap)
 {
+	const unsigned c = r->channels;
 	size_t done = 0;
 	if (cap > INT32_MAX / 2)
 		cap = INT32_MAX / 2;
@@ -198,15 +220,15 @@ int file_reader_read(struct file_reader *r, int16_t *out, size_t cap)
 			continue;
 		}
 		if (r->rs) {
-			m = resample_run(r->rs, r->mono + r->at, &n, out + done, cap - done);
+			m = resample_run(r->rs, r->block + r->at * c, &n, out + done * c, cap - done);
 		} else {
 			m = n = n < cap - done ? n : cap - done;
-			memcpy(out + done, r->mono + r->at, n * sizeof(*out));
+			memcpy(out + done * c, r->block + r->at * c, n * c * sizeof(*out));
 		}
 		r->at += n;
 		if (r->skip && m) {
 			size_t drop = r->skip < m ? r->skip : m;
-			memmove(out + done, out + done + drop, (m - drop) * sizeof(*out));
+			memmove(out + done * c, out + (done + drop) * c, (m - drop) * c * sizeof(*out));
 			r->skip -= drop;
 			m -= drop;
 		}
@@ -235,37 +257,44 @@ int file_reader_seek(struct file_reader *r, uint64_t sample)
 	return ST_OK;
 }
 
-int file_read_all(const char *path, uint32_t rate_hz, size_t max_samples, struct file_pcm *out, char *err)
+int file_read_all(const char *path, uint32_t rate_hz, size_t max_frames, struct file_pcm *out, char *err)
+{
+	return file_read_all_of(path, rate_hz, 1, max_frames, out, err);
+}
+
+int file_read_all_of(
+    const char *path, uint32_t rate_hz, unsigned channels, size_t max_frames, struct file_pcm *out, char *err)
 {
 	struct file_reader *r = NULL;
 	struct file_pcm pcm = {0};
 	size_t cap;
 	int st, n;
 
-	if (!max_samples || max_samples > SIZE_MAX / 8)
+	if (!max_frames || max_frames > SIZE_MAX / 8)
 		return ST_INVAL;
-	if ((st = file_reader_open(&r, path, rate_hz, err)))
+	if ((st = file_reader_open_of(&r, path, rate_hz, channels, err)))
 		return st;
 	pcm.rate_hz = r->rate_hz;
 	/* A header may lie about the length: what it says is a first guess within the bound, no more. */
-	cap = (size_t)(r->info.frames > max_samples ? max_samples : r->info.frames) * r->rate_hz / r->info.rate_hz + 64;
+	cap = (size_t)(r->info.frames > max_frames ? max_frames : r->info.frames) * r->rate_hz / r->info.rate_hz + 64;
 	for (;;) {
 		int16_t *grown;
-		if (cap > max_samples)
-			cap = max_samples;
-		grown = mem_realloc(pcm.samples, cap * sizeof(*grown));
+		if (cap > max_frames)
+			cap = max_frames;
+		grown = mem_realloc(pcm.samples, cap * channels * sizeof(*grown));
 		if (!grown) {
 			st = ST_NOMEM;
 			break;
 		}
 		pcm.samples = grown;
-		while (pcm.count < cap && (n = file_reader_read(r, pcm.samples + pcm.count, cap - pcm.count)) > 0)
+		while (pcm.count < cap &&
+		       (n = file_reader_read(r, pcm.samples + pcm.count * channels, cap - pcm.count)) > 0)
 			pcm.count += (size_t)n;
 		if (pcm.count < cap)
 			break;
-		if (cap == max_samples) {
-			int16_t more;
-			pcm.is_cut = file_reader_read(r, &more, 1) > 0;
+		if (cap == max_frames) {
+			int16_t more[WANTED_MAX];
+			pcm.is_cut = file_reader_read(r, more, 1) > 0;
 			break;
 		}
 		cap *= 2;

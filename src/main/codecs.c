@@ -44,6 +44,7 @@ static void opus_read(void *arg)
 	c.has_dtx = flag_of(f, "use-dtx", c.has_dtx);
 	c.keeps_fec = flag_of(f, "keep-fec-enabled", c.keeps_fec);
 	c.advertises_fec = flag_of(f, "advertise-useinbandfec", c.advertises_fec);
+	c.is_mono = flag_of(f, "mono", c.is_mono);
 	c.complexity = (uint8_t)number_of(f, "complexity", 0, 10, c.complexity);
 	c.packet_loss_percent = (uint8_t)number_of(f, "packet-loss-percent", 0, 100, c.packet_loss_percent);
 	c.max_average_bitrate = number_of(f, "maxaveragebitrate", 0, 510000, 0);
@@ -72,6 +73,8 @@ static const struct conf_desc opus_confs[] = {
     {"opus.conf", "keep-fec-enabled", "boolean", NULL, "true",
         "the bit rate is at least what the recovery of lost packets needs, where the far side says useinbandfec=1"},
     {"opus.conf", "advertise-useinbandfec", "boolean", NULL, "true", "useinbandfec=1 is offered"},
+    {"opus.conf", "mono", "boolean", NULL, "false",
+        "one channel is coded and decoded, also where the far side says stereo=1 or sprop-stereo=1"},
     {"opus.conf", "packet-loss-percent", "number", "percent", "10", "for how much loss that is made"},
     {"opus.conf", "maxaveragebitrate", "number", "bit/s", "0", "of what is sent and offered; 0: by the sampling rate"},
     {"opus.conf", "maxplaybackrate", "number", "Hz", "0",

@@ -123,20 +123,26 @@ static bool is_ptime_odd(const struct sdp_codec *c, unsigned ms)
 {
 	return sv_isi(sv_of(c->name), "opus") && ms > 10 && ms % 20 != 0;
 }
-uint16_t sdp_ptime_default(const struct sdp_policy *p, const struct sdp_codec *c)
+/* A packet of it would be longer than any that is sent. */
+static bool is_l16_long(const struct sdp_codec *c, unsigned ms)
 {
-	const struct sdp_known *k = sdp_known_find(sv_of(c->name), c->clock_hz);
-	unsigned frame = frame_ms(c), ms = p->ptime_ms ? p->ptime_ms : k ? k->ptime_ms : 20;
-	return (
-	    uint16_t)(ms % frame || is_ptime_odd(c, ms) ? (frame < 20 && k && k->ptime_ms ? k->ptime_ms : frame) : ms);
+	return sv_isi(sv_of(c->name), "L16") &&
+	       (uint64_t)c->clock_hz * (c->channels ? c->channels : 1u) * 2 * ms > UINT64_C(1000) * L16_PACKET_MAX;
 }
 static bool is_ptime_possible(const struct sdp_codec *c, unsigned ms)
 {
 	unsigned unit = frame_ms(c);
-	if (sv_isi(sv_of(c->name), "L16") &&
-	    (uint64_t)c->clock_hz * (c->channels ? c->channels : 1u) * 2 * ms > UINT64_C(1000) * L16_PACKET_MAX)
-		return false;
-	return ms >= unit && ms <= 120 && ms % unit == 0 && !is_ptime_odd(c, ms);
+	return !is_l16_long(c, ms) && ms >= unit && ms <= 120 && ms % unit == 0 && !is_ptime_odd(c, ms);
+}
+uint16_t sdp_ptime_default(const struct sdp_policy *p, const struct sdp_codec *c)
+{
+	const struct sdp_known *k = sdp_known_find(sv_of(c->name), c->clock_hz);
+	unsigned frame = frame_ms(c), ms = p->ptime_ms ? p->ptime_ms : k ? k->ptime_ms : 20;
+	if (ms % frame || is_ptime_odd(c, ms))
+		ms = frame < 20 && k && k->ptime_ms ? k->ptime_ms : frame;
+	while (ms > frame && is_l16_long(c, ms)) /* of two channels, at high rates */
+		ms -= frame;
+	return (uint16_t)ms;
 }
 /* ours: what the preference named, 0 = nothing. */
 static uint16_t choose_ptime(

@@ -32,6 +32,7 @@ CODECS = {
     "L16-8": ("L16/8000", 118, 8000, None, None, ""),
     "L16": ("L16/16000", 118, 16000, None, None, ""),
     "L16-48": ("L16/48000", 118, 48000, None, None, ""),
+    "L16-two": ("L16/48000/2", 118, 48000, None, None, ""),
     "G729": ("G729/8000", 18, 8000, "native", "g729", "annexb=no"),
     "DVI4": ("DVI4/8000", 5, 8000, "native", "native", ""),
     "DVI4-16": ("DVI4/16000", 6, 16000, "native", "native", ""),
@@ -155,6 +156,51 @@ class Coder:
         return np.concatenate(out) if out else np.zeros(0)
 
 
+class TwoChannels(Coder):
+    """Opus in stereo, or L16 of two channels in packets of 10 ms: what it is given on the left, the tone right on the right."""
+
+    def __init__(self, right, fmtp="useinbandfec=1; stereo=1; sprop-stereo=1", name="opus"):
+        super().__init__(name, 0.01 if name == "L16-two" else 0.02)
+        self.right, self.at = right, 0
+        if name == "opus":
+            self.fmtp = fmtp
+            self.enc = av.CodecContext.create("libopus", "w")
+            self.enc.sample_rate, self.enc.layout, self.enc.format, self.enc.bit_rate = 48000, "stereo", "s16", 64000
+            self.enc.options = {"frame_duration": "20"}
+            self.dec = av.CodecContext.create("opus", "r")
+            self.dec.sample_rate, self.dec.layout = 48000, "stereo"
+
+    def encode(self, samples):
+        t = np.arange(self.at, self.at + len(samples)) / self.rate
+        self.at += len(samples)
+        both = np.stack([samples, 8000 * np.sin(2 * np.pi * self.right * t)], 1).astype(np.int16)
+        if self.name == "L16-two":
+            return [both.astype(">i2").tobytes()]
+        f = av.AudioFrame.from_ndarray(both.reshape(1, -1), "s16", "stereo")
+        f.sample_rate = self.rate
+        return [bytes(p) for p in self.enc.encode(f)]
+
+    def decode(self, payload):
+        """The left one."""
+        if self.name == "L16-two":
+            return super().decode(payload)[::2]
+        frames = [f.to_ndarray() for f in self.dec.decode(av.Packet(payload))]
+        return np.concatenate([np.zeros(0), *((y[0] if len(y) == 2 else y.reshape(-1)[::2]) * (32768.0 if y.dtype.kind == "f" else 1) for y in frames)])
+
+    def sides(self, packets):
+        """Left and right, by a decoder of its own: the phone's is at work in its thread."""
+        if self.name == "L16-two":
+            return np.frombuffer(b"".join(packets), ">i2").astype(float).reshape(-1, 2).T
+        out, dec = [], av.CodecContext.create("opus", "r")
+        dec.sample_rate, dec.layout = 48000, "stereo"
+        for p in packets:
+            for f in dec.decode(av.Packet(p)):
+                y = f.to_ndarray()
+                y = y.astype(float) * (32768 if "flt" in f.format.name else 1)
+                out.append(y if f.format.is_planar else y.reshape(-1, 2).T)
+        return np.concatenate(out, 1)
+
+
 class CodecTalker:
     """On a wire.Phone: says a tone in its codec every frame, keeps what it hears."""
 
@@ -177,6 +223,8 @@ class CodecTalker:
                 head = struct.pack("!BBHII", 0x80, self.pt_send, seq & 65535, ts & 0xffffffff, 99)
                 seq, ts = seq + 1, ts + step
                 try:
+                    if payload is None:  # lost
+                        continue
                     self.phone.media.sendto(head + payload, ("127.0.0.1", self.phone.remote_rtp))
                 except OSError:
                     pass

@@ -26,8 +26,8 @@ def write_tone(path, hz, seconds=60, level=8000):
         w.writeframes(data.tobytes())
 
 
-def read_wav(path):
-    """Samples as floats (mono) and the rate; tolerant of a header whose sizes were never filled in."""
+def read_sides(path):
+    """The channels as floats and the rate; tolerant of a header whose sizes were never filled in."""
     raw = Path(path).read_bytes()
     at = raw.find(b"fmt ")
     channels = int.from_bytes(raw[at + 10:at + 12], "little")
@@ -35,8 +35,13 @@ def read_wav(path):
     at = raw.find(b"data")
     body = raw[at + 8:]
     body = body[:len(body) // (2 * channels) * 2 * channels]
-    x = np.frombuffer(body, "<i2").astype(float).reshape(-1, channels)[:, 0]
-    return x, rate
+    return np.frombuffer(body, "<i2").astype(float).reshape(-1, channels).T, rate
+
+
+def read_wav(path):
+    """The same of the first channel."""
+    sides, rate = read_sides(path)
+    return sides[0], rate
 
 
 def tone_level(x, rate, hz):

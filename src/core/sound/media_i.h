@@ -60,7 +60,8 @@ struct leg_media {
 	enum media_own_digits own_digits;
 	bool is_jitter_paused;
 	bool is_jitter_asked; /* its figures are on the way, for the event */
-	/* What the far side said of its Opus. */
+	/* Whether the codec has two channels, each way: what the far side said of its Opus, or a codec that always has.
+	 */
 	bool takes_stereo, sends_stereo;
 	bool has_vad;            /* the profile's vad: of what comes */
 	bool has_events;         /* telephone-event is agreed on */
@@ -141,8 +142,8 @@ ON_CTL void media_fmtp_of(struct leg_media *m, const struct sdp_codec *theirs);
 ON_CTL bool media_is_passable(struct leg *a, struct leg *b);
 ANY bool media_codecs_have(const struct sdp_codecs *list, const struct sdp_codec *c);
 /* What of sends, when it is known (of may be NULL). */
-ON_CTL void media_add_current(struct leg *of, struct sdp_codecs *to);
-/* What the far side says of two channels (RFC 7587: stereo, sprop-stereo) is kept, for who is told of its codec. */
+ON_CTL void media_add_current(struct leg *of, struct leg *told, struct sdp_codecs *to);
+/* Whether two channels are coded (RFC 7587: stereo, sprop-stereo) is kept, for who is told of its codec. */
 ON_CTL void media_stereo_of(struct leg_media *m, const struct sdp_codec *theirs);
 /* Answering: the near leg's codec first; without one, those the engine can decode, in the order the mode asks for. */
 ON_CTL int media_prefer_for_answer(struct leg_media *m, struct leg *near, struct media_policy *q);

@@ -139,39 +139,74 @@ static bool is_wished(const struct sdp_codecs *list, const struct sdp_codec *c)
 	return false;
 }
 
+static ON_CTL bool has_two(const struct sdp_codec *c, bool takes)
+{
+	return mctl_codec_has_two(c->name, c->clock_hz, c->channels, c->fmtp, takes);
+}
+
 void media_stereo_of(struct leg_media *m, const struct sdp_codec *theirs)
 {
-	struct sv v;
-
-	m->takes_stereo = m->sends_stereo = false;
-	if (strcasecmp(theirs->name, "opus"))
-		return;
-	m->takes_stereo = sdp_fmtp_get(sv_of(theirs->fmtp), "stereo", &v) && sv_is(v, "1");
-	m->sends_stereo = sdp_fmtp_get(sv_of(theirs->fmtp), "sprop-stereo", &v) && sv_is(v, "1");
+	m->takes_stereo = has_two(theirs, true);
+	m->sends_stereo = has_two(theirs, false);
 }
 
-/* Packets of one Opus go to the other as they are, so each phone is told of the other's two channels. */
-static ON_CTL void stereo_tell(struct leg *of, struct sdp_codec *c)
+/* Adds what we say of two channels to what we say of an Opus (RFC 7587: whether we like to get them, whether we are
+ * likely to send them). */
+static ON_CTL void stereo_put(struct sdp_codec *c, bool gets, bool sends)
+{
+	size_t n = strlen(c->fmtp);
+
+	if (!strcasecmp(c->name, "opus") && (gets || sends))
+		snprintf(c->fmtp + n, sizeof(c->fmtp) - n, "%s%s%s%s", n ? "; " : "", gets ? "stereo=1" : "",
+		    gets && sends ? "; " : "", sends ? "sprop-stereo=1" : "");
+}
+
+/* The same to a phone that takes, or sends, two: its channels are kept by us (a file, an echo), or go to and come from
+ * another phone. */
+static ON_CTL void stereo_answer(struct sdp_codec *c, bool takes, bool sends, struct leg *other)
+{
+	const struct leg_media *o = other && other->codec ? sound_of(other)->media : NULL;
+	bool has_other = other && other->codec;
+
+	stereo_put(c, sends && (!has_other || (o && o->takes_stereo)), takes && (!has_other || (o && o->sends_stereo)));
+}
+
+/* told: who is told of the codec of `of`. Packets of one Opus go to the other as they are, so each phone is told of the
+ * other's two channels. */
+static ON_CTL void stereo_tell(struct leg *of, struct leg *told, struct sdp_codec *c)
 {
 	const struct leg_media *m = sound_of(of)->media;
-	size_t n;
 
-	if (!m || !(m->takes_stereo || m->sends_stereo))
+	if (strcasecmp(c->name, "opus") != 0 || !m || !(m->takes_stereo || m->sends_stereo))
 		return;
 	(void)mctl_codec_fmtp(c->name, c->clock_hz, c->channels, true, c->fmtp, sizeof(c->fmtp));
-	n = strlen(c->fmtp);
-	snprintf(c->fmtp + n, sizeof(c->fmtp) - n, "%s%s%s", n ? "; " : "", m->takes_stereo ? "stereo=1" : "",
-	    m->sends_stereo ? m->takes_stereo ? "; sprop-stereo=1" : "sprop-stereo=1" : "");
+	if (of == told)
+		stereo_answer(c, m->takes_stereo, m->sends_stereo, of->peer);
+	else
+		stereo_put(c, m->takes_stereo, m->sends_stereo);
 }
 
-void media_add_current(struct leg *of, struct sdp_codecs *to)
+void media_add_current(struct leg *of, struct leg *told, struct sdp_codecs *to)
 {
 	struct sdp_codec s;
 
 	if (!current_of(of, &s))
 		return;
-	stereo_tell(of, &s);
+	stereo_tell(of, told, &s);
 	codecs_add(to, &s);
+}
+
+/* Each side says what it takes itself (RFC 7587 section 7). c: an Opus that is agreed to; theirs: what was offered. */
+static ON_CTL void opus_answer(struct sdp_codec *c, const struct sdp_codecs *theirs, struct leg *near)
+{
+	const struct sdp_codec *offered = NULL;
+
+	for (size_t i = 0; i < theirs->count && !offered; i++)
+		if (sdp_codec_is_same(&theirs->v[i], c))
+			offered = &theirs->v[i];
+	bool takes = offered && has_two(offered, true), sends = offered && has_two(offered, false);
+	if (mctl_codec_fmtp(c->name, c->clock_hz, c->channels, false, c->fmtp, sizeof(c->fmtp)))
+		stereo_answer(c, takes, sends, near);
 }
 
 int media_prefer_for_answer(struct leg_media *m, struct leg *near, struct media_policy *q)
@@ -184,7 +219,7 @@ int media_prefer_for_answer(struct leg_media *m, struct leg *near, struct media_
 
 	q->p.first = &q->first;
 	if (near && near->codec && m->is_transcoding_off) { /* theirs, or none */
-		media_add_current(near, &q->first);
+		media_add_current(near, m->leg, &q->first);
 		if (is_wished(&q->prefs, &q->first.v[0])) {
 			q->prefs = q->first;
 			return ST_OK;
@@ -193,7 +228,7 @@ int media_prefer_for_answer(struct leg_media *m, struct leg *near, struct media_
 		return ST_UNSUPPORTED;
 	}
 	if (near && near->codec && (!is_known || is_on(m->leg, "inherit_codec"))) {
-		media_add_current(near, &q->first);
+		media_add_current(near, m->leg, &q->first);
 		/* A near leg of a known codec can be transcoded to any known one; else nothing but its own helps. */
 		if (!mctl_codec_is_known(near->codec->name)) {
 			q->p.is_ptime_kept = true; /* nor are its packets cut anew */
@@ -210,8 +245,8 @@ int media_prefer_for_answer(struct leg_media *m, struct leg *near, struct media_
 		struct sdp_codec *c = &order->v[i];
 		if (!mctl_codec_is_known(c->name) || !media_codecs_have(other, c))
 			continue;
-		if (!strcasecmp(c->name, "opus")) /* each side says what it takes itself (RFC 7587 section 7) */
-			(void)mctl_codec_fmtp(c->name, c->clock_hz, c->channels, false, c->fmtp, sizeof(c->fmtp));
+		if (!strcasecmp(c->name, "opus"))
+			opus_answer(c, theirs, near);
 		codecs_add(&q->first, c);
 	}
 	mem_free(theirs);
@@ -263,7 +298,7 @@ int media_bound_offer(struct leg *leg, struct leg *originator, struct media_poli
 	theirs = list + 1;
 	list->count = theirs->count = 0;
 	if (originator && originator->codec)
-		media_add_current(originator, theirs);
+		media_add_current(originator, leg, theirs);
 	else if (originator && sound_of(originator)->media && sound_of(originator)->media->remote_sdp)
 		st = sdp_offer_codecs(sv_of(sound_of(originator)->media->remote_sdp), theirs);
 	else

@@ -277,8 +277,8 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 	buf_init(&text);
 	st = media_policy_new(leg, media_own_codecs(leg), &q);
 	if (!st) {
-		media_add_current(leg, &q->first);
-		media_add_current(leg->peer, &q->first);
+		media_add_current(leg, leg, &q->first);
+		media_add_current(leg->peer, leg, &q->first);
 		media_keep_joinable(leg, q);
 		q->p.first = &q->first;
 		q->p.dir =

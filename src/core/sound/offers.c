@@ -108,7 +108,7 @@ int media_make_offer(struct leg *leg, struct leg *originator, const char *codecs
 		q->p.dir = dir;
 		media_keep_joinable(leg, q);
 		if (m->is_negotiated && originator) { /* a re-offer keeps the running codec in front */
-			media_add_current(leg, &q->first);
+			media_add_current(leg, leg, &q->first);
 			if (q->first.count && (originator == leg || media_codecs_have(&q->prefs, &q->first.v[0])))
 				q->p.first = &q->first; /* unless the other leg is better spoken to by another */
 		}

@@ -1,5 +1,6 @@
-/* A prompt that a thousand callers hear is decoded and encoded once: it is kept encoded, per file, codec and rate, and
- * shared. The least recently used go when the bound is passed; whoever still plays one keeps it alive by its reference.
+/* A prompt that a thousand callers hear is decoded and encoded once: it is kept encoded, per file, codec, rate and
+ * channels, and shared. The least recently used go when the bound is passed; whoever still plays one keeps it alive by
+ * its reference.
  */
 #include "base/check.h"
 #include "base/hash.h"
@@ -57,7 +58,7 @@ void clips_forget_found(void)
 static struct sv key_make(struct buf *b, const char *path, const struct media_codec *codec)
 {
 	buf_init(b);
-	(void)buf_printf(b, "%s/%u/%s", codec->name, (unsigned)codec->rate_hz, path);
+	(void)buf_printf(b, "%s/%u/%u/%s", codec->name, (unsigned)codec->rate_hz, (unsigned)codec->channels, path);
 	return buf_sv(b);
 }
 

@@ -129,12 +129,13 @@ ANY void src_fini(struct src *s);
 
 /* clip.c: prompts kept encoded */
 struct clip_key {
-	char *text; /* codec, rate, path */
+	char *text; /* codec, rate, channels, path */
 };
 struct clip_ref {
 	struct rt_clip *clip;
 	int64_t mtime_ns;
 	uint64_t file_bytes;
+	uint8_t file_channels;
 };
 ON_CTL void clips_init(size_t max_bytes);
 ON_CTL void clips_fini(void);
@@ -146,7 +147,9 @@ ON_CTL void clips_forget_found(void);
 
 /* gen.c (workers): sources to bytes */
 struct gen;
-ON_WORK int gen_clip_of_file(struct rt_clip **out, const char *path, const struct codec_ops *codec, bool *is_long);
+ON_WORK int gen_clip_of_file(
+    struct rt_clip **out, const char *path, const struct codec_ops *codec, bool *is_long, unsigned *file_channels);
+ON_WORK int gen_file_channels(const char *path, unsigned *channels);
 ON_WORK int gen_clip_of_tone(
     struct rt_clip **out, const char *tgml, const struct codec_ops *codec, bool *is_endless, bool *is_long);
 ON_WORK int gen_clip_of_noise(struct rt_clip **out, uint32_t ms, uint32_t divisor, const struct codec_ops *codec);
@@ -203,6 +206,10 @@ ON_CTL void join_apply(struct mstream *s); /* the media thread is told what is w
 ON_CTL void join_part(struct mstream *s);  /* it and its peer want nothing of one another any more; nothing is told */
 
 /* stream_params.c */
+/* Do packets of these two parameters of a far side (fmtp: its format parameters, or NULL) have two channels that are
+ * worth to be kept: does it send two, does it take two? */
+ANY bool params_send_two(const struct media_params *p, const char *fmtp);
+ANY bool params_take_two(const struct media_params *p, const char *fmtp);
 ANY uint32_t codec_rate_hz(const struct media_codec *c); /* of its samples; 0: it is not known */
 /* A codec that codes at any rate (opus) codes at its partner's: no resampler, and less to do. Not while somebody else
  * works with its samples. */

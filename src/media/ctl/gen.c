@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "codec/codec.h"
+#include "dsp/mix.h"
 #include "dsp/noise.h"
 #include "dsp/tone.h"
 #include "file/file.h"
@@ -17,7 +18,15 @@
 
 enum { CHUNK_SAMPLES = 2048, NOISE_SEED = 20 };
 
-static int clip_of(struct rt_clip **out, const int16_t *samples, size_t count, const struct codec_ops *codec)
+/* Of the files' channels as many as the codec has; what is made here has one. */
+static unsigned channels_of(const struct codec_ops *codec)
+{
+	return codec_takes_two(codec, NULL) ? 2 : 1;
+}
+
+/* channels: of samples, 1 or those of the codec; count: frames. */
+static int clip_of(
+    struct rt_clip **out, const int16_t *samples, size_t count, unsigned channels, const struct codec_ops *codec)
 {
 	struct rt_clip *clip;
 	struct codec_enc enc;
@@ -31,7 +40,8 @@ static int clip_of(struct rt_clip **out, const int16_t *samples, size_t count, c
 	for (size_t at = 0; at < count; at += CHUNK_SAMPLES) {
 		size_t n = count - at < CHUNK_SAMPLES ? count - at : CHUNK_SAMPLES;
 		size_t to = at * codec->sample_bytes;
-		int got = codec_encode(&enc, samples + at, n, clip->bytes + to, bytes - to);
+		int got = channels == 2 ? codec_encode_two(&enc, samples + 2 * at, n, clip->bytes + to, bytes - to)
+		                        : codec_encode(&enc, samples + at, n, clip->bytes + to, bytes - to);
 		if (got < 0) {
 			mem_unref(clip);
 			st = got;
@@ -44,8 +54,21 @@ out:
 	return st;
 }
 
-int gen_clip_of_file(struct rt_clip **out, const char *path, const struct codec_ops *codec, bool *is_long)
+int gen_file_channels(const char *path, unsigned *channels)
 {
+	struct file_reader *reader;
+	int st = file_reader_open(&reader, path, 0, NULL);
+	if (st)
+		return st;
+	*channels = file_reader_info(reader)->channels;
+	file_reader_close(reader);
+	return ST_OK;
+}
+
+int gen_clip_of_file(
+    struct rt_clip **out, const char *path, const struct codec_ops *codec, bool *is_long, unsigned *file_channels)
+{
+	const unsigned channels = channels_of(codec);
 	char err[FILE_ERR_MAX] = "";
 	struct file_pcm pcm = {0};
 	struct file_reader *reader = NULL;
@@ -53,10 +76,11 @@ int gen_clip_of_file(struct rt_clip **out, const char *path, const struct codec_
 	if (!st) {
 		const struct file_info *info = file_reader_info(reader);
 		*is_long = info->frames > (uint64_t)CLIP_MAX_S * info->rate_hz;
+		*file_channels = info->channels;
 		file_reader_close(reader);
 		if (*is_long)
 			return ST_OK;
-		st = file_read_all(path, codec->rate_hz, (size_t)CLIP_MAX_S * codec->rate_hz, &pcm, err);
+		st = file_read_all_of(path, codec->rate_hz, channels, (size_t)CLIP_MAX_S * codec->rate_hz, &pcm, err);
 	}
 	if (st) {
 		log_warning("media: %s: %s", path, err);
@@ -64,7 +88,7 @@ int gen_clip_of_file(struct rt_clip **out, const char *path, const struct codec_
 	}
 	*is_long = pcm.is_cut;
 	if (!pcm.is_cut)
-		st = clip_of(out, pcm.samples, pcm.count, codec);
+		st = clip_of(out, pcm.samples, pcm.count, channels, codec);
 	file_pcm_free(&pcm);
 	return st;
 }
@@ -131,7 +155,7 @@ int gen_clip_of_tone(
 	*is_long = tone_is_endless(tone) || count > (uint64_t)CLIP_MAX_S * codec->rate_hz;
 	int16_t *samples = *is_long ? NULL : mem_alloc((size_t)(count + 1) * sizeof(*samples));
 	if (samples)
-		st = clip_of(out, samples, tone_read(tone, samples, (size_t)count), codec);
+		st = clip_of(out, samples, tone_read(tone, samples, (size_t)count), 1, codec);
 	else if (!*is_long)
 		st = ST_NOMEM;
 	mem_free(samples);
@@ -148,7 +172,7 @@ int gen_clip_of_noise(struct rt_clip **out, uint32_t ms, uint32_t divisor, const
 		return ST_NOMEM;
 	noise_init_divisor(&noise, divisor, NOISE_SEED);
 	noise_fill(&noise, samples, count);
-	int st = clip_of(out, samples, count, codec);
+	int st = clip_of(out, samples, count, 1, codec);
 	mem_free(samples);
 	return st;
 }
@@ -157,6 +181,7 @@ int gen_clip_of_noise(struct rt_clip **out, uint32_t ms, uint32_t divisor, const
 struct gen {
 	const struct codec_ops *codec;
 	struct codec_enc enc;
+	unsigned channels; /* of what is read */
 	struct src src;
 	int32_t loops_left;
 	size_t part_now;
@@ -178,7 +203,7 @@ int gen_new(struct gen **out, const struct src *src, int32_t loops, const struct
 		mem_free(g);
 		return st;
 	}
-	g->codec = codec;
+	g->codec = codec, g->channels = channels_of(codec);
 	g->loops_left = loops;
 	for (size_t i = 0; i < src->count; i++) {
 		const struct src_part *from = &src->parts[i];
@@ -213,7 +238,7 @@ ON_WORK static void part_open(struct gen *g)
 	case SRC_FILE:
 	case SRC_NAME:
 	case SRC_URL:
-		if (file_reader_open(&g->reader, p->text, g->codec->rate_hz, err))
+		if (file_reader_open_of(&g->reader, p->text, g->codec->rate_hz, g->channels, err))
 			log_warning("media: %s: %s", p->text, err);
 		else if (p->start_samples && file_reader_seek(g->reader, p->start_samples))
 			log_warning("media: %s: it cannot be begun in the middle", p->text);
@@ -230,18 +255,23 @@ ON_WORK static void part_open(struct gen *g)
 	}
 }
 
+/* n frames, out has room for them in the channels of g. */
 ON_WORK static size_t part_read(struct gen *g, int16_t *out, size_t n)
 {
 	if (g->reader) {
 		int got = file_reader_read(g->reader, out, n);
 		return got < 0 ? 0 : (size_t)got;
 	}
-	if (g->tone)
-		return tone_read(g->tone, out, n);
-	if (n > g->silence_left)
-		n = (size_t)g->silence_left;
-	noise_fill(&g->noise, out, n);
-	g->silence_left -= g->silence_left == UINT64_MAX ? 0 : n;
+	if (g->tone) {
+		n = tone_read(g->tone, out, n);
+	} else {
+		if (n > g->silence_left)
+			n = (size_t)g->silence_left;
+		noise_fill(&g->noise, out, n);
+		g->silence_left -= g->silence_left == UINT64_MAX ? 0 : n;
+	}
+	if (g->channels == 2)
+		mix_double(out, out, n);
 	return n;
 }
 
@@ -271,8 +301,8 @@ ON_WORK static size_t gen_read(struct gen *g, int16_t *out, size_t n)
 
 int gen_fill(struct gen *g, struct rt_ring *r, uint64_t until)
 {
-	int16_t pcm[CHUNK_SAMPLES];
-	uint8_t bytes[2 * CHUNK_SAMPLES];
+	int16_t pcm[2 * CHUNK_SAMPLES];
+	uint8_t bytes[4 * CHUNK_SAMPLES];
 	size_t per = g->codec->sample_bytes;
 	uint64_t written;
 	while ((written = atomic_load_explicit(&r->written, memory_order_relaxed)) < until) {
@@ -284,7 +314,8 @@ int gen_fill(struct gen *g, struct rt_ring *r, uint64_t until)
 			atomic_store_explicit(&r->is_ended, true, memory_order_release);
 			break;
 		}
-		int n = codec_encode(&g->enc, pcm, got, bytes, sizeof(bytes));
+		int n = g->channels == 2 ? codec_encode_two(&g->enc, pcm, got, bytes, sizeof(bytes))
+		                         : codec_encode(&g->enc, pcm, got, bytes, sizeof(bytes));
 		if (n < 0)
 			return n;
 		rt_ring_write(r, bytes, (size_t)n);

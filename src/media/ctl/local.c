@@ -160,7 +160,7 @@ ON_WORK static void lring_fill(struct lring *r)
 	uint64_t until = (uint64_t)(clock_mono_us() - r->start_us + AHEAD_MS * 1000) * r->ops->rate_hz / 1000000 * per;
 	while (atomic_load_explicit(&r->ring->written, memory_order_relaxed) < until) {
 		int16_t pcm[CHUNK_SAMPLES];
-		uint8_t bytes[2 * CHUNK_SAMPLES];
+		uint8_t bytes[4 * CHUNK_SAMPLES]; /* a codec of two channels has it on both */
 		size_t got = music_read(r, pcm, CHUNK_SAMPLES);
 		int n = codec_encode(&r->enc, pcm, got, bytes, sizeof(bytes));
 		if (n <= 0)
@@ -290,7 +290,8 @@ static struct lring *ring_find(struct lstream *ls, const struct media_codec *cod
 	struct lnode *it, *tmp;
 	list_each (&ls->rings, it, tmp) {
 		struct lring *r = list_entry(it, struct lring, link);
-		if (!strcasecmp(r->codec.name, codec->name) && r->codec.rate_hz == codec->rate_hz)
+		if (!strcasecmp(r->codec.name, codec->name) && r->codec.rate_hz == codec->rate_hz &&
+		    r->codec.channels == codec->channels)
 			return r;
 	}
 	return NULL;

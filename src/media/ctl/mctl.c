@@ -344,6 +344,12 @@ bool mctl_codec_fmtp(const char *name, uint32_t clock_hz, unsigned channels, boo
 	return ops && ops->offer_fmtp && (is_offer || !ops->variant) && !ops->offer_fmtp(ops, out, cap);
 }
 
+bool mctl_codec_has_two(const char *name, uint32_t clock_hz, unsigned channels, const char *fmtp, bool takes)
+{
+	const struct codec_ops *ops = codec_find(name, clock_hz, channels);
+	return takes ? codec_takes_two(ops, fmtp) : codec_sends_two(ops, fmtp);
+}
+
 bool mctl_codec_is_cheap(const char *name)
 {
 	const struct codec_ops *ops = codec_find(name, 0, 0);

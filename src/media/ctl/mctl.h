@@ -191,6 +191,8 @@ ON_CTL void mctl_local_stream_each(
 /* Codecs known to the engine (transcodable), for `show codec` and negotiation. */
 ON_CTL bool mctl_codec_is_known(const char *name);
 ON_CTL bool mctl_codec_is_cheap(const char *name); /* known, and made of samples for next to nothing (G.711, L16) */
+/* Whether two channels are coded to (takes), or decoded from, a far side with these format parameters; NULL: none. */
+ON_CTL bool mctl_codec_has_two(const char *name, uint32_t clock_hz, unsigned channels, const char *fmtp, bool takes);
 /* The format parameters that we name for a codec, by its configuration; false: none of its own. is_offer: those too
  * that decide what the bytes mean, which an answer takes from the offer. */
 ON_CTL bool mctl_codec_fmtp(

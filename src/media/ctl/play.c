@@ -76,7 +76,7 @@ void mplay_failed(struct mplay *p, int status)
 int play_fit(struct mplay *p, uint32_t to_hz)
 {
 	struct rt_play_rate *r = NULL;
-	int st = to_hz ? rt_play_rate_new(&r, p->codec.rate_hz, to_hz) : ST_OK;
+	int st = to_hz ? rt_play_rate_new(&r, p->codec.rate_hz, to_hz, p->play->dec.channels) : ST_OK;
 	if (st)
 		return st;
 	rt_play_rate_free(p->play->rate);
@@ -96,7 +96,8 @@ void plays_params_changed(struct mstream *s)
 		struct rt_play_rate *r;
 		if (p->tap_id || p->phase != PHASE_ON_MEDIA || !to_hz || to_hz == p->heard_hz)
 			continue;
-		(void)rt_play_rate_new(&r, p->codec.rate_hz, to_hz); /* without it the media thread ends the play */
+		/* without it the media thread ends the play */
+		(void)rt_play_rate_new(&r, p->codec.rate_hz, to_hz, codec_takes_two(p->ops, NULL) ? 2 : 1);
 		p->heard_hz = to_hz;
 		c.ptr = r;
 		(void)mstream_post(s, &c);
@@ -143,35 +144,47 @@ ON_CTL static void denied_log(const char *source)
 	mem_free(plain);
 }
 
-/* How its sound is stored: in the codec itself or in plain samples, which the media thread then encodes. */
-static int mplay_format_choose(struct mplay *p)
+int mplay_store_set(struct mplay *p, const struct codec_ops *ops)
 {
-	const struct codec_ops *ops =
-	    codec_find_rate(p->codec.name, p->codec.clock_hz, p->codec.channels, p->codec.rate_hz);
+	struct codec_dec dec = {0};
 	struct codec_enc enc = {0};
 	int16_t zero = 0;
 	uint8_t byte[4] = {0};
-	p->ops = ops ? codec_store(ops) : NULL;
-	if (!p->ops)
-		return ST_UNSUPPORTED;
-	if (p->ops != ops) {
-		snprintf(p->codec.name, sizeof(p->codec.name), "%s", p->ops->name);
-		p->codec.clock_hz = p->ops->clock_hz, p->codec.rate_hz = p->ops->rate_hz, p->codec.channels = 1;
-	}
-	int st = codec_dec_open(&p->play->dec, p->ops, NULL);
+	int st = ops->channels == 2 ? codec_dec_open_two(&dec, ops, NULL) : codec_dec_open(&dec, ops, NULL);
 	if (!st)
-		st = codec_enc_open(&enc, p->ops, NULL);
-	if (st)
+		st = codec_enc_open(&enc, ops, NULL);
+	if (st) {
+		codec_dec_close(&dec);
 		return st;
-	p->play->bytes_per_sample = p->ops->sample_bytes;
+	}
+	snprintf(p->codec.name, sizeof(p->codec.name), "%s", ops->name);
+	p->codec.clock_hz = ops->clock_hz, p->codec.rate_hz = ops->rate_hz, p->codec.channels = ops->channels;
+	p->ops = ops;
+	codec_dec_close(&p->play->dec);
+	p->play->dec = dec;
+	p->play->codec = p->codec;
+	p->play->bytes_per_sample = ops->sample_bytes;
 	(void)codec_encode(&enc, &zero, 1, byte, sizeof(byte));
 	p->play->silence = byte[0];
 	codec_enc_close(&enc);
 	return ST_OK;
 }
 
-ON_CTL static int mplay_new(
-    struct mplay **out, struct mstream *s, const char *source, int loops, const struct media_codec *codec)
+/* In the codec itself or in plain samples, which the media thread then encodes. */
+static int mplay_format_choose(struct mplay *p, const char *fmtp)
+{
+	const struct codec_ops *ops =
+	    codec_find_rate(p->codec.name, p->codec.clock_hz, p->codec.channels, p->codec.rate_hz);
+	const struct codec_ops *store = ops ? codec_store(ops, 1) : NULL;
+	if (!store)
+		return ST_UNSUPPORTED;
+	p->may_be_two = store != ops && codec_takes_two(ops, fmtp) && codec_store(ops, 2);
+	return mplay_store_set(p, store);
+}
+
+/* fmtp: the far side's format parameters of codec, where it may get two channels; NULL: one. */
+ON_CTL static int mplay_new(struct mplay **out, struct mstream *s, const char *source, int loops,
+    const struct media_codec *codec, const char *fmtp)
 {
 	struct mplay *p = mem_zalloc(sizeof(*p));
 	if (!p)
@@ -193,8 +206,8 @@ ON_CTL static int mplay_new(
 	p->codec = *codec;
 	p->id = p->play->id = ++mctl.next_id;
 	p->play->loops_left = p->loops_left;
-	p->status = mplay_format_choose(p); /* told as a report */
 	p->play->codec = p->codec;
+	p->status = mplay_format_choose(p, fmtp); /* told as a report */
 	mplay_clips_get(p);
 out:
 	if (st) {
@@ -240,7 +253,7 @@ int mstream_play(struct mstream *s, const char *source, int loops, uint32_t *id_
 		return ST_CLOSED;
 	if (!s->has_params)
 		return ST_INVAL;
-	int st = mplay_new(&p, s, source, loops, &s->params.send);
+	int st = mplay_new(&p, s, source, loops, &s->params.send, s->fmtp);
 	if (st)
 		return st;
 	struct lnode *it, *tmp; /* one that is still being prepared gives way */
@@ -256,7 +269,7 @@ int mstream_play(struct mstream *s, const char *source, int loops, uint32_t *id_
 int play_prepare(struct mstream *s, const char *source, int loops, const struct media_codec *codec, uint32_t tap_id)
 {
 	struct mplay *p;
-	int st = mplay_new(&p, s, source, loops, codec);
+	int st = mplay_new(&p, s, source, loops, codec, NULL);
 	if (st)
 		return st;
 	p->tap_id = tap_id;

@@ -1,7 +1,8 @@
 /* Private to play.c and play_prepare.c: a play as control has it. The whole way is drawn above struct rt_part.
  *
- *   PREPARING: play_prepare.c: job -> (files are missing: the finder is asked, job again) -> (local stream: its ring is
- *              joined) -> mplay_to_media, or mplay_failed
+ *   PREPARING: play_prepare.c: job -> (files are missing: the finder is asked, job again) -> (a file has two channels,
+ *              and the phone takes two: another format, job again) -> (local stream: its ring is joined)
+ *              -> mplay_to_media, or mplay_failed
  *   ON_MEDIA:  play.c: the rt_play is lent, refills are jobs; when the phone comes to a codec of another rate, what
  *              turns it to that is lent too
  *   DONE:      it came back, or never went
@@ -26,7 +27,9 @@ struct mplay {
 	const struct codec_ops *ops;
 	struct src src;
 	int32_t loops_left;
+	bool may_be_two; /* the phone takes two channels, and what is kept has one so far */
 	/* the worker's while a job runs */
+	bool is_two; /* with may_be_two: a file has two */
 	bool is_job_running, is_refill_wanted;
 	int status;
 	struct rt_play *play;
@@ -48,7 +51,8 @@ struct mplay {
 };
 
 /* ---- play.c ---- */
-ON_CTL void mplay_to_media(struct mplay *p);           /* it is prepared; p may be gone */
+ON_CTL int mplay_store_set(struct mplay *p, const struct codec_ops *ops); /* how its sound is stored from now on */
+ON_CTL void mplay_to_media(struct mplay *p);                              /* it is prepared; p may be gone */
 ON_CTL void mplay_failed(struct mplay *p, int status); /* its owner or its tap is told; p may be gone */
 
 /* ---- play_prepare.c ---- */

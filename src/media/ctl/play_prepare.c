@@ -30,18 +30,25 @@ static int64_t mtime_of(const struct stat *st)
 	return st->st_mtim.tv_sec * INT64_C(1000000000) + st->st_mtim.tv_nsec;
 }
 
+static bool is_fresh(const struct clip_ref *ref, const struct stat *st)
+{
+	return ref->clip && ref->mtime_ns == mtime_of(st) && ref->file_bytes == (uint64_t)st->st_size;
+}
+
 ON_WORK static int prepare_file(struct mplay *p, size_t i, struct rt_part *part)
 {
 	struct clip_ref *ref = &p->refs[i];
+	unsigned channels = 1;
 	struct stat st;
 	if (stat(p->src.parts[i].path, &st))
 		return ST_NOTFOUND;
-	if (!ref->clip || ref->mtime_ns != mtime_of(&st) || ref->file_bytes != (uint64_t)st.st_size) {
+	if (!is_fresh(ref, &st)) {
 		ref->clip = mem_unref(ref->clip);
-		int status = gen_clip_of_file(&ref->clip, p->src.parts[i].path, p->ops, &p->is_long);
+		int status = gen_clip_of_file(&ref->clip, p->src.parts[i].path, p->ops, &p->is_long, &channels);
 		if (status || p->is_long)
 			return status;
 		ref->mtime_ns = mtime_of(&st), ref->file_bytes = (uint64_t)st.st_size;
+		ref->file_channels = (uint8_t)channels;
 		p->is_new[i] = true;
 	}
 	part->kind = RT_PART_CLIP;
@@ -157,12 +164,34 @@ ON_WORK static size_t mplay_locate(struct mplay *p)
 	return count;
 }
 
+/* Of what is kept it is known, the others are looked into. */
+ON_WORK static bool has_two(const struct mplay *p)
+{
+	for (size_t i = 0; i < p->src.count; i++) {
+		const struct clip_ref *ref = &p->refs[i];
+		unsigned channels = 1;
+		struct stat st;
+		if (!is_file(&p->src.parts[i]) || p->is_missing[i] || stat(p->src.parts[i].path, &st))
+			continue;
+		if (is_fresh(ref, &st))
+			channels = ref->file_channels;
+		else if (gen_file_channels(p->src.parts[i].path, &channels))
+			channels = 1; /* who reads it says why */
+		if (channels == 2)
+			return true;
+	}
+	return false;
+}
+
 static void prepare_job(void *arg)
 {
 	role_assert_work();
 	struct mplay *p = arg;
 	size_t missing_count = mplay_locate(p);
 	if (missing_count && !p->is_asked)
+		return;
+	p->is_two = p->may_be_two && has_two(p);
+	if (p->is_two)
 		return;
 	if (missing_count == p->src.count)
 		p->status = ST_NOTFOUND;
@@ -315,6 +344,23 @@ static bool any_missing(const struct mplay *p)
 	return false;
 }
 
+/* The phone takes two channels and a file has them: all of the play is in two, each part on both sides that has one. */
+ON_CTL static int two_begin(struct mplay *p)
+{
+	p->may_be_two = false;
+	int st =
+	    mplay_store_set(p, codec_find(p->ops->name, p->ops->clock_hz, 2)); /* which mplay_new saw that there is */
+	for (size_t i = 0; i < p->src.count && !st; i++) {
+		char *known = NULL;
+		if (!is_file(&p->src.parts[i]))
+			continue;
+		mem_unref(p->refs[i].clip);
+		p->refs[i] = clips_get(p->src.parts[i].text, &p->codec, &known);
+		mem_free(known);
+	}
+	return st ? st : mplay_prepare(p);
+}
+
 static void mplay_prepared(int status, void *arg)
 {
 	role_assert_ctl();
@@ -329,6 +375,12 @@ static void mplay_prepared(int status, void *arg)
 		int st = mplay_prepare(p);
 		if (!st)
 			return; /* the job has p->status now */
+		p->status = st;
+	}
+	if (!p->status && !p->is_cancelled && p->may_be_two && p->is_two) {
+		int st = two_begin(p);
+		if (!st)
+			return;
 		p->status = st;
 	}
 	for (size_t i = 0; i < p->src.count && !p->status; i++)

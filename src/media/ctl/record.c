@@ -240,7 +240,8 @@ int mstream_record(struct mstream *s, const char *path, const struct media_recor
 	if (!m)
 		return ST_NOMEM;
 	m->path = mem_strdup(path);
-	int st = m->path ? rt_record_new(&rec, conf, rate_hz, rates) : ST_NOMEM;
+	const bool has_two[2] = {params_send_two(&s->params, s->fmtp), params_take_two(&s->params, s->fmtp)};
+	int st = m->path ? rt_record_new(&rec, conf, rate_hz, rates, has_two) : ST_NOMEM;
 	if (st) {
 		mem_free(m->path);
 		mem_free(m);

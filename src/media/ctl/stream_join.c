@@ -15,12 +15,18 @@ void join_part(struct mstream *s)
 	s->join = JOIN_NONE, s->peer = NULL;
 }
 
-static int xcodes_make(struct rt_xcode *x[2], const struct media_params *a, const struct media_params *b)
+/* Two channels are kept where they come and are taken. */
+static unsigned channels_between(const struct mstream *from, const struct mstream *to)
+{
+	return params_send_two(&from->params, from->fmtp) && params_take_two(&to->params, to->fmtp) ? 2 : 1;
+}
+
+static int xcodes_make(struct rt_xcode *x[2], const struct mstream *a, const struct mstream *b)
 {
 	x[0] = x[1] = NULL;
-	int st = rt_xcode_new(&x[0], &a->recv, &b->send, false, NULL);
+	int st = rt_xcode_new(&x[0], &a->params.recv, &b->params.send, channels_between(a, b), false, NULL);
 	if (!st)
-		st = rt_xcode_new(&x[1], &b->recv, &a->send, false, NULL);
+		st = rt_xcode_new(&x[1], &b->params.recv, &a->params.send, channels_between(b, a), false, NULL);
 	if (st) {
 		rt_xcode_free(x[0]);
 		x[0] = NULL;
@@ -50,7 +56,7 @@ ON_CTL static void relay_tell(struct mstream *a, struct mstream *b)
 	}
 	struct rt_xcode *x[2];
 	stream_rates_meet(a, b);
-	if (xcodes_make(x, &a->params, &b->params)) {
+	if (xcodes_make(x, a, b)) {
 		log_warning("media: %s and %s cannot be joined any more", a->params.recv.name, b->params.send.name);
 		idle_tell(a);
 		return;
@@ -64,7 +70,8 @@ static int echo_make(struct mstream *s, struct rt_delay **delay, struct rt_xcode
 	const struct codec_ops *ops = codec_find(s->params.recv.name, s->params.recv.clock_hz, s->params.recv.channels);
 	unsigned per_ms = ops ? (unsigned)ops->frame_bytes(ops, 10) / 10 + 1 : ENCODED_BYTES_PER_MS;
 	*x = NULL;
-	int st = rt_xcode_new(x, &s->params.recv, &s->params.send, s->delay_ms > 0, s->fmtp);
+	unsigned channels = s->delay_ms ? 1 : channels_between(s, s);
+	int st = rt_xcode_new(x, &s->params.recv, &s->params.send, channels, s->delay_ms > 0, s->fmtp);
 	if (!st && s->delay_ms)
 		st = rt_delay_new(delay, s->delay_ms, per_ms);
 	if (st)
@@ -105,7 +112,7 @@ int mstream_relay(struct mstream *a, struct mstream *b)
 		return ST_CLOSED;
 	if (a->has_params && b->has_params) {
 		struct rt_xcode *x[2];
-		int st = xcodes_make(x, &a->params, &b->params);
+		int st = xcodes_make(x, a, b);
 		if (st)
 			return st;
 		rt_xcode_free(x[0]);

@@ -16,7 +16,8 @@ ON_CTL static int jitter_tell(struct mstream *s)
 {
 	struct rt_jitter *j = NULL;
 	struct rt_cmd c = {.kind = RT_C_JITTER};
-	int st = !s->jitter.len_ms || !s->has_params ? ST_OK : rt_jitter_new(&j, &s->params.recv, &s->jitter);
+	unsigned channels = s->has_params && params_send_two(&s->params, s->fmtp) ? 2 : 1;
+	int st = !s->jitter.len_ms || !s->has_params ? ST_OK : rt_jitter_new(&j, &s->params.recv, channels, &s->jitter);
 	if (st || (!j && !s->has_jitter))
 		return st;
 	c.ptr = j;
@@ -73,6 +74,18 @@ uint32_t codec_rate_hz(const struct media_codec *c)
 	return ops ? ops->rate_hz : 0;
 }
 
+bool params_send_two(const struct media_params *p, const char *fmtp)
+{
+	const struct media_codec *c = &p->recv;
+	return codec_sends_two(codec_find_rate(c->name, c->clock_hz, c->channels, c->rate_hz), fmtp);
+}
+
+bool params_take_two(const struct media_params *p, const char *fmtp)
+{
+	const struct media_codec *c = &p->send;
+	return codec_takes_two(codec_find_rate(c->name, c->clock_hz, c->channels, c->rate_hz), fmtp);
+}
+
 static bool is_on_wire_same(const struct media_codec *a, const struct media_codec *b)
 {
 	return !strcmp(a->name, b->name) && a->clock_hz == b->clock_hz && a->channels == b->channels;
@@ -123,8 +136,11 @@ static bool is_sane(const struct media_codec *c)
 /* Other codecs, or the same with other format parameters, begin anew: coders for them, else NULL. */
 static int codecs_change(struct mstream *s, const struct media_params *p, bool *is_other, struct rt_coders **coders)
 {
-	*is_other =
-	    !s->has_params || !is_same_codec(&p->send, &s->params.send) || !is_same_codec(&p->recv, &s->params.recv);
+	/* one channel in place of two, or the other way round, is another codec to who works with samples */
+	*is_other = !s->has_params || !is_same_codec(&p->send, &s->params.send) ||
+	            !is_same_codec(&p->recv, &s->params.recv) ||
+	            params_send_two(p, p->fmtp) != params_send_two(&s->params, s->fmtp) ||
+	            params_take_two(p, p->fmtp) != params_take_two(&s->params, s->fmtp);
 	*coders = NULL;
 	if (!*is_other && !p->red_send == !s->params.red_send && !p->fec_send == !s->params.fec_send &&
 	    sv_is(sv_of(p->fmtp), s->fmtp ? s->fmtp : ""))

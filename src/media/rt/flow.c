@@ -4,6 +4,7 @@
  * relayed source is anchored to it by two offsets, so that loss and order of the source stay visible to the far side. A
  * bad packet costs a counter. */
 #include "base/check.h"
+#include "dsp/mix.h"
 #include "media/rt/fec.h"
 
 #include <string.h>
@@ -166,14 +167,30 @@ void flow_forward(struct rt_thread *t, struct rt_flow *f, struct pkt *k, uint8_t
 const int16_t *pkt_samples(struct rt_stream *s, struct pkt *k)
 {
 	struct rt_thread *t = s->t;
-	if (!k->was_decoded)
-		k->pcm_count = s->coders.dec.ops
-		                   ? codec_decode(&s->coders.dec, k->payload, k->n, t->packet_pcm, RT_FRAME_MAX_SAMPLES)
-		                   : ST_UNSUPPORTED;
-	if (!k->was_decoded && s->coders.dec.ops)
-		codec_heed(&s->coders.enc, &s->coders.dec);
+	struct codec_dec *d = &s->coders.dec;
+	if (!k->was_decoded) {
+		k->has_two = d->channels == 2;
+		k->pcm_count = !d->ops      ? ST_UNSUPPORTED
+		               : k->has_two ? codec_decode_two(d, k->payload, k->n, t->packet_two, RT_FRAME_MAX_SAMPLES)
+		                            : codec_decode(d, k->payload, k->n, t->packet_pcm, RT_FRAME_MAX_SAMPLES);
+		if (k->has_two && k->pcm_count > 0)
+			mix_downmix(t->packet_pcm, t->packet_two, (size_t)k->pcm_count, 2);
+		if (d->ops)
+			codec_heed(&s->coders.enc, d);
+	}
 	k->was_decoded = true;
 	return k->pcm_count > 0 ? t->packet_pcm : NULL;
+}
+
+const int16_t *pkt_two(struct rt_stream *s, struct pkt *k)
+{
+	struct rt_thread *t = s->t;
+	if (!pkt_samples(s, k))
+		return NULL;
+	if (!k->has_two)
+		mix_double(t->packet_two, t->packet_pcm, (size_t)k->pcm_count);
+	k->has_two = true;
+	return t->packet_two;
 }
 
 ON_MEDIA static inline void audio_pass(struct rt_thread *t, struct rt_flow *f, struct pkt *k)

@@ -6,6 +6,7 @@
  * has a jitter buffer of its own. A stream without one never comes here (flow.c: jitter_pt). */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "dsp/mix.h"
 #include "dsp/plc.h"
 #include "dsp/stretch.h"
 #include "media/rt/rt_i.h"
@@ -21,26 +22,28 @@ struct rt_jitter {
 	struct media_codec codec;
 	const struct codec_ops *ops; /* NULL: packets only */
 	struct jbuf *buf;
-	struct plc plc;
+	uint8_t channels; /* 2: what is in pcm is interleaved; frame, fill and cap count a sample of each */
+	struct plc plc[2];
 	struct jbuf_stats told;     /* what control knows */
 	int64_t start_us, given_us; /* since when it gives, 0 = it does not; and how much */
 	uint32_t ssrc, ts;          /* of what it gives */
 	uint16_t seq;
 	uint32_t frame_ticks;
-	size_t frame;              /* samples */
+	size_t frame;
 	bool had_sound, is_silent; /* is_silent: nothing is given; the next packet has a marker */
 	size_t fill, cap;
 	int16_t pcm[];
 };
 
-int rt_jitter_new(struct rt_jitter **out, const struct media_codec *recv, const struct media_jitter_conf *conf)
+int rt_jitter_new(
+    struct rt_jitter **out, const struct media_codec *recv, unsigned channels, const struct media_jitter_conf *conf)
 {
 	const struct codec_ops *ops = codec_find_rate(recv->name, recv->clock_hz, recv->channels, recv->rate_hz);
 	unsigned ptime_ms = recv->ptime_ms ? recv->ptime_ms : 20;
 	size_t frame = ops ? codec_frame_samples(ops, ptime_ms) : 0, cap = frame + RT_FRAME_MAX_SAMPLES;
 	if (frame > RT_FRAME_MAX_SAMPLES)
 		return ST_UNSUPPORTED;
-	struct rt_jitter *j = mem_zalloc(sizeof(*j) + cap * sizeof(j->pcm[0]));
+	struct rt_jitter *j = mem_zalloc(sizeof(*j) + cap * channels * sizeof(j->pcm[0]));
 	if (!j)
 		return ST_NOMEM;
 	struct jbuf_conf c = {.clock_hz = recv->clock_hz ? recv->clock_hz : 8000,
@@ -56,10 +59,10 @@ int rt_jitter_new(struct rt_jitter **out, const struct media_codec *recv, const 
 	}
 	j->conf = *conf, j->codec = *recv, j->ops = ops;
 	j->codec.clock_hz = c.clock_hz, j->codec.ptime_ms = (uint16_t)ptime_ms;
-	j->frame = frame, j->cap = cap;
+	j->frame = frame, j->cap = cap, j->channels = (uint8_t)channels;
 	j->frame_ticks = c.clock_hz * ptime_ms / 1000;
-	if (ops)
-		plc_init(&j->plc, ops->rate_hz);
+	for (unsigned i = 0; ops && i < channels; i++)
+		plc_init(&j->plc[i], ops->rate_hz);
 	*out = j;
 	return ST_OK;
 }
@@ -112,7 +115,7 @@ static bool is_wanted(const struct rt_stream *s)
 	const struct rt_jitter *j = s->jitter;
 	const struct rt_flow *f = s->f;
 	if (j->conf.is_paused || s->params.is_raw || j->ops != s->coders.dec.ops ||
-	    strcasecmp(j->codec.name, s->params.recv.name))
+	    (j->channels == 2 && s->coders.dec.channels != 2) || strcasecmp(j->codec.name, s->params.recv.name))
 		return false;
 	if (goes_as_packets(f))
 		return holds_packets(s) || (f->is_read_tapped && j->ops);
@@ -178,21 +181,58 @@ void jitter_house(struct rt_stream *s)
 
 /* ---- samples ---- */
 
+/* The codec's own ways, in as many channels as there are. */
+static int codec_gives(struct rt_jitter *j, struct codec_dec *d, const struct jbuf_packet *p, int16_t *out, size_t cap)
+{
+	return j->channels == 2 ? codec_decode_two(d, p->payload, p->n, out, cap)
+	                        : codec_decode(d, p->payload, p->n, out, cap);
+}
+
+static bool codec_recovers(struct rt_jitter *j, struct codec_dec *d, const struct jbuf_packet *next, int16_t *out)
+{
+	int got = j->channels == 2 ? codec_recover_two(d, next->payload, next->n, out, j->frame)
+	                           : codec_recover(d, next->payload, next->n, out, j->frame);
+	return got == (int)j->frame;
+}
+
+static bool codec_conceals(struct rt_jitter *j, struct codec_dec *d, int16_t *out)
+{
+	int got = j->channels == 2 ? codec_conceal_two(d, out, j->frame) : codec_conceal(d, out, j->frame);
+	return got == (int)j->frame;
+}
+
+/* Each channel through its own: what came (is_good), or what is made up. */
+ON_MEDIA static void plc_pass(struct rt_stream *s, int16_t *pcm, size_t n, bool is_good)
+{
+	struct rt_jitter *j = s->jitter;
+	for (unsigned i = 0; i < j->channels; i++) {
+		int16_t *one = j->channels == 2 ? s->t->side : pcm;
+		if (j->channels == 2)
+			mix_side(one, pcm, n, i);
+		if (is_good)
+			plc_good(&j->plc[i], one, n);
+		else
+			plc_lost(&j->plc[i], one, n);
+		for (size_t k = 0; j->channels == 2 && k < n; k++)
+			pcm[2 * k + i] = one[k];
+	}
+}
+
 /* next: NULL, or the packet right after the lost one, which may tell what was in it (Opus' forward error correction).
  */
 ON_MEDIA static void conceal(struct rt_stream *s, const struct jbuf_packet *next)
 {
 	struct rt_jitter *j = s->jitter;
-	int16_t *out = j->pcm + j->fill;
+	int16_t *out = j->pcm + j->fill * j->channels;
 	size_t n = j->frame;
-	if (next && j->had_sound && codec_recover(&s->coders.dec, next->payload, next->n, out, n) == (int)n) {
+	if (next && j->had_sound && codec_recovers(j, &s->coders.dec, next, out)) {
 		j->fill += n;
 		return;
 	}
 	if (!j->conf.conceals || !j->had_sound) {
-		memset(out, 0, n * sizeof(*out));
-	} else if (codec_conceal(&s->coders.dec, out, n) != (int)n) {
-		plc_lost(&j->plc, out, n);
+		memset(out, 0, n * j->channels * sizeof(*out));
+	} else if (!codec_conceals(j, &s->coders.dec, out)) {
+		plc_pass(s, out, n, false);
 	}
 	j->fill += n;
 }
@@ -200,8 +240,8 @@ ON_MEDIA static void conceal(struct rt_stream *s, const struct jbuf_packet *next
 ON_MEDIA static void decode(struct rt_stream *s, const struct jbuf_out *o)
 {
 	struct rt_jitter *j = s->jitter;
-	int16_t *out = j->pcm + j->fill;
-	int n = codec_decode(&s->coders.dec, o->packet.payload, o->packet.n, out, j->cap - j->fill);
+	int16_t *out = j->pcm + j->fill * j->channels;
+	int n = codec_gives(j, &s->coders.dec, &o->packet, out, j->cap - j->fill);
 	codec_heed(&s->coders.enc, &s->coders.dec);
 	if (n <= 0) {
 		s->t->dropped++;
@@ -210,9 +250,13 @@ ON_MEDIA static void decode(struct rt_stream *s, const struct jbuf_out *o)
 	}
 	jbuf_worth(j->buf, (uint32_t)((uint64_t)n * j->codec.clock_hz / j->ops->rate_hz));
 	if (!s->coders.dec.ops->plc)
-		plc_good(&j->plc, out, (size_t)n);
+		plc_pass(s, out, (size_t)n, true);
 	j->had_sound = true;
-	j->fill += o->is_faster ? stretch_cut(out, (size_t)n, j->ops->rate_hz) : (size_t)n;
+	if (!o->is_faster)
+		j->fill += (size_t)n;
+	else
+		j->fill += j->channels == 2 ? stretch_cut_two(out, (size_t)n, j->ops->rate_hz)
+		                            : stretch_cut(out, (size_t)n, j->ops->rate_hz);
 }
 
 /* A frame's worth of samples; false: nobody talks. */
@@ -242,15 +286,19 @@ ON_MEDIA static void frame_give(struct rt_stream *s)
 		j->is_silent = true;
 		return;
 	}
-	memcpy(t->packet_pcm, j->pcm, j->frame * sizeof(j->pcm[0]));
+	const bool is_two = j->channels == 2;
+	memcpy(is_two ? t->packet_two : t->packet_pcm, j->pcm, j->frame * j->channels * sizeof(j->pcm[0]));
+	if (is_two)
+		mix_downmix(t->packet_pcm, t->packet_two, j->frame, 2);
 	j->fill -= j->frame;
-	memmove(j->pcm, j->pcm + j->frame, j->fill * sizeof(j->pcm[0]));
+	memmove(j->pcm, j->pcm + j->frame * j->channels, j->fill * j->channels * sizeof(j->pcm[0]));
 	struct pkt k = {.payload = t->packet + RT_PACKET_ROOM,
 	    .ts = j->ts,
 	    .ssrc = j->ssrc,
 	    .seq = j->seq++,
 	    .has_marker = j->is_silent,
 	    .was_decoded = true,
+	    .has_two = is_two,
 	    .pcm_count = (int)j->frame};
 	j->is_silent = false;
 	if (!goes_as_packets(s->f))

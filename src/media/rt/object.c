@@ -107,6 +107,11 @@ static const struct codec_ops *codec_of(const struct media_codec *c)
 	return codec_find_rate(c->name, c->clock_hz, c->channels, c->rate_hz);
 }
 
+static int dec_open(struct codec_dec *d, const struct codec_ops *ops, const char *fmtp, bool is_two)
+{
+	return is_two ? codec_dec_open_two(d, ops, fmtp) : codec_dec_open(d, ops, fmtp);
+}
+
 int rt_coders_new(struct rt_coders **out, const struct media_params *p)
 {
 	const struct codec_ops *send = codec_of(&p->send), *recv = codec_of(&p->recv);
@@ -115,9 +120,9 @@ int rt_coders_new(struct rt_coders **out, const struct media_params *p)
 		return ST_NOMEM;
 	int st = send ? codec_enc_open(&c->enc, send, p->fmtp) : ST_OK;
 	if (!st && send)
-		st = codec_dec_open(&c->sent, send, p->fmtp);
+		st = dec_open(&c->sent, send, p->fmtp, codec_takes_two(send, p->fmtp));
 	if (!st && recv)
-		st = codec_dec_open(&c->dec, recv, p->fmtp);
+		st = dec_open(&c->dec, recv, p->fmtp, codec_sends_two(recv, p->fmtp));
 	if (!st && p->red_send && !p->kind)
 		st = rt_red_new(&c->red);
 	if (!st && p->fec_send && p->kind)
@@ -136,17 +141,17 @@ void rt_coders_free(struct rt_coders *c)
 	mem_free(c);
 }
 
-int rt_play_rate_new(struct rt_play_rate **out, uint32_t from_hz, uint32_t to_hz)
+int rt_play_rate_new(struct rt_play_rate **out, uint32_t from_hz, uint32_t to_hz, unsigned channels)
 {
 	*out = NULL;
 	if (from_hz == to_hz)
 		return ST_OK;
 	size_t cap = (size_t)to_hz * 2 * RT_PTIME_MAX_MS / 1000 + PLAY_RATE_SPARE;
-	struct rt_play_rate *r = mem_zalloc(sizeof(*r) + cap * sizeof(r->pcm[0]));
+	struct rt_play_rate *r = mem_zalloc(sizeof(*r) + cap * channels * sizeof(r->pcm[0]));
 	if (!r)
 		return ST_NOMEM;
 	r->to_hz = to_hz, r->cap = cap;
-	int st = resample_new(&r->resample, from_hz, to_hz, 1);
+	int st = resample_new(&r->resample, from_hz, to_hz, channels);
 	if (st)
 		mem_free(r);
 	else
@@ -182,15 +187,26 @@ void rt_play_free(struct rt_play *p)
 	mem_free(p);
 }
 
-int rt_record_new(
-    struct rt_record **out, const struct media_record_conf *conf, uint32_t rate_hz, const uint32_t in_rates[2])
+/* One side's lane, and that of its right channel. */
+static int sides_new(struct rt_record *r, int side, uint32_t in_hz, bool has_two)
+{
+	int st = rt_lane_new_behind(&r->lanes[side], in_hz, r->rate_hz, r->lead_ms, RT_RECORD_LAG_MS);
+	if (!st && r->is_two && has_two)
+		st = rt_lane_new_behind(&r->right[side], in_hz, r->rate_hz, r->lead_ms, RT_RECORD_LAG_MS);
+	return st;
+}
+
+int rt_record_new(struct rt_record **out, const struct media_record_conf *conf, uint32_t rate_hz,
+    const uint32_t in_rates[2], const bool has_two[2])
 {
 	struct rt_record *r = mem_zalloc(sizeof(*r));
 	if (!r)
 		return ST_NOMEM;
 	r->conf = *conf;
 	r->rate_hz = rate_hz;
-	r->channels = conf->is_stereo && conf->has_read && conf->has_write ? 2 : 1;
+	bool are_sides = conf->is_stereo && conf->has_read && conf->has_write;
+	r->is_two = !are_sides && has_two[conf->has_read ? RT_READ : RT_WRITE];
+	r->channels = are_sides || r->is_two ? 2 : 1;
 	r->limit_frames = (uint64_t)conf->limit_ms * rate_hz / 1000;
 	r->silence_frames = conf->silence_level ? (uint64_t)conf->silence_ms * rate_hz / 1000 : 0;
 	uint32_t initial_ms = conf->initial_ms ? conf->initial_ms : conf->silence_ms;
@@ -198,9 +214,9 @@ int rt_record_new(
 	r->lead_ms = conf->lead_ms ? conf->lead_ms : RT_RECORD_LEAD_MS;
 	int st = rt_ring_new(&r->ring, (size_t)rate_hz * RT_RECORD_RING_S * sizeof(int16_t) * r->channels);
 	if (!st && conf->has_read)
-		st = rt_lane_new_behind(&r->lanes[0], in_rates[0], rate_hz, r->lead_ms, RT_RECORD_LAG_MS);
+		st = sides_new(r, RT_READ, in_rates[RT_READ], has_two[RT_READ]);
 	if (!st && conf->has_write)
-		st = rt_lane_new_behind(&r->lanes[1], in_rates[1], rate_hz, r->lead_ms, RT_RECORD_LAG_MS);
+		st = sides_new(r, RT_WRITE, in_rates[RT_WRITE], has_two[RT_WRITE]);
 	if (st)
 		rt_record_free(r);
 	else
@@ -211,7 +227,7 @@ int rt_record_new(
 void rt_record_free(struct rt_record *r)
 {
 	for (int i = 0; r && i < 2; i++)
-		rt_lane_free(r->lanes[i]);
+		rt_lane_free(r->lanes[i]), rt_lane_free(r->right[i]);
 	if (r)
 		mem_unref(r->ring);
 	mem_free(r);
@@ -223,8 +239,11 @@ int rt_record_rates_new(struct rt_record_rates **out, uint32_t id, const uint32_
 	int st = r ? ST_OK : ST_NOMEM;
 	for (int i = 0; !st && i < 2; i++) {
 		r->sides[i].in_hz = in_hz[i];
-		if (in_hz[i] && in_hz[i] != rate_hz)
-			st = resample_new(&r->sides[i].resample, in_hz[i], rate_hz, 1);
+		if (!in_hz[i] || in_hz[i] == rate_hz)
+			continue;
+		st = resample_new(&r->sides[i].resample, in_hz[i], rate_hz, 1);
+		if (!st)
+			st = resample_new(&r->sides[i].right, in_hz[i], rate_hz, 1);
 	}
 	if (st) {
 		rt_record_rates_free(r);
@@ -238,6 +257,6 @@ int rt_record_rates_new(struct rt_record_rates **out, uint32_t id, const uint32_
 void rt_record_rates_free(struct rt_record_rates *r)
 {
 	for (int i = 0; r && i < 2; i++)
-		mem_unref(r->sides[i].resample);
+		mem_unref(r->sides[i].resample), mem_unref(r->sides[i].right);
 	mem_free(r);
 }

@@ -3,7 +3,7 @@
  * rt_play). Parts follow each other without a gap inside a frame; the last frame is filled up with silence. A disk that
  * is late costs this play silence. Timestamps go on from what was sent before. A codec that sound is not stored in gets
  * plain samples, encoded on the tick; so does a phone that comes to another codec while it plays, at that one's rate.
- */
+ * A play of two channels is heard in two by a phone that takes two, unless a tap changes it; by all others in one. */
 #include "base/check.h"
 #include "dsp/mix.h"
 #include "dsp/resample.h"
@@ -216,29 +216,32 @@ ON_MEDIA static size_t play_read(struct rt_stream *s, struct rt_play *p, uint8_t
 	return done;
 }
 
-/* want samples between the first and the last of in, on straight lines between them: faster is higher, as FreeSWITCH's
- * is. */
-static void squeeze(const int16_t *in, size_t n, int16_t *out, size_t want)
+/* want samples of one channel, every step-th of both, between the first and the last of in, on straight lines between
+ * them: faster is higher, as FreeSWITCH's is. */
+static void squeeze(const int16_t *in, size_t n, int16_t *out, size_t want, unsigned step)
 {
 	for (size_t i = 0; i < want; i++) {
 		size_t at = i * n / want, part = i * n % want;
-		int32_t a = in[at], b = in[at + 1 < n ? at + 1 : at];
-		out[i] = (int16_t)(a + (b - a) * (int32_t)part / (int32_t)want);
+		int32_t a = in[at * step], b = in[(at + 1 < n ? at + 1 : at) * step];
+		out[i * step] = (int16_t)(a + (b - a) * (int32_t)part / (int32_t)want);
 	}
 }
 
-/* The samples of the bytes, as loud and as fast as they are wanted; how many. */
+/* The samples of the bytes in the play's channels, as loud and as fast as they are wanted; how many of each. */
 ON_MEDIA static int samples_of(
     struct rt_stream *s, struct rt_play *p, const uint8_t *bytes, size_t n, int16_t *out, size_t want)
 {
+	const unsigned channels = p->dec.channels;
 	int16_t *raw = p->speed ? s->t->pcm[1] : out;
-	int got = codec_decode(&p->dec, bytes, n, raw, RT_FRAME_MAX_SAMPLES);
+	int got = channels == 2 ? codec_decode_two(&p->dec, bytes, n, raw, RT_FRAME_MAX_SAMPLES)
+	                        : codec_decode(&p->dec, bytes, n, raw, RT_FRAME_MAX_SAMPLES);
 	if (got > 0 && p->speed) {
-		squeeze(raw, (size_t)got, out, want);
+		for (unsigned i = 0; i < channels; i++)
+			squeeze(raw + i, (size_t)got, out + i, want, channels);
 		got = (int)want;
 	}
 	if (got > 0 && p->volume)
-		mix_gain(out, (size_t)got, mix_gain_of_step(p->volume));
+		mix_gain(out, (size_t)got * channels, mix_gain_of_step(p->volume));
 	return got;
 }
 
@@ -262,43 +265,57 @@ ON_MEDIA static size_t bytes_read(struct rt_stream *s, struct rt_play *p, uint8_
 	return p->is_paused ? want : got;
 }
 
-/* play_samples at the play's own rate. */
+/* n frames at the play's own rate and in its channels. */
 ON_MEDIA static size_t own_samples(struct rt_stream *s, struct rt_play *p, int16_t *out, size_t n)
 {
+	const unsigned channels = p->dec.channels;
 	uint8_t *bytes = s->t->store;
-	size_t want = frame_samples(p, n) * p->bytes_per_sample;
-	if (want > sizeof(s->t->store)) /* as fast as there is room for */
-		want = sizeof(s->t->store);
-	size_t got = bytes_read(s, p, bytes, want);
+	size_t frames = frame_samples(p, n), most = sizeof(s->t->store) / p->bytes_per_sample;
+	if (frames > RT_FRAME_MAX_SAMPLES || frames > most) /* as fast as there is room for */
+		frames = most < RT_FRAME_MAX_SAMPLES ? most : RT_FRAME_MAX_SAMPLES;
+	size_t want = frames * p->bytes_per_sample, got = bytes_read(s, p, bytes, want);
 	int made = got ? samples_of(s, p, bytes, want, out, n) : 0;
 	size_t whole = made > 0 ? (size_t)made : 0;
 	if (whole < n)
-		memset(out + whole, 0, (n - whole) * sizeof(*out));
+		memset(out + whole * channels, 0, (n - whole) * channels * sizeof(*out));
 	return got < want ? got * n / want : n;
 }
 
 /* The same at another: a frame of its own at a time, since a resampler gives a sample more or less at times. */
 ON_MEDIA static size_t turned_samples(struct rt_stream *s, struct rt_play *p, int16_t *out, size_t n)
 {
+	const unsigned channels = p->dec.channels;
 	struct rt_play_rate *r = p->rate;
 	size_t frame = (size_t)((uint64_t)p->codec.rate_hz * stream_frame_us(s) / 1000000);
 	while (r->fill < n && !r->is_over) {
 		size_t used = frame, got = own_samples(s, p, s->t->pcm[0], frame);
 		r->is_over = got < frame;
 		if (got)
-			r->fill += resample_run(r->resample, s->t->pcm[0], &used, r->pcm + r->fill, r->cap - r->fill);
+			r->fill += resample_run(
+			    r->resample, s->t->pcm[0], &used, r->pcm + r->fill * channels, r->cap - r->fill);
 	}
 	size_t have = r->fill < n ? r->fill : n;
-	memcpy(out, r->pcm, have * sizeof(*out));
-	memset(out + have, 0, (n - have) * sizeof(*out));
+	memcpy(out, r->pcm, have * channels * sizeof(*out));
+	memset(out + have * channels, 0, (n - have) * channels * sizeof(*out));
 	r->fill -= have;
-	memmove(r->pcm, r->pcm + have, r->fill * sizeof(*out));
+	memmove(r->pcm, r->pcm + have * channels, r->fill * channels * sizeof(*out));
 	return have;
+}
+
+/* play_samples in the play's channels. */
+ON_MEDIA static size_t samples_read(struct rt_stream *s, struct rt_play *p, uint32_t rate_hz, int16_t *out, size_t n)
+{
+	return p->codec.rate_hz == rate_hz ? own_samples(s, p, out, n) : turned_samples(s, p, out, n);
 }
 
 size_t play_samples(struct rt_stream *s, struct rt_play *p, uint32_t rate_hz, int16_t *out, size_t n)
 {
-	return p->codec.rate_hz == rate_hz ? own_samples(s, p, out, n) : turned_samples(s, p, out, n);
+	int16_t *two = s->t->made_two;
+	if (p->dec.channels != 2)
+		return samples_read(s, p, rate_hz, out, n);
+	size_t got = samples_read(s, p, rate_hz, two, n);
+	mix_downmix(out, two, n, 2);
+	return got;
 }
 
 ON_MEDIA static void frame_send(struct rt_stream *s, struct rt_play *p, uint8_t *payload, int bytes_count)
@@ -347,6 +364,20 @@ ON_MEDIA static void samples_tick(struct rt_stream *s, struct rt_play *p)
 		play_end(s, ST_OK);
 }
 
+/* The same of two channels to a phone that takes them. */
+ON_MEDIA static void two_tick(struct rt_stream *s, struct rt_play *p)
+{
+	struct codec_enc *enc = &s->coders.enc;
+	int16_t *pcm = s->t->made_two;
+	uint8_t *payload = s->t->scratch + RT_PACKET_ROOM;
+	size_t n = (size_t)((uint64_t)enc->ops->rate_hz * stream_frame_us(s) / 1000000);
+	size_t got = samples_read(s, p, enc->ops->rate_hz, pcm, n);
+	if (got)
+		frame_send(s, p, payload, codec_encode_two(enc, pcm, n, payload, RT_PACKET_MAX - RTP_HEADER_BYTES));
+	if (got < n)
+		play_end(s, ST_OK);
+}
+
 void play_tick(struct rt_stream *s)
 {
 	struct rt_play *p = s->play;
@@ -357,6 +388,8 @@ void play_tick(struct rt_stream *s)
 		return; /* agreed on just now: what turns the play to that rate is on its way */
 	else if (p->dec.ops == to && !s->is_changed[RT_WRITE] && !p->volume && !p->speed)
 		bytes_tick(s, p);
+	else if (p->dec.channels == 2 && s->coders.enc.channels == 2 && !s->is_changed[RT_WRITE])
+		two_tick(s, p);
 	else
 		samples_tick(s, p);
 }

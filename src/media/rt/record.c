@@ -49,8 +49,9 @@ static bool is_at_limit(const struct rt_record *r)
 	return r->limit_frames && r->frames_done >= r->limit_frames;
 }
 
+/* pcm: in one channel; two: in both, or NULL. */
 ON_MEDIA static void record_lay(struct rt_stream *s, int side, const struct media_codec *codec,
-    const struct codec_ops *ops, uint32_t ts, const int16_t *pcm, size_t n)
+    const struct codec_ops *ops, uint32_t ts, const int16_t *pcm, const int16_t *two, size_t n)
 {
 	struct rt_thread *t = s->t;
 	uint32_t clock_hz = codec->clock_hz ? codec->clock_hz : 8000;
@@ -59,7 +60,15 @@ ON_MEDIA static void record_lay(struct rt_stream *s, int side, const struct medi
 		if (!l || l->in_hz != ops->rate_hz)
 			continue;
 		l->behind = record_lag(s, r);
-		lane_lay(l, clock_hz, ts, pcm, n, t->pcm[1], RT_FRAME_MAX_SAMPLES);
+		for (unsigned i = 0; r->right[side] && i < 2; i++) {
+			struct rt_lane *one = i ? r->right[side] : l;
+			one->behind = l->behind;
+			if (two)
+				mix_side(t->side, two, n, i);
+			lane_lay(one, clock_hz, ts, two ? t->side : pcm, n, t->pcm[1], RT_FRAME_MAX_SAMPLES);
+		}
+		if (!r->right[side])
+			lane_lay(l, clock_hz, ts, pcm, n, t->pcm[1], RT_FRAME_MAX_SAMPLES);
 	}
 	pcm_lay(s, side, clock_hz, ts, pcm, n);
 }
@@ -68,15 +77,22 @@ void record_tap_read(struct rt_stream *s, struct pkt *k)
 {
 	const int16_t *pcm = pkt_samples(s, k);
 	if (pcm)
-		record_lay(s, RT_READ, &s->params.recv, s->coders.dec.ops, k->ts, pcm, (size_t)k->pcm_count);
+		record_lay(s, RT_READ, &s->params.recv, s->coders.dec.ops, k->ts, pcm,
+		    k->has_two ? s->t->packet_two : NULL, (size_t)k->pcm_count);
 }
 
 void record_tap_sent(struct rt_stream *s, uint32_t ts, const uint8_t *p, size_t n)
 {
 	struct codec_dec *d = &s->coders.sent;
-	int got = d->ops ? codec_decode(d, p, n, s->t->pcm[0], RT_FRAME_MAX_SAMPLES) : 0;
-	if (got > 0)
-		record_lay(s, RT_WRITE, &s->params.send, d->ops, ts, s->t->pcm[0], (size_t)got);
+	int16_t *pcm = s->t->pcm[0], *two = d->channels == 2 ? s->t->sent_two : NULL;
+	int got = !d->ops ? 0
+	          : two   ? codec_decode_two(d, p, n, two, RT_FRAME_MAX_SAMPLES)
+	                  : codec_decode(d, p, n, pcm, RT_FRAME_MAX_SAMPLES);
+	if (got <= 0)
+		return;
+	if (two)
+		mix_downmix(pcm, two, (size_t)got, 2);
+	record_lay(s, RT_WRITE, &s->params.send, d->ops, ts, pcm, two, (size_t)got);
 }
 
 ON_MEDIA static void record_set(struct rt_stream *s, uint32_t id, bool is_masked, bool is_paused)
@@ -95,6 +111,10 @@ ON_MEDIA static void record_rates_set(struct rt_stream *s, struct rt_record_rate
 				continue;
 			lane_rate_set(r->lanes[i], to->sides[i].in_hz, to->sides[i].resample);
 			to->sides[i].resample = NULL;
+			if (!r->right[i])
+				continue;
+			lane_rate_set(r->right[i], to->sides[i].in_hz, to->sides[i].right);
+			to->sides[i].right = NULL;
 		}
 	rt_record_rates_free(to);
 }
@@ -115,22 +135,42 @@ static void lose(struct rt_record *r, size_t n)
 	atomic_fetch_add_explicit(&r->ring->dropped, n, memory_order_relaxed);
 }
 
+/* The next frame of what is recorded in its own two channels: the sides, left with left and right with right. */
+ON_MEDIA static void two_take(struct rt_stream *s, struct rt_record *r, int16_t *out, size_t n)
+{
+	int16_t *sum[2] = {s->t->pcm[0], s->t->pcm[1]}, *one = s->t->side;
+	memset(sum[0], 0, n * sizeof(*one));
+	memset(sum[1], 0, n * sizeof(*one));
+	for (int side = 0; side < 2; side++) {
+		if (!r->lanes[side])
+			continue;
+		lane_take(r->lanes[side], one, n);
+		mix_two(sum[0], sum[0], one, n);
+		if (r->right[side])
+			lane_take(r->right[side], one, n);
+		mix_two(sum[1], sum[1], one, n);
+	}
+	mix_interleave(out, sum[0], sum[1], n);
+}
+
 /* One frame of the timeline into the ring. */
 ON_MEDIA static void record_frame(struct rt_stream *s, struct rt_record *r, size_t n)
 {
 	int16_t *a = s->t->pcm[0], *b = s->t->pcm[1];
 	int16_t both[2 * RT_FRAME_MAX_SAMPLES];
-	if (r->lanes[0])
+	if (r->is_two)
+		two_take(s, r, both, n);
+	if (r->lanes[0] && !r->is_two)
 		lane_take(r->lanes[0], a, n);
-	if (r->lanes[1])
+	if (r->lanes[1] && !r->is_two)
 		lane_take(r->lanes[1], r->lanes[0] ? b : a, n);
 	r->at += n;
 	if (r->at <= record_lead(r) || r->is_paused) /* nothing can lie before the lead */
 		return;
-	const int16_t *out = a;
-	if (r->channels == 2)
+	const int16_t *out = r->is_two ? both : a;
+	if (r->channels == 2 && !r->is_two)
 		mix_interleave(both, r->conf.is_swapped ? b : a, r->conf.is_swapped ? a : b, n), out = both;
-	else if (r->lanes[0] && r->lanes[1])
+	else if (!r->is_two && r->lanes[0] && r->lanes[1])
 		mix_two(a, a, b, n);
 	if (r->limit_frames && r->frames_done + n > r->limit_frames)
 		n = (size_t)(r->limit_frames - r->frames_done);
@@ -224,6 +264,8 @@ ON_MEDIA static void record_run(struct rt_stream *s, struct rt_record *r)
 	}
 	if (count > 1 && r->lanes[RT_WRITE])
 		lane_skipped(r->lanes[RT_WRITE]);
+	if (count > 1 && r->right[RT_WRITE])
+		lane_skipped(r->right[RT_WRITE]);
 }
 
 void record_tick(struct rt_stream *s)

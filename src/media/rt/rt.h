@@ -189,23 +189,23 @@ struct rt_part {
 struct rt_play_rate {
 	uint32_t to_hz;
 	struct resample *resample;
-	bool is_over; /* the play is; what is left in pcm is its end */
-	size_t fill, cap;
-	int16_t pcm[]; /* samples at to_hz that no frame took yet */
+	bool is_over;     /* the play is; what is left in pcm is its end */
+	size_t fill, cap; /* frames */
+	int16_t pcm[];    /* at to_hz, in the play's channels, that no frame took yet */
 };
-/* NULL in *out: the two are the same. */
-ANY int rt_play_rate_new(struct rt_play_rate **out, uint32_t from_hz, uint32_t to_hz);
+/* NULL in *out: the two are the same. channels: the play's, 1 or 2. */
+ANY int rt_play_rate_new(struct rt_play_rate **out, uint32_t from_hz, uint32_t to_hz, unsigned channels);
 ANY void rt_play_rate_free(struct rt_play_rate *r);
 /* A play: made by control, lent to the media thread, comes back with RT_R_PLAY_DONE. */
 struct rt_play {
 	struct rt_play *next; /* media thread's */
 	uint32_t id;
 	struct media_codec codec;  /* of the bytes: one that sound is stored in (codec_store) */
-	struct codec_dec dec;      /* its */
+	struct codec_dec dec;      /* its; of as many channels as the codec has */
 	struct rt_play_rate *rate; /* NULL: it is heard at the codec's rate */
-	uint8_t bytes_per_sample;
-	uint8_t silence;    /* the byte that stands for it */
-	int32_t loops_left; /* -1 = for ever, else times to go after this one */
+	uint8_t bytes_per_sample;  /* of both channels */
+	uint8_t silence;           /* the byte that stands for it */
+	int32_t loops_left;        /* -1 = for ever, else times to go after this one */
 	size_t part_count, part_now;
 	uint64_t at; /* bytes into the part */
 	int status;
@@ -233,6 +233,7 @@ struct rt_record {
 	struct media_record_conf conf;
 	uint32_t rate_hz;
 	uint8_t channels;
+	bool is_two;          /* the channels are those of the sound; else 2 are a side each */
 	struct rt_ring *ring; /* int16 samples */
 	unsigned lead_ms;
 	uint64_t limit_frames, silence_frames, initial_frames; /* 0 = none */
@@ -245,10 +246,13 @@ struct rt_record {
 	bool is_drain_due; /* to be reported */
 	bool was_drain_told;
 	struct rt_lane *lanes[2]; /* read side, write side */
+	struct rt_lane *right[2]; /* is_two, and the side may have two: its right one, laid and taken as its left is */
 };
-/* in_rates: sampling rates of the two sides' codecs, read and write. */
-ANY int rt_record_new(
-    struct rt_record **out, const struct media_record_conf *conf, uint32_t rate_hz, const uint32_t in_rates[2]);
+/* in_rates: sampling rates of the two sides' codecs, read and write; has_two: they have two channels. The file gets two
+ * where the read side (where only the write side is recorded: that one) has them, as FreeSWITCH's has the read codec's
+ * number. */
+ANY int rt_record_new(struct rt_record **out, const struct media_record_conf *conf, uint32_t rate_hz,
+    const uint32_t in_rates[2], const bool has_two[2]);
 ANY void rt_record_free(struct rt_record *r);
 /* A record's sides come at other rates from now on: what turns them to the record's. Made by control, freed on the
  * media thread when the record has it, or is no more. */
@@ -256,7 +260,7 @@ struct rt_record_rates {
 	uint32_t id;
 	struct {
 		uint32_t in_hz; /* 0: as it was */
-		struct resample *resample;
+		struct resample *resample, *right;
 	} sides[2]; /* RT_READ, RT_WRITE */
 };
 /* in_hz 0: that side stays. */
@@ -378,11 +382,12 @@ ANY int rt_level_new(struct rt_level **out, const struct media_params *p, const 
 
 /* Turns one codec into another; made by control for a relay whose sides differ. */
 struct rt_xcode;
-/* NULL in *out when packets can be passed through; ST_UNSUPPORTED when the two cannot be joined. is_delayed: what it
+/* NULL in *out when packets can be passed through; ST_UNSUPPORTED when the two cannot be joined. channels: 2 where two
+ * come and are taken, so that they are kept. is_delayed: what it
  * gets was heard by others before, so that the stream's decoder is somewhere else; fmtp is then what that one was
  * opened with (NULL = none). */
 ANY int rt_xcode_new(struct rt_xcode **out, const struct media_codec *from, const struct media_codec *to,
-    bool is_delayed, const char *fmtp);
+    unsigned channels, bool is_delayed, const char *fmtp);
 ANY void rt_xcode_free(struct rt_xcode *x);
 /* A line of delayed packets for an echo. */
 struct rt_delay;
@@ -392,8 +397,9 @@ ANY void rt_delay_free(struct rt_delay *d);
 /* A jitter buffer for what a stream receives: made by control for its codec; the media thread's from RT_C_JITTER on,
  * where it goes in place of the one before. */
 struct rt_jitter;
-ANY int rt_jitter_new(
-    struct rt_jitter **out, const struct media_codec *recv, const struct media_jitter_conf *conf); /* ST_INVAL */
+/* channels: 2 where two come. */
+ANY int rt_jitter_new(struct rt_jitter **out, const struct media_codec *recv, unsigned channels,
+    const struct media_jitter_conf *conf); /* ST_INVAL */
 ANY void rt_jitter_free(struct rt_jitter *j);
 
 /* What is made of silence: by control for the codecs of p, the media thread's from RT_C_COMFORT on. */

@@ -290,11 +290,16 @@ struct rt_thread {
 	unsigned index;
 	_Alignas(16) uint8_t packet[RT_PACKET_ROOM + RT_PACKET_MAX + RT_CRYPT_TAIL];
 	uint8_t scratch[RT_PACKET_ROOM + RT_PACKET_MAX + RT_CRYPT_TAIL];
-	uint8_t store[2 * RT_FRAME_MAX_SAMPLES];                            /* a frame of a play's bytes */
+	uint8_t store[4 * RT_FRAME_MAX_SAMPLES];                            /* a frame of a play's bytes */
 	uint8_t group_payload[GROUPS_MAX][GROUP_SOUNDS][GROUP_PAYLOAD_MAX]; /* of the room's part that has its tick */
 	int16_t packet_pcm[RT_FRAME_MAX_SAMPLES]; /* the packet that is being walked, decoded */
 	int16_t sent_pcm[RT_FRAME_MAX_SAMPLES];   /* comfort.c: the packet that is about to go */
-	int16_t pcm[2][RT_FRAME_MAX_SAMPLES];
+	/* Of two channels, interleaved: the packet that is being walked, the frame that is being made, the one that is
+	 * about to go. */
+	int16_t packet_two[2 * RT_FRAME_MAX_SAMPLES], made_two[2 * RT_FRAME_MAX_SAMPLES];
+	int16_t sent_two[2 * RT_FRAME_MAX_SAMPLES];
+	int16_t side[RT_FRAME_MAX_SAMPLES]; /* one of the two */
+	int16_t pcm[2][2 * RT_FRAME_MAX_SAMPLES];
 	int16_t frame[FRAME_COUNT][RT_FRAME_MAX_SAMPLES]; /* pcm.c's */
 };
 
@@ -350,9 +355,9 @@ struct pkt {
 	uint16_t seq;
 	uint8_t pt;
 	bool has_marker;
-	bool was_decoded;
-	uint16_t ext_bytes; /* of a header extension right before payload, which goes with it */
-	int pcm_count;      /* once decoded; negative: it could not be */
+	bool was_decoded, has_two; /* has_two: in both channels, too */
+	uint16_t ext_bytes;        /* of a header extension right before payload, which goes with it */
+	int pcm_count;             /* once decoded; negative: it could not be */
 };
 /* A packet of sound that came on f. */
 ON_MEDIA void flow_sound(struct rt_thread *t, struct rt_flow *f, struct pkt *k);
@@ -360,6 +365,8 @@ ON_MEDIA void flow_sound(struct rt_thread *t, struct rt_flow *f, struct pkt *k);
 ON_MEDIA void flow_audio(struct rt_thread *t, struct rt_flow *f, struct pkt *k);
 /* The samples of a packet that s received, decoded once whoever asks; NULL: damaged, or a codec that is not known. */
 ANY const int16_t *pkt_samples(struct rt_stream *s, struct pkt *k);
+/* The same in two channels, interleaved, as many frames; what came in one is on both. */
+ANY const int16_t *pkt_two(struct rt_stream *s, struct pkt *k);
 /* Sends a packet of another source on f's socket with f's own sequence. */
 ON_MEDIA void flow_forward(struct rt_thread *t, struct rt_flow *f, struct pkt *k, uint8_t pt);
 /* A whole packet to f's far side as it is, but for its protection. */

@@ -15,8 +15,10 @@ struct rt_xcode {
 	const struct codec_ops *from, *to;
 	struct codec_dec own; /* delayed: the stream's has gone on */
 	bool is_one_to_one, is_free;
-	struct resample *resample;
-	size_t frame; /* samples of the far side's packet */
+	uint8_t channels;          /* 2: both are kept */
+	struct resample *resample; /* of one channel: samples that taps have changed have no more */
+	struct resample *resample_two;
+	size_t frame; /* samples of the far side's packet, of each channel */
 	size_t fill;
 	bool was_started;
 	uint32_t src_ts_next, src_clock_hz, ts;
@@ -30,8 +32,8 @@ static bool is_same_codec(const struct media_codec *a, const struct media_codec 
 	       a->variant == b->variant;
 }
 
-int rt_xcode_new(struct rt_xcode **out, const struct media_codec *from, const struct media_codec *to, bool is_delayed,
-    const char *fmtp)
+int rt_xcode_new(struct rt_xcode **out, const struct media_codec *from, const struct media_codec *to, unsigned channels,
+    bool is_delayed, const char *fmtp)
 {
 	const struct codec_ops *f = codec_find_rate(from->name, from->clock_hz, from->channels, from->rate_hz);
 	const struct codec_ops *o = codec_find_rate(to->name, to->clock_hz, to->channels, to->rate_hz);
@@ -50,12 +52,15 @@ int rt_xcode_new(struct rt_xcode **out, const struct media_codec *from, const st
 	if (frame > RT_FRAME_MAX_SAMPLES)
 		return ST_UNSUPPORTED;
 	struct rt_xcode *x =
-	    mem_zalloc(sizeof(*x) + (is_free ? 0 : (2 * frame + RT_FRAME_MAX_SAMPLES) * sizeof(int16_t)));
+	    mem_zalloc(sizeof(*x) + (is_free ? 0 : (2 * frame + RT_FRAME_MAX_SAMPLES) * channels * sizeof(int16_t)));
 	if (!x)
 		return ST_NOMEM;
 	x->from = f, x->to = o, x->frame = frame, x->is_one_to_one = is_one_to_one, x->is_free = is_free;
+	x->channels = (uint8_t)channels;
 	x->src_clock_hz = from->clock_hz ? from->clock_hz : 8000;
 	int st = f->rate_hz == o->rate_hz ? ST_OK : resample_new(&x->resample, f->rate_hz, o->rate_hz, 1);
+	if (!st && x->resample && channels == 2)
+		st = resample_new(&x->resample_two, f->rate_hz, o->rate_hz, 2);
 	if (!st && is_delayed)
 		st = codec_dec_open(&x->own, f, fmtp);
 	if (st)
@@ -70,11 +75,12 @@ void rt_xcode_free(struct rt_xcode *x)
 	if (!x)
 		return;
 	mem_unref(x->resample);
+	mem_unref(x->resample_two);
 	codec_dec_close(&x->own);
 	mem_free(x);
 }
 
-/* k's samples; NULL when there are none, which is counted. */
+/* k's samples, of the channels of x; NULL when there are none, which is counted. */
 ON_MEDIA static const int16_t *xcode_samples(struct rt_thread *t, struct rt_stream *from, struct pkt *k)
 {
 	struct rt_xcode *x = from->xcode;
@@ -82,9 +88,17 @@ ON_MEDIA static const int16_t *xcode_samples(struct rt_thread *t, struct rt_stre
 		k->pcm_count = codec_decode(&x->own, k->payload, k->n, t->packet_pcm, RT_FRAME_MAX_SAMPLES);
 		k->was_decoded = true;
 	}
-	const int16_t *pcm = pkt_samples(from, k);
+	const int16_t *pcm = x->channels == 2 ? pkt_two(from, k) : pkt_samples(from, k);
 	t->dropped += !pcm;
 	return pcm;
+}
+
+ON_MEDIA static int xcode_encode(
+    const struct rt_xcode *x, struct rt_flow *to, const int16_t *pcm, size_t n, uint8_t *out)
+{
+	struct codec_enc *enc = &to->s->coders.enc;
+	return x->channels == 2 ? codec_encode_two(enc, pcm, n, out, RT_PACKET_MAX - RTP_HEADER_BYTES)
+	                        : codec_encode(enc, pcm, n, out, RT_PACKET_MAX - RTP_HEADER_BYTES);
 }
 
 ON_MEDIA static void xcode_one_to_one(struct rt_thread *t, struct rt_stream *from, struct rt_flow *to, struct pkt *k)
@@ -93,9 +107,7 @@ ON_MEDIA static void xcode_one_to_one(struct rt_thread *t, struct rt_stream *fro
 	struct rt_xcode *x = from->xcode;
 	if (!k->n || !codec_translate(x->from, x->to, k->payload, k->payload, k->n)) {
 		const int16_t *pcm = xcode_samples(t, from, k);
-		int n = pcm ? codec_encode(
-		                  &to->s->coders.enc, pcm, (size_t)k->pcm_count, out, RT_PACKET_MAX - RTP_HEADER_BYTES)
-		            : 0;
+		int n = pcm ? xcode_encode(x, to, pcm, (size_t)k->pcm_count, out) : 0;
 		if (n <= 0) {
 			t->dropped += n < 0;
 			return;
@@ -110,8 +122,7 @@ ON_MEDIA static void xcode_queue_send(struct rt_thread *t, struct rt_xcode *x, s
 	uint8_t *out = t->scratch + RT_PACKET_ROOM;
 	size_t at = 0;
 	for (; x->fill - at >= x->frame; at += x->frame) {
-		int n =
-		    codec_encode(&to->s->coders.enc, x->queue + at, x->frame, out, RT_PACKET_MAX - RTP_HEADER_BYTES);
+		int n = xcode_encode(x, to, x->queue + at * x->channels, x->frame, out);
 		if (n <= 0) { /* 0: silence that needs no packet */
 			t->dropped += n < 0;
 			continue;
@@ -123,7 +134,7 @@ ON_MEDIA static void xcode_queue_send(struct rt_thread *t, struct rt_xcode *x, s
 			flow_send_own(to, (uint8_t)to->send_pt, !is_going_on, x->ts, out, (size_t)n);
 	}
 	x->fill -= at;
-	memmove(x->queue, x->queue + at, x->fill * sizeof(x->queue[0]));
+	memmove(x->queue, x->queue + at * x->channels, x->fill * x->channels * sizeof(x->queue[0]));
 }
 
 /* A hole or a new source: what is queued does not belong to what comes; the clock since the last packet says how long
@@ -134,6 +145,24 @@ static void xcode_hole(struct rt_xcode *x)
 	x->was_started = false;
 	if (x->resample)
 		resample_reset(x->resample);
+	if (x->resample_two)
+		resample_reset(x->resample_two);
+}
+
+/* n frames of its channels into the queue. */
+static void xcode_queue(struct rt_xcode *x, const int16_t *in, size_t n)
+{
+	int16_t *out = x->queue + x->fill * x->channels;
+	size_t room = 2 * x->frame + RT_FRAME_MAX_SAMPLES - x->fill;
+	if (x->channels == 1) {
+		x->fill += xcode_resample(x, in, n, out, room);
+	} else if (x->resample_two) {
+		x->fill += resample_run(x->resample_two, in, &n, out, room);
+	} else {
+		n = n < room ? n : room;
+		memcpy(out, in, 2 * n * sizeof(*in));
+		x->fill += n;
+	}
 }
 
 size_t xcode_resample(struct rt_xcode *x, const int16_t *in, size_t n, int16_t *out, size_t cap)
@@ -154,7 +183,7 @@ void xcode_part(struct rt_stream *s)
 /* Either side's codec just changed: the translator between the new ones is on its way. */
 static bool xcode_fits(const struct rt_xcode *x, const struct rt_stream *from, const struct rt_stream *to)
 {
-	return x->from == from->coders.dec.ops && x->to == to->coders.enc.ops;
+	return x->from == from->coders.dec.ops && x->to == to->coders.enc.ops && x->channels <= to->coders.enc.channels;
 }
 
 void xcode_forward(struct rt_thread *t, struct rt_stream *from, struct rt_flow *to, struct pkt *k)
@@ -179,7 +208,7 @@ void xcode_forward(struct rt_thread *t, struct rt_stream *from, struct rt_flow *
 	if (gap != 0)
 		xcode_hole(x);
 	x->src_ts_next = k->ts + (uint32_t)((uint64_t)got * x->src_clock_hz / x->from->rate_hz);
-	x->fill += xcode_resample(x, pcm, got, x->queue + x->fill, 2 * x->frame + RT_FRAME_MAX_SAMPLES - x->fill);
+	xcode_queue(x, pcm, got);
 	xcode_queue_send(t, x, to);
 }
 

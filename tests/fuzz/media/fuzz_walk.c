@@ -83,7 +83,7 @@ ON_MEDIA static struct rt_stream *stream_make(unsigned which, unsigned codec, un
 	tell(s, RT_C_PARAMS, p, coders, NULL, 0);
 	struct rt_jitter *j = NULL;
 	struct media_jitter_conf jc = {.len_ms = 40, .max_ms = 200, .conceals = true, .has_bridges = bits & 16};
-	if (bits & 8 && !copy.kind && !rt_jitter_new(&j, &copy.recv, &jc))
+	if (bits & 8 && !copy.kind && !rt_jitter_new(&j, &copy.recv, 1, &jc))
 		tell(s, RT_C_JITTER, j, NULL, NULL, 0);
 	struct rt_comfort *c = NULL;
 	struct media_comfort_conf cc = {.fills = bits & 1, .fill_divisor = 1400, .sends = bits & 2};
@@ -146,8 +146,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	s[0] = stream_make(0, a, data[1]), s[1] = stream_make(1, b, data[2]);
 	if (data[3] & 1) {
 		tell(s[0], RT_C_ECHO, NULL, NULL, NULL, 0);
-	} else if (!rt_xcode_new(&ab, &codecs[a], &codecs[b], data[1] & 8, NULL)) {
-		if (!rt_xcode_new(&ba, &codecs[b], &codecs[a], data[2] & 8, NULL))
+	} else if (!rt_xcode_new(&ab, &codecs[a], &codecs[b], 1, data[1] & 8, NULL)) {
+		if (!rt_xcode_new(&ba, &codecs[b], &codecs[a], 1, data[2] & 8, NULL))
 			tell(s[0], RT_C_RELAY, ab, ba, s[1], 0);
 		else
 			rt_xcode_free(ab);

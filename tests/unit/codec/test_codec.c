@@ -123,7 +123,7 @@ static int test_round_trip(void)
 		EXPECT_INT(codec_decode(&d, bytes, (size_t)m, out, n - 1), ST_FULL);
 		EXPECT_INT(codec_decode(&d, bytes, 0, out, n), 0);
 		EXPECT_INT(c->sample_bytes * n, m);
-		EXPECT(codec_store(c) == c);
+		EXPECT(codec_store(c, 1) == c);
 		EXPECT_INT(codec_conceal(&d, out, n), ST_UNSUPPORTED);
 		codec_enc_close(&e);
 		codec_dec_close(&d);
@@ -215,7 +215,7 @@ static int test_state(void)
 	EXPECT_INT(codec_add(&step), ST_OK);
 	EXPECT_INT(codec_add(&step), ST_EXISTS);
 	EXPECT(codec_find("step", 16000, 1) == &step);
-	EXPECT(codec_store(&step) == codec_find("L16", 16000, 1));
+	EXPECT(codec_store(&step, 1) == codec_find("L16", 16000, 1));
 	EXPECT_INT(codec_enc_open(&e, &step, "nonsense"), ST_UNSUPPORTED);
 	EXPECT(!e.ops && !live_count);
 	EXPECT_INT(codec_enc_open(&e, &step, "start=7"), ST_OK);

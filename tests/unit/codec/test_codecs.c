@@ -1,6 +1,6 @@
 /* Every codec that remembers or codes in frames: a tone comes back with its frequency, level and little else;
  * speech-like pulses do through those that only know speech; damaged and cut bytes are refused or decoded, within
- * bounds; what Opus does beyond (loss, silence, rates, stereo). */
+ * bounds; what Opus does beyond (loss, silence, rates, stereo); two channels. */
 #include "base/mem.h"
 #include "codec/codec.h"
 #include "harness.h"
@@ -198,7 +198,7 @@ static int test_frames(void)
 		EXPECT_INT(codec_encode(&e, in, n + 1, bytes, sizeof(bytes)), ST_INVAL);
 		EXPECT_INT(codec_encode(&e, in, n, bytes, 0), strcmp(c->name, "opus") ? ST_FULL : ST_INVAL);
 		EXPECT(codec_encode(&e, in, n, bytes, sizeof(bytes)) >= 0);
-		EXPECT(codec_store(c) == codec_find("L16", c->rate_hz, 1));
+		EXPECT(codec_store(c, 1) == codec_find("L16", c->rate_hz, 1));
 		EXPECT(codec_find_rate(c->name, c->clock_hz, c->channels, c->rate_hz) == c);
 		codec_enc_close(&e);
 	}
@@ -417,6 +417,157 @@ static NO_ROLE_CHECK int test_opus_stereo(void)
 	return 0;
 }
 
+/* How far the tones of left and right are apart, in dB, on the side where they are less. */
+static double apart_db(const int16_t *two, size_t n, uint32_t rate_hz, const double hz[2])
+{
+	static int16_t one[MOST];
+	double least = 200;
+	for (unsigned side = 0; side < 2; side++) {
+		for (size_t i = 0; i < n; i++)
+			one[i] = two[2 * i + side];
+		double its = fit_of(one, n, hz[side], rate_hz).level, other = fit_of(one, n, hz[!side], rate_hz).level;
+		double db = 20 * log10((its + 1e-9) / (other + 1e-9));
+		least = db < least ? db : least;
+	}
+	return least;
+}
+/* Frames of both channels from first on, n of them, through e and d. */
+static int two_through(
+    struct codec_enc *e, struct codec_dec *d, const int16_t *in, size_t frame, size_t n, int16_t *out)
+{
+	uint8_t bytes[CODEC_FRAME_BYTES_MAX];
+	for (size_t at = 0; at + frame <= n; at += frame) {
+		int m = codec_encode_two(e, in + 2 * at, frame, bytes, sizeof(bytes));
+		EXPECT(m > 0);
+		EXPECT_INT(codec_decode_two(d, bytes, (size_t)m, out + 2 * at, frame), frame);
+	}
+	return 0;
+}
+/* Left stays left, right stays right; what one channel, or a decoder of one, gets and gives in between. */
+static int test_two_channels(void)
+{
+	static const char both[] = "useinbandfec=1; stereo=1; sprop-stereo=1";
+	static int16_t in[2 * MOST], out[2 * MOST], mono[MOST], mixed[MOST];
+	const double hz[2] = {440, 1000};
+	unsigned count = 0;
+	for (size_t i = 0; codec_at(i); i++) {
+		const struct codec_ops *c = codec_at(i);
+		struct codec_enc e = {0};
+		struct codec_dec d = {0}, one = {0};
+		uint8_t bytes[CODEC_FRAME_BYTES_MAX];
+		size_t n = (size_t)c->rate_hz, frame = codec_frame_samples(c, c->ptime_ms);
+		if (!c->encode_two) {
+			EXPECT_INT(codec_dec_open_two(&d, c, both), ST_UNSUPPORTED);
+			EXPECT(!codec_takes_two(c, both) && !codec_sends_two(c, both));
+			continue;
+		}
+		count++;
+		for (size_t k = 0; k < n; k++) {
+			in[2 * k] = (int16_t)lrint(8000 * sin(2 * M_PI * hz[0] * (double)k / c->rate_hz));
+			in[2 * k + 1] = (int16_t)lrint(8000 * sin(2 * M_PI * hz[1] * (double)k / c->rate_hz));
+			mono[k] = (int16_t)((in[2 * k] + in[2 * k + 1]) / 2);
+		}
+		EXPECT(
+		    !codec_enc_open(&e, c, both) && !codec_dec_open_two(&d, c, both) && !codec_dec_open(&one, c, both));
+		EXPECT(e.channels == 2 && d.channels == 2 && one.channels == 1);
+		EXPECT(codec_takes_two(c, both) && codec_sends_two(c, both));
+		EXPECT_INT(two_through(&e, &d, in, frame, n, out), 0);
+		double db = apart_db(out + n, n / 2, c->rate_hz, hz);
+		printf("# %s at %u Hz: %.0f dB apart\n", c->name, c->rate_hz, db);
+		EXPECT(db >= 30);
+		/* one channel, and two again: by the same encoder; decoders of either hear both */
+		for (size_t at = 0; at + frame <= n; at += frame) {
+			int m = codec_encode(&e, mono + at, frame, bytes, sizeof(bytes));
+			EXPECT(m > 0 && (c->sample_bytes || !(bytes[0] & 4)));
+			EXPECT_INT(codec_decode_two(&d, bytes, (size_t)m, out + 2 * at, frame), frame);
+			EXPECT_INT(codec_decode(&one, bytes, (size_t)m, mixed + at, frame), frame);
+		}
+		EXPECT(fabs(apart_db(out + n, n / 2, c->rate_hz, hz)) < 1);
+		EXPECT(fit_of(mixed + n / 2, n / 2, hz[0], c->rate_hz).level > 3400);
+		EXPECT_INT(two_through(&e, &d, in, frame, n, out), 0);
+		EXPECT(apart_db(out + n, n / 2, c->rate_hz, hz) >= 30);
+		for (size_t at = 0; at + frame <= n; at += frame) {
+			int m = codec_encode_two(&e, in + 2 * at, frame, bytes, sizeof(bytes));
+			EXPECT(m > 0);
+			EXPECT_INT(codec_decode(&d, bytes, (size_t)m, mixed + at, frame), frame); /* a decoder of two */
+		}
+		EXPECT(fit_of(mixed + n / 2, n / 2, hz[0], c->rate_hz).level > 3400);
+		EXPECT(fit_of(mixed + n / 2, n / 2, hz[1], c->rate_hz).level > 3400);
+		EXPECT_INT(codec_decode_two(&d, bytes, 0, out, frame), 0);
+		codec_enc_close(&e), codec_dec_close(&d), codec_dec_close(&one);
+		if (c->has_two) { /* the far side says so, or else nothing is taken for granted */
+			EXPECT(!codec_enc_open(&e, c, "sprop-stereo=1") && e.channels == 1);
+			codec_enc_close(&e);
+			EXPECT(!codec_takes_two(c, NULL) && !codec_sends_two(c, "stereo=1") &&
+			       !codec_takes_two(c, "stereo=0"));
+		}
+	}
+	EXPECT_INT(count, 12);
+	EXPECT(codec_store(codec_find("opus", 0, 0), 2) == codec_find("L16", 48000, 2));
+	EXPECT(codec_find("L16", 48000, 0)->channels == 1);
+	return 0;
+}
+/* Nothing is written past the end, of two channels either; what is lost is made up within bounds. */
+static int test_two_damaged(void)
+{
+	enum { GUARD = 8 };
+	static int16_t out[2 * CODEC_FRAME_SAMPLES_MAX + GUARD];
+	uint8_t bytes[700];
+	uint32_t r = 1;
+	for (size_t i = 0; codec_at(i); i++) {
+		const struct codec_ops *c = codec_at(i);
+		struct codec_dec d = {0};
+		if (!c->decode_two)
+			continue;
+		EXPECT_INT(codec_dec_open_two(&d, c, NULL), ST_OK);
+		for (unsigned turn = 0; turn < 900; turn++) {
+			bool is_two = turn % 3;
+			size_t n = turn % 301, cap = turn % 7 ? CODEC_FRAME_SAMPLES_MAX : turn,
+			       end = is_two ? 2 * cap : cap;
+			for (size_t k = 0; k < n; k++)
+				bytes[k] = (uint8_t)((r = r * 1664525 + 1013904223) >> 24);
+			for (size_t k = end; k < end + GUARD; k++)
+				out[k] = 12345;
+			int got =
+			    is_two ? codec_decode_two(&d, bytes, n, out, cap) : codec_decode(&d, bytes, n, out, cap);
+			EXPECT(got <= (int)cap && (got >= 0 || got == ST_PARSE || got == ST_FULL ||
+			                              got == ST_UNSUPPORTED || got == ST_INVAL));
+			for (size_t k = end; k < end + GUARD; k++)
+				EXPECT_INT(out[k], 12345);
+		}
+		size_t n = c->rate_hz / 50;
+		for (size_t k = n; k < n + GUARD; k++)
+			out[k] = 12345;
+		EXPECT_INT(codec_conceal(&d, out, n), c->plc ? (int)n : ST_UNSUPPORTED);
+		EXPECT(codec_recover(&d, bytes, 300, out, n) <= (int)n);
+		for (size_t k = n; k < n + GUARD; k++) {
+			EXPECT_INT(out[k], 12345);
+			out[k + n] = 12345;
+		}
+		EXPECT_INT(codec_conceal_two(&d, out, n), c->plc ? (int)n : ST_UNSUPPORTED);
+		EXPECT(codec_recover_two(&d, bytes, 300, out, n) <= (int)n);
+		for (size_t k = 2 * n; k < 2 * n + GUARD; k++)
+			EXPECT_INT(out[k], 12345);
+		codec_dec_close(&d);
+	}
+	return 0;
+}
+/* opus.conf's mono: nobody takes two, whatever he says. */
+static NO_ROLE_CHECK int test_opus_mono(void)
+{
+	struct codec_opus_conf conf = CODEC_OPUS_CONF_DEFAULT;
+	const struct codec_ops *c = codec_find("opus", 48000, 2);
+	struct codec_enc e = {0};
+	conf.is_mono = true;
+	codec_opus_configure(&conf);
+	EXPECT(!codec_enc_open(&e, c, "stereo=1") && e.channels == 1);
+	EXPECT(!codec_takes_two(c, "stereo=1") && !codec_sends_two(c, "sprop-stereo=1"));
+	codec_enc_close(&e);
+	codec_opus_configure(&(struct codec_opus_conf)CODEC_OPUS_CONF_DEFAULT);
+	return 0;
+}
+
 TEST_MAIN({"tones", test_tones}, {"speech", test_speech}, {"damaged bytes", test_damaged}, {"frames", test_frames},
     {"G.726 packing", test_g726_packing}, {"DVI4 by definition", test_dvi4}, {"Opus FEC", test_opus_fec},
-    {"Opus parameters", test_opus_parameters}, {"Opus stereo", test_opus_stereo})
+    {"Opus parameters", test_opus_parameters}, {"Opus stereo", test_opus_stereo}, {"two channels", test_two_channels},
+    {"two channels, damaged", test_two_damaged}, {"Opus mono", test_opus_mono})

@@ -218,6 +218,29 @@ static int test_append_stereo(void) NO_ROLE_CHECK
 	EXPECT(fabs(goertzel_amplitude(pcm.samples, 16000, 16000, 500) - 5000) < 50);
 	EXPECT(fabs(goertzel_amplitude(pcm.samples, 16000, 16000, 1000) - 5000) < 50);
 	file_pcm_free(&pcm);
+	/* in two, also at another rate; mono on both */
+	for (uint32_t rate = 8000; rate <= 16000; rate += 8000) {
+		static int16_t side[2][16000];
+		EXPECT_INT(file_read_all_of(path_of("s.wav"), rate, 2, 100000, &pcm, err), ST_OK);
+		EXPECT(labs((long)pcm.count - (long)rate) <= 1);
+		for (size_t i = 0; i < pcm.count; i++)
+			side[0][i] = pcm.samples[2 * i], side[1][i] = pcm.samples[2 * i + 1];
+		for (int i = 0; i < 2; i++) {
+			EXPECT(fabs(goertzel_amplitude(side[i], rate, rate, i ? 1000 : 500) - 10000) < 200);
+			EXPECT(goertzel_amplitude(side[i], rate, rate, i ? 500 : 1000) < 30);
+		}
+		file_pcm_free(&pcm);
+		EXPECT_INT(file_read_all_of(path_of("s.wav"), rate, 2, rate / 2, &pcm, err), ST_OK);
+		EXPECT(pcm.is_cut && pcm.count == rate / 2);
+		file_pcm_free(&pcm);
+	}
+	EXPECT_INT(file_read_all_of(path_of("s.wav"), 8000, 3, 100, &pcm, err), ST_INVAL);
+	EXPECT_INT(write_file(path_of("mono.wav"), &(struct file_writer_conf){.rate_hz = 8000}, s, 4000), ST_OK);
+	EXPECT_INT(file_read_all_of(path_of("mono.wav"), 8000, 2, 100000, &pcm, err), ST_OK);
+	EXPECT_INT(pcm.count, 4000);
+	for (size_t i = 0; i < 4000; i++)
+		EXPECT(pcm.samples[2 * i] == s[i] && pcm.samples[2 * i + 1] == s[i]);
+	file_pcm_free(&pcm);
 	/* one second of mono at 8 kHz behind it: the file's shape rules */
 	sine(s, SECOND, 1, 8000, 700);
 	EXPECT_INT(write_file(path_of("s.wav"), &more, s, SECOND), ST_OK);
