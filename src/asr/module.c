@@ -71,7 +71,7 @@ static ON_CTL int detect(struct leg *leg, const struct app_words *w)
 		return asr_pause(leg, !strcasecmp(verb, "pause"));
 	if (!strcasecmp(verb, "stop"))
 		return asr_stop(leg);
-	if (!strcasecmp(verb, "start_input_timers"))
+	if (!strcasecmp(verb, "start_input_timers") || !strcasecmp(verb, "start-input-timers"))
 		return asr_timers_start(leg);
 	asr_conf_default(&conf);
 	conf.no_input_ms = 0, conf.grammar = w->w[1]; /* silence is counted where param says so */

@@ -14,6 +14,9 @@ pytestmark = [pytest.mark.leaks]
 SUITE = "AES_CM_128_HMAC_SHA1_80"
 
 
+SAYS_NO, SAYS_YES = ["off", "0", "disabled", "inactive", "Forbidden"], ["on", "1", "Enabled", "active"]
+
+
 @pytest.fixture(scope="module")
 def sw(tmp_path_factory):
     import tandem as t
@@ -34,6 +37,8 @@ def sw(tmp_path_factory):
         extension("8113", "set proxy_media=true", "bridge {rtp_secure_media=mandatory}user/1001"),
         extension("8114", "set bypass_media_after_bridge=true", "bridge {rtp_secure_media=mandatory}user/1001"),
         extension("8109", "set rtp_secure_media=nonsense", "answer", "echo"),
+        *[extension(f"813{i}", f"set rtp_secure_media={word}", "answer", "echo") for i, word in enumerate(SAYS_NO)],
+        *[extension(f"814{i}", f"set rtp_secure_media={word}", "answer", "echo") for i, word in enumerate(SAYS_YES)],
     ])
     s.start()
     yield s
@@ -103,6 +108,30 @@ def test_refused(sw, phone, number, body):
     a.invite(number, body(a.rtp_port))
     r = a.expect(488)
     a.ack_failure(r)
+
+
+@pytest.mark.parametrize("i", range(len(SAYS_NO)), ids=SAYS_NO)
+def test_words_that_say_no(sw, phone, i):
+    a = phone("1000")
+    a.invite(f"813{i}", secured(a.rtp_port, line(1, SUITE, new_key(SUITE))))
+    a.ack_failure(a.expect(488))
+    b = phone("1002")
+    b.invite(f"813{i}", sdp(b.rtp_port))
+    b.answered()
+    b.bye()
+
+
+@pytest.mark.parametrize("i", range(len(SAYS_YES)), ids=SAYS_YES)
+def test_words_that_say_yes(sw, phone, i):
+    a = phone("1000")
+    a.invite(f"814{i}", sdp(a.rtp_port))
+    a.ack_failure(a.expect(488))
+    b = phone("1002")
+    b.invite(f"814{i}", secured(b.rtp_port, line(1, SUITE, new_key(SUITE))))
+    b.answered()
+    b.bye()
+    log = (sw.root / "log/tandem.log").read_text(errors="replace") if (sw.root / "log/tandem.log").exists() else ""
+    assert f'"{SAYS_YES[i]}" is none of' not in log
 
 
 def test_plain_line_with_a_key_is_plain(sw, phone):

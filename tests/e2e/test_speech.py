@@ -64,7 +64,7 @@ def sw(tmp_path_factory, engine):
         extension("7911", "answer", "play_and_detect_speech tone_stream://%(200,0,400) detect:http {no-input-timeout=600}numbers", "hangup"),
         extension("7912", "answer", "detect_speech http menu", "park"),
         extension("7914", "answer", "detect_speech http menu", "detect_speech param no-input-timeout 400", "detect_speech grammar other",
-                  "detect_speech start_input_timers", "detect_speech param volume 3", "park"),
+                  "detect_speech start_input_timers", "detect_speech start-input-timers", "detect_speech param volume 3", "park"),
         extension("7915", "answer", "play_and_detect_speech tone_stream://%(200,0,400) detect:${sip_h_X-E} x",
                   "play_and_detect_speech tone_stream://%(200,0,400) detect:http {no-input-timeout=600}${sip_h_X-G}", "hangup"),
         extension("7913", "answer", "detect_speech nobody menu", f"play_and_detect_speech {tone} detect:http {{x=1}}g", "sleep 100", "hangup"),
@@ -213,6 +213,7 @@ def test_parameters_and_grammars_while_it_listens(sw, engine, phone, events):
     uuid = uuid_of(sw, "1000")
     assert events.wait_event("DETECTED_SPEECH", Unique_ID=uuid, Speech_Type="detected-speech")["Completion-Cause"] == "002"
     sw.wait_log("detect_speech: volume: no such parameter, or a value that it cannot have")
+    assert "detect_speech: it listens already" not in sw.log_text
     events.command(f"sendmsg {uuid}\ncall-command: execute\nexecute-app-name: detect_speech\nexecute-app-arg: resume\nevent-lock: true")
     events.command(f"sendmsg {uuid}\ncall-command: execute\nexecute-app-name: detect_speech\nexecute-app-arg: param no-input-timeout 0\nevent-lock: true")
     events.wait_event("CHANNEL_EXECUTE_COMPLETE", Unique_ID=uuid, Application_Data="param no-input-timeout 0")

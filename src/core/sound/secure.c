@@ -3,6 +3,7 @@
  *
  * A key that was sent under is never begun again, for the packets' numbers would come twice under it: while our key
  * stays, its context stays (rt_crypt_srtp_next), and when a suite goes out of use its key goes too. */
+#include "base/check.h"
 #include "base/mem.h"
 #include "base/rand.h"
 #include "core/event/event.h"
@@ -49,6 +50,28 @@ struct wish {
 	struct sv suites; /* empty: all */
 };
 
+static bool is_one_of(struct sv word, const char *const *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (sv_isi(word, words[i]))
+			return true;
+	return false;
+}
+
+/* FreeSWITCH's words of either kind, besides the names of the modes. */
+static bool is_true(struct sv word)
+{
+	static const char *const words[] = {"mandatory", "true", "yes", "on", "t", "enabled", "active", "allow", "1"};
+	return is_one_of(word, words, ARRAY_COUNT(words));
+}
+
+static bool is_false(struct sv word)
+{
+	static const char *const words[] = {
+	    "forbidden", "false", "no", "off", "f", "disabled", "inactive", "disallow", "0"};
+	return is_one_of(word, words, ARRAY_COUNT(words));
+}
+
 static ON_CTL struct wish wish_of(const struct leg_media *m)
 {
 	struct leg *leg = m->leg;
@@ -66,12 +89,11 @@ static ON_CTL struct wish wish_of(const struct leg_media *m)
 			w.mode = SDP_SECURE_ONLY, rest = sv_of(text); /* only the suites */
 		else if (sv_isi(word, "optional"))
 			w.mode = SDP_SECURE_OPTIONAL;
-		else if (sv_isi(word, "forbidden") || sv_isi(word, "false") || sv_isi(word, "no"))
+		else if (is_false(word))
 			w.mode = SDP_SECURE_NONE;
 		else
 			w.mode = SDP_SECURE_ONLY;
-		if (w.mode == SDP_SECURE_ONLY && rest.p != text && !sv_isi(word, "mandatory") &&
-		    !sv_isi(word, "true") && !sv_isi(word, "yes"))
+		if (w.mode == SDP_SECURE_ONLY && rest.p != text && !is_true(word))
 			leg_log(leg, LOG_WARNING,
 			    "rtp_secure_media: \"%s\" is none of false, optional, mandatory, true: taken as mandatory",
 			    text);
