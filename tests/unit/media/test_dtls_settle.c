@@ -237,7 +237,7 @@ ON_CTL static int settles(bool is_client)
 	EXPECT_INT(wrong_count(&now), 0);
 	EXPECT(now >= wrong + 42);
 	EXPECT_INT(report_count(A, MEDIA_R_PLUG), plugs);
-	mdtls_heard(assoc); /* as one that was told before */
+	mdtls_heard(assoc);                          /* as one that was told before */
 	EXPECT_INT(pump(is_idle, NULL, WAIT_MS), 0); /* or good-bye is not said: a worker has it */
 	EXPECT_INT(pass_s(1000), 0);
 	turn();
