@@ -171,7 +171,7 @@ int mplay_store_set(struct mplay *p, const struct codec_ops *ops)
 }
 
 /* In the codec itself or in plain samples, which the media thread then encodes. */
-static int mplay_format_choose(struct mplay *p, const char *fmtp)
+ON_CTL static int mplay_format_choose(struct mplay *p, const char *fmtp)
 {
 	const struct codec_ops *ops =
 	    codec_find_rate(p->codec.name, p->codec.clock_hz, p->codec.channels, p->codec.rate_hz);
