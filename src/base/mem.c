@@ -145,7 +145,10 @@ static void *raw_alloc(size_t bytes, size_t header, bool is_zeroed)
 	if (!p)
 		check_fail(__FILE__, __LINE__, __func__, "out of memory");
 	if (is_zeroed && is_small) {
-		__asm__("" : "+r"(p)); /* or the compiler makes it the calloc that it is not to be */
+		__asm__ volatile(""
+		                 :
+		                 : "r"(p)
+		                 : "memory"); /* or the compiler makes it the calloc that it is not to be */
 		memset(p, 0, bytes + header);
 	}
 	return p;

@@ -33,7 +33,8 @@ static size_t cut(int16_t *pcm, size_t n, uint32_t rate_hz, unsigned channels)
 			best_score = score, best = lag;
 	}
 	for (size_t i = 0; i < best * channels; i++) {
-		double w = (double)(i / channels + 1) / (double)(best + 1);
+		size_t frame = i / channels;
+		double w = (double)(frame + 1) / (double)(best + 1);
 		pcm[i] = (int16_t)lrint(pcm[i] * (1 - w) + pcm[i + best * channels] * w);
 	}
 	memmove(pcm + best * channels, pcm + 2 * best * channels, (n - 2 * best) * channels * sizeof(*pcm));

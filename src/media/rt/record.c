@@ -84,15 +84,16 @@ void record_tap_read(struct rt_stream *s, struct pkt *k)
 void record_tap_sent(struct rt_stream *s, uint32_t ts, const uint8_t *p, size_t n)
 {
 	struct codec_dec *d = &s->coders.sent;
-	int16_t *pcm = s->t->pcm[0], *two = d->channels == 2 ? s->t->sent_two : NULL;
-	int got = !d->ops ? 0
-	          : two   ? codec_decode_two(d, p, n, two, RT_FRAME_MAX_SAMPLES)
-	                  : codec_decode(d, p, n, pcm, RT_FRAME_MAX_SAMPLES);
+	int16_t *pcm = s->t->pcm[0], *two = s->t->sent_two;
+	const bool is_two = d->channels == 2;
+	int got = !d->ops  ? 0
+	          : is_two ? codec_decode_two(d, p, n, two, RT_FRAME_MAX_SAMPLES)
+	                   : codec_decode(d, p, n, pcm, RT_FRAME_MAX_SAMPLES);
 	if (got <= 0)
 		return;
-	if (two)
+	if (is_two)
 		mix_downmix(pcm, two, (size_t)got, 2);
-	record_lay(s, RT_WRITE, &s->params.send, d->ops, ts, pcm, two, (size_t)got);
+	record_lay(s, RT_WRITE, &s->params.send, d->ops, ts, pcm, is_two ? two : NULL, (size_t)got);
 }
 
 ON_MEDIA static void record_set(struct rt_stream *s, uint32_t id, bool is_masked, bool is_paused)
