@@ -18,6 +18,7 @@
 #include "text/mark.h"
 #include "text/multipart.h"
 #include "text/url.h"
+#include "text/xml.h"
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,7 +78,7 @@ static bool is_form(const struct asked *a)
 }
 
 /* What is sent. FreeSWITCH decodes the word, which cannot have a blank otherwise; what came from outside is a value all
- * the same: of a form it is coded (and stays so where url_encode did it), of JSON a part of a string. */
+ * the same: of a form it is coded (and stays so where url_encode did it), of JSON a part of a string, of XML text. */
 static void data_put(struct asked *a)
 {
 	bool is_of_form = is_form(a), is_json = *a->sent == '{' || *a->sent == '[';
@@ -97,6 +98,8 @@ static void data_put(struct asked *a)
 			url_encode(&a->data, (struct sv){&it.byte, 1}, 0);
 		else if (is_outside && is_json)
 			mark_put_json(&a->data, it.byte);
+		else if (is_outside && *a->sent == '<')
+			xml_escape(&a->data, (struct sv){&it.byte, 1}, true);
 		else
 			buf_addc(&a->data, it.byte);
 	}

@@ -3,6 +3,7 @@ a member, a parameter or another path of theirs."""
 import json
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -19,6 +20,7 @@ SAYS = "${uuid_audio_stream(${uuid} send_text {~said~:~${sip_h_X-A}~,~role~:~use
 SENT = {"94": "form post a=${sip_h_X-A}&b=1%202", "95": "form post a=${url_encode(${sip_h_X-A})}&b=1%202",
         "96": "json content-type application/json post {~a~:~${sip_h_X-A}~,~b~:~1%202~}",
         "97": "json post {~a~:~${url_encode(${sip_h_X-A})}~,~b~:~1%202~}",
+        "99": "xml content-type text/xml post <x><a>${sip_h_X-A}</a><b>1%202</b></x>",
         "98": "text content-type text/plain post 1%202${sip_h_X-A}"}
 
 
@@ -47,7 +49,7 @@ def sw(tmp_path_factory, program, web):
                          extension("91", f"set said={SAYS}", "park").replace("~", "&quot;"),
                          extension("92", f"curl {web.url}/a/b/${{sip_h_X-A}}/c?n=${{sip_h_X-A}}", "answer", "park"),
                          extension("93", f"curl {web.url}/a?n=${{url_encode(${{sip_h_X-A}})}}&r=user", "park").replace("&r", "&amp;r"),
-                         *[extension(number, f"curl {web.url}/{data}", "park").replace("&b", "&amp;b").replace("~", "&quot;")
+                         *[extension(number, f"curl {web.url}/{data}", "park").replace("&b", "&amp;b").replace("~", "&quot;").replace("<x><a>", "&lt;x>&lt;a>").replace("</a><b>", "&lt;/a>&lt;b>").replace("</b></x>", "&lt;/b>&lt;/x>")
                            for number, data in SENT.items()]])
     s.start()
     yield s
@@ -89,7 +91,7 @@ def test_a_segment_of_curls(sw, phone, web, text, path):
     sw.wait_calls(0)
 
 
-FIELDS = ["x&b=2", 'x","b":"2', "x%22,%22b%22:%222", "%26b=2", "a+b", "plain", "two words", "100 %", "%41", "中"]
+FIELDS = ["x&b=2", 'x","b":"2', "x%22,%22b%22:%222", "%26b=2", "a+b", "plain", "two words", "100 %", "%41", "中", "</a><b>2</b><a>"]
 
 
 @pytest.mark.parametrize("text", FIELDS)
@@ -113,6 +115,8 @@ def test_a_value_that_curl_sends(sw, phone, web, number, text):
         assert parse_qs(body, keep_blank_values=True) == {"a": [text], "b": ["1 2"]}, body
     elif asked.path == "/json":
         assert json.loads(body) == {"a": text, "b": "1 2"}, body
+    elif asked.path == "/xml":
+        assert [(e.tag, e.text) for e in ElementTree.fromstring(body)] == [("a", text), ("b", "1 2")], body
     else:
         assert body == "1 2" + text
     sw.api("hupall")
