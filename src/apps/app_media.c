@@ -179,9 +179,8 @@ int app_record(struct leg *leg, const char *data)
 	rate = vars_get(leg->vars, "record_rate");
 	if (rate && atoi(rate) >= 8000 && atoi(rate) <= 48000)
 		conf.rate_hz = (uint32_t)atoi(rate);
-	conf.title = vars_get(leg->vars, "record_title");
-	conf.artist = vars_get(leg->vars, "record_artist");
-	conf.comment = vars_get(leg->vars, "record_comment");
+	for (i = 0; i < MEDIA_TAG_COUNT; i++)
+		conf.tags[i] = vars_get(leg->vars, record_tag_variable((enum media_tag)i));
 	path = sv_dup(word[0]);
 	st = leg_record(leg, path, &conf, NULL);
 	mem_free(path);

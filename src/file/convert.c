@@ -59,11 +59,9 @@ static ON_WORK int written(const char *from, const char *beside, char *err)
 	SNDFILE *sf = source_open(from, &si, err);
 	if (!sf)
 		return ST_UNSUPPORTED;
-	struct file_writer_conf conf = {.rate_hz = (uint32_t)si.samplerate,
-	    .channels = (unsigned)si.channels,
-	    .title = sf_get_string(sf, SF_STR_TITLE),
-	    .artist = sf_get_string(sf, SF_STR_ARTIST),
-	    .comment = sf_get_string(sf, SF_STR_COMMENT)};
+	struct file_writer_conf conf = {.rate_hz = (uint32_t)si.samplerate, .channels = (unsigned)si.channels};
+	for (int i = 0; i < FILE_TAG_COUNT; i++)
+		conf.tags[i] = sf_get_string(sf, file_sf_tags[i]);
 	int st = file_writer_open(&w, beside, &conf, err);
 	if (!st)
 		st = copy(sf, si.channels, w);

@@ -58,14 +58,28 @@ ON_WORK const struct file_info *file_reader_info(const struct file_reader *r);
 ON_WORK void file_reader_close(struct file_reader *r); /* NULL is fine */
 
 struct file_writer;
+enum file_tag {
+	FILE_TAG_TITLE,
+	FILE_TAG_COPYRIGHT,
+	FILE_TAG_SOFTWARE,
+	FILE_TAG_ARTIST,
+	FILE_TAG_COMMENT,
+	FILE_TAG_DATE,
+	FILE_TAG_COUNT
+};
 struct file_writer_conf {
 	uint32_t rate_hz;  /* of what is given, and of the file where the format allows it; 0 = 8000 */
 	unsigned channels; /* 1 or 2; 0 = 1 */
 	bool is_append;    /* after what the file has, whose rate and channels then rule (data is converted) */
-	const char *title, *artist, *comment; /* tags; NULL = none */
+	const char *tags[FILE_TAG_COUNT]; /* NULL = none; a new file's, where its format has such a one */
+	/* A new file's own, 0 = as above: Hz; 1 or 2. */
+	uint32_t file_rate_hz;
+	unsigned file_channels;
+	unsigned bit_rate_kbps; /* of mp3 and opus, the nearest that the format has; 0 = the library's default */
+	bool is_constant_rate;  /* mp3: each frame of bit_rate_kbps, not only their average */
 };
-/* Format by extension; without one: wav. Directories are made where missing. The file appears at once and is
- * readable at any moment (header updated at every sync). */
+/* Format by extension; without one: wav; an unknown one is ST_UNSUPPORTED. Directories are made where missing. The file
+ * appears at once and is readable at any moment (header updated at every sync). */
 ON_WORK int file_writer_open(
     struct file_writer **out, const char *path, const struct file_writer_conf *conf, char *err);
 /* frames of conf.channels samples each, interleaved. ST_IO when the disk refuses. */

@@ -12,15 +12,18 @@ struct file_sf_kind {
 	const char *codec; /* not libsndfile's, but native.c's; else NULL */
 };
 bool file_sf_kind_of(const char *path, struct file_sf_kind *out);
+/* libsndfile's numbers of file_tag. */
+extern const int file_sf_tags[FILE_TAG_COUNT];
 void file_say(char *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The status for an errno of open. */
 int file_status_of_errno(int e);
 /* Checks the path's form; ST_INVAL with err set. */
 int file_path_check(const char *path, char *err);
 
-/* native.c. fd stays the caller's. Errors: ST_UNSUPPORTED (no such codec now), ST_NOMEM, ST_IO. */
+/* native.c. fd stays the caller's. rate_hz: which row, of a codec of several rates (0: its first). Errors:
+ * ST_UNSUPPORTED (no such codec now), ST_NOMEM, ST_IO. */
 struct file_native;
-int file_native_open(struct file_native **out, int fd, const char *codec, bool is_written, char *err);
+int file_native_open(struct file_native **out, int fd, const char *codec, uint32_t rate_hz, bool is_written, char *err);
 void file_native_free(struct file_native *f); /* NULL is fine */
 uint32_t file_native_rate_hz(const struct file_native *f);
 uint64_t file_native_frames(const struct file_native *f);                 /* samples that the file has */

@@ -42,7 +42,19 @@ enum { HEADERLESS = 1, ONLY_8K_MONO = 2, NATIVE = 4 };
 	X("iff", "Amiga IFF/8SVX", true, true, SF_FORMAT_SVX | SF_FORMAT_PCM_16, 0) \
 	X("sf", "Berkeley/IRCAM", true, true, SF_FORMAT_IRCAM | SF_FORMAT_PCM_16, 0) \
 	X("G722", "frames of G.722", true, true, 0, NATIVE) \
-	X("G729", "frames of G.729 (mod_g729)", true, true, 0, NATIVE)
+	X("G729", "frames of G.729 (mod_g729)", true, true, 0, NATIVE) \
+	X("G726-16", "frames of G.726, 16 kbit/s", true, true, 0, NATIVE) \
+	X("G726-24", "frames of G.726, 24 kbit/s", true, true, 0, NATIVE) \
+	X("G726-32", "frames of G.726, 32 kbit/s", true, true, 0, NATIVE) \
+	X("G726-40", "frames of G.726, 40 kbit/s", true, true, 0, NATIVE) \
+	X("AAL2-G726-16", "frames of G.726, 16 kbit/s, packed as AAL2", true, true, 0, NATIVE) \
+	X("AAL2-G726-24", "frames of G.726, 24 kbit/s, packed as AAL2", true, true, 0, NATIVE) \
+	X("AAL2-G726-32", "frames of G.726, 32 kbit/s, packed as AAL2", true, true, 0, NATIVE) \
+	X("AAL2-G726-40", "frames of G.726, 40 kbit/s, packed as AAL2", true, true, 0, NATIVE) \
+	X("DVI4", "frames of DVI4, 8000 Hz or as it is played", true, true, 0, NATIVE) \
+	X("L16", "frames of L16, at the rate that it is played at", true, true, 0, NATIVE) \
+	X("LPC", "frames of LPC-10", true, true, 0, NATIVE) \
+	X("CODEC2", "frames of Codec 2", true, true, 0, NATIVE)
 
 #define PUBLIC_ROW(ext, title, reads, writes, format, flags) {ext, title, reads, writes},
 #define PRIVATE_ROW(ext, title, reads, writes, format, flags) {format, flags},
@@ -52,6 +64,9 @@ const size_t file_format_count = sizeof(file_formats) / sizeof(file_formats[0]);
 static const struct row {
 	int format, flags;
 } rows[] = {FORMATS(PRIVATE_ROW)};
+
+const int file_sf_tags[FILE_TAG_COUNT] = {
+    SF_STR_TITLE, SF_STR_COPYRIGHT, SF_STR_SOFTWARE, SF_STR_ARTIST, SF_STR_COMMENT, SF_STR_DATE};
 
 const struct file_format *file_format_of(const char *path)
 {

@@ -21,9 +21,9 @@ struct file_native {
 	int16_t pcm[CODEC_FRAME_SAMPLES_MAX];
 };
 
-int file_native_open(struct file_native **out, int fd, const char *codec, bool is_written, char *err)
+int file_native_open(struct file_native **out, int fd, const char *codec, uint32_t rate_hz, bool is_written, char *err)
 {
-	const struct codec_ops *ops = codec_find(codec, 0, 1);
+	const struct codec_ops *ops = codec_find_rate(codec, 0, 1, rate_hz);
 	size_t samples = ops ? codec_frame_samples(ops, ops->ptime_ms) : 0;
 	size_t bytes = ops ? ops->frame_bytes(ops, ops->ptime_ms) : 0;
 	struct file_native *f;

@@ -75,13 +75,13 @@ static void copy_tag(SNDFILE *sf, int which, char *out, size_t cap)
 	const char *s = sf_get_string(sf, which);
 	snprintf(out, cap, "%s", s ? s : "");
 }
-static int open_sound(struct file_reader *r, const char *path, char *err)
+static int open_sound(struct file_reader *r, const char *path, uint32_t rate_hz, char *err)
 {
 	struct file_sf_kind kind;
 	SF_INFO si = {0};
 
 	if (file_sf_kind_of(path, &kind) && kind.codec) {
-		int st = file_native_open(&r->native, r->fd, kind.codec, false, err);
+		int st = file_native_open(&r->native, r->fd, kind.codec, rate_hz, false, err);
 		if (st)
 			return st;
 		r->info.channels = 1, r->info.rate_hz = file_native_rate_hz(r->native);
@@ -146,7 +146,7 @@ int file_reader_open_of(struct file_reader **out, const char *path, uint32_t rat
 		return ST_NOMEM;
 	}
 	r->fd = fd, r->channels = channels;
-	st = open_sound(r, path, err);
+	st = open_sound(r, path, rate_hz, err);
 	if (!st) {
 		r->rate_hz = rate_hz ? rate_hz : r->info.rate_hz;
 		if (r->rate_hz != r->info.rate_hz)

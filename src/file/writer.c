@@ -84,6 +84,26 @@ static int open_regular(const char *path, bool is_append, int *fd_out, bool *is_
 	*fd_out = fd;
 	return ST_OK;
 }
+/* libsndfile knows no bit rate but a level, 0 for the highest rate of a format and 1 for the lowest. */
+static void bit_rate_set(SNDFILE *sf, const SF_INFO *si, const struct file_writer_conf *conf)
+{
+	bool is_mp3 = (si->format & SF_FORMAT_TYPEMASK) == SF_FORMAT_MPEG;
+	double low = is_mp3 && si->samplerate >= 32000 ? 32 : is_mp3 ? 8 : 6;
+	double high = !is_mp3 ? 256 : si->samplerate >= 32000 ? 320 : si->samplerate >= 16000 ? 160 : 64;
+	double rate = conf->bit_rate_kbps, level;
+	int mode = conf->is_constant_rate ? SF_BITRATE_MODE_CONSTANT : SF_BITRATE_MODE_AVERAGE;
+
+	if (!is_mp3 && (si->format & SF_FORMAT_SUBMASK) != SF_FORMAT_OPUS)
+		return;
+	if (!is_mp3)
+		rate /= si->channels;
+	rate = rate < low ? low : rate > high ? high : rate;
+	level = (high - rate) / (high - low);
+	if (is_mp3)
+		sf_command(sf, SFC_SET_BITRATE_MODE, &mode, sizeof(mode));
+	sf_command(sf, SFC_SET_COMPRESSION_LEVEL, &level, sizeof(level));
+}
+
 static int open_sound(
     struct file_writer *w, const char *path, bool is_new, const struct file_writer_conf *conf, char *err)
 {
@@ -93,15 +113,15 @@ static int open_sound(
 	if (!file_sf_kind_of(path, &kind))
 		kind.format = SF_FORMAT_WAV | SF_FORMAT_PCM_16;
 	if (kind.codec) {
-		int st = file_native_open(&w->native, w->fd, kind.codec, true, err);
+		int st = file_native_open(&w->native, w->fd, kind.codec, w->rate_hz, true, err);
 		w->file_rate_hz = st ? 0 : file_native_rate_hz(w->native);
 		w->file_channels = 1;
 		return st;
 	}
 	if (is_new || kind.is_headerless)
 		si = (SF_INFO){.format = kind.format,
-		    .channels = kind.is_8k_mono ? 1 : (int)w->channels,
-		    .samplerate = kind.is_8k_mono ? 8000 : (int)w->rate_hz};
+		    .channels = kind.is_8k_mono ? 1 : (int)(conf->file_channels ? conf->file_channels : w->channels),
+		    .samplerate = kind.is_8k_mono ? 8000 : (int)(conf->file_rate_hz ? conf->file_rate_hz : w->rate_hz)};
 	if (is_new && !sf_format_check(&si)) {
 		file_say(err, "%.80s: this format cannot hold %d channels at %d Hz", path, si.channels, si.samplerate);
 		return ST_UNSUPPORTED;
@@ -125,12 +145,11 @@ static int open_sound(
 	 */
 	w->has_header_to_update = (si.format & SF_FORMAT_TYPEMASK) != SF_FORMAT_OGG;
 	sf_command(w->sf, SFC_SET_CLIPPING, NULL, SF_TRUE);
-	if (is_new && conf->title)
-		sf_set_string(w->sf, SF_STR_TITLE, conf->title);
-	if (is_new && conf->artist)
-		sf_set_string(w->sf, SF_STR_ARTIST, conf->artist);
-	if (is_new && conf->comment)
-		sf_set_string(w->sf, SF_STR_COMMENT, conf->comment);
+	if (is_new && conf->bit_rate_kbps)
+		bit_rate_set(w->sf, &si, conf);
+	for (int i = 0; is_new && i < FILE_TAG_COUNT; i++)
+		if (conf->tags[i])
+			sf_set_string(w->sf, file_sf_tags[i], conf->tags[i]);
 	return ST_OK;
 }
 static int make_converter(struct file_writer *w)
@@ -155,6 +174,16 @@ int file_writer_open(struct file_writer **out, const char *path, const struct fi
 
 	if ((st = file_path_check(path, err)))
 		return st;
+	const char *slash = strrchr(path, '/'), *ext = strrchr(slash ? slash : path, '.');
+	if (ext && !file_format_of(path)) { /* before there is a file */
+		file_say(err, "%.80s: no file format has this extension", path);
+		return ST_UNSUPPORTED;
+	}
+	if (conf->file_channels > 2 || conf->file_rate_hz > 192000) {
+		file_say(
+		    err, "a file of %u channels at %u Hz cannot be written", conf->file_channels, conf->file_rate_hz);
+		return ST_INVAL;
+	}
 	if (conf->channels > 2 || (conf->rate_hz && (conf->rate_hz < 1000 || conf->rate_hz > 192000))) {
 		file_say(err, "%u channels at %u Hz cannot be recorded", conf->channels, conf->rate_hz);
 		return ST_INVAL;

@@ -59,7 +59,8 @@ static CO int record_once(struct vm_call *c, struct vm_recording *r, char *key)
 	buf_init(&artist);
 	tags_set(c);
 	buf_adds(&artist, leg_var(c->leg, "RECORD_ARTIST"));
-	m.title = conf->record_title, m.comment = conf->record_comment, m.artist = artist.p;
+	for (int i = 0; i < MEDIA_TAG_COUNT; i++)
+		m.tags[i] = leg_var(c->leg, record_tag_variable((enum media_tag)i));
 	leg_var_set(c->leg, "playback_terminator_used", NULL);
 	leg_var_set(c->leg, "record_ms", NULL);
 	int st = leg_record(c->leg, r->aside, &m, "any");

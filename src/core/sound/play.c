@@ -331,19 +331,6 @@ int leg_play_watched(struct leg *leg, const char *source, const struct leg_watch
 	return leg_play_until(leg, source, &end);
 }
 
-/* A relative path lies under recordings_dir. */
-static ON_CTL char *record_path(struct leg *leg, const char *path)
-{
-	const char *dir = globals_text("recordings_dir");
-	struct buf b;
-
-	buf_init(&b);
-	if (path[0] != '/')
-		buf_printf(&b, "%s/", dir ? dir : ".");
-	buf_adds(&b, path);
-	return buf_take(&b);
-}
-
 enum { RECORD_WAIT_US = 1000000 };
 
 struct size_job {
@@ -379,10 +366,27 @@ static ON_CTL uint32_t quiet_start(struct leg *leg)
 	return id;
 }
 
-static CO int record(struct leg *leg, const char *path, const struct media_record_conf *conf, struct ender *e)
+/* The caller's, but for what the name says itself. */
+static ON_CTL struct media_record_conf conf_of(const struct media_record_conf *given, const struct record_name *name)
+{
+	struct media_record_conf conf = *given;
+	const char *rate = name->params ? vars_get(name->params, "record_sample_rate") : NULL;
+	int64_t rate_hz = rate ? str_number(rate, 0, INT32_MAX) : 0;
+
+	record_params_read(name->params, &conf);
+	if (name->params && str_is_true(vars_get(name->params, "RECORD_APPEND")))
+		conf.is_append = true;
+	if (rate_hz >= 8000 && rate_hz <= 48000)
+		conf.rate_hz = (uint32_t)rate_hz;
+	return conf;
+}
+
+static CO int record(struct leg *leg, const char *path, const struct media_record_conf *given, struct ender *e)
 {
 	struct leg_sound *so = sound_of(leg);
-	char *file = NULL;
+	const char *dir = globals_text("recordings_dir"), *file;
+	struct media_record_conf conf;
+	struct record_name name;
 	uint32_t id = 0, quiet_id = 0;
 	const struct media_codec *codec;
 	uint32_t rate_hz;
@@ -391,12 +395,12 @@ static CO int record(struct leg *leg, const char *path, const struct media_recor
 
 	if (st)
 		return st;
+	if ((st = record_name_read(&name, leg, path, dir ? dir : ".")))
+		return st;
 	codec = leg->codec;
-	rate_hz = conf->rate_hz ? conf->rate_hz : codec ? codec->rate_hz : 8000;
-	file = record_path(leg, path);
-	if (!file)
-		return ST_DENIED;
-	st = mstream_record(leg_media_stream(leg), file, conf, &id); /* before a variable changes: conf borrows some */
+	conf = conf_of(given, &name), file = name.told;
+	rate_hz = conf.rate_hz ? conf.rate_hz : codec ? codec->rate_hz : 8000;
+	st = mstream_record(leg_media_stream(leg), name.path, &conf, &id); /* before variables change: conf borrows */
 	if (st)
 		goto out;
 	so->record_id = id, so->is_record_paused = false;
@@ -423,7 +427,7 @@ static CO int record(struct leg *leg, const char *path, const struct media_recor
 	leg_var_setf(leg, "record_seconds", "%llu", ms / 1000);
 	leg_var_setf(leg, "record_ms", "%llu", ms);
 	leg_var_setf(leg, "record_samples", "%llu", samples);
-	note_size(leg, file);
+	note_size(leg, name.path);
 	leg_var_set(leg, "record_completion_cause", st == ST_OK ? "success" : st == ST_NOTFOUND ? "failure" : "hangup");
 	if (e->digit) {
 		char text[2] = {e->digit, 0};
@@ -434,7 +438,7 @@ static CO int record(struct leg *leg, const char *path, const struct media_recor
 	if (leg_is_up(leg))
 		exec_hooks(leg, "execute_on_record_stop", "api_on_record_stop");
 out:
-	mem_free(file);
+	record_name_fini(&name);
 	return st;
 }
 

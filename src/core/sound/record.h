@@ -1,12 +1,14 @@
 /* Recording a leg from an application. */
 #pragma once
 #include "core/sound/play.h"
+#include "core/sound/record_name.h"
 #include "media/ctl/mctl.h"
 
 /* Records until the limit, silence, a terminator digit (NULL: playback_terminators, default *), break or hang-up. The
- * path is text with marks (text/mark.h), a relative one lies under recordings_dir. Fires RECORD_START/RECORD_STOP; sets
- * record_ms, record_seconds, record_samples, record_completion_cause, silence_hits_exhausted, playback_terminator_used.
- * ST_NOTFOUND when the file cannot be made. */
+ * path is read as in record_name.h, a relative one lies under recordings_dir; what stands before it in braces
+ * (record_params_read, RECORD_APPEND, record_sample_rate) comes before what conf says. Fires RECORD_START/RECORD_STOP;
+ * sets record_ms, record_seconds, record_samples, record_completion_cause, silence_hits_exhausted,
+ * playback_terminator_used. ST_NOTFOUND when the file cannot be made, or the errors of record_name_read. */
 CO int leg_record(struct leg *leg, const char *path, const struct media_record_conf *conf, const char *terminators);
 /* Keys end nothing; the watch may. */
 CO int leg_record_watched(

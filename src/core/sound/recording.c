@@ -7,6 +7,7 @@
 #include "core/leg/leg.h"
 #include "core/run/run_core.h"
 #include "core/sound/media.h"
+#include "core/sound/record_name.h"
 #include "core/sound/sound_core.h"
 #include "core/sound/sound_i.h"
 #include "core/sound/tap.h"
@@ -85,9 +86,9 @@ static ON_CTL void conf_read(struct leg *leg, const struct vars *own, unsigned l
 		conf->lead_ms = lead_frames < LEAD_FRAMES_MIN   ? LEAD_FRAMES_MIN * FRAME_MS
 		                : lead_frames > LEAD_FRAMES_MAX ? LEAD_FRAMES_MAX * FRAME_MS
 		                                                : lead_frames * FRAME_MS;
-	conf->title = var(leg, own, "RECORD_TITLE");
-	conf->artist = var(leg, own, "RECORD_ARTIST");
-	conf->comment = var(leg, own, "RECORD_COMMENT");
+	for (int i = 0; i < MEDIA_TAG_COUNT; i++)
+		conf->tags[i] = var(leg, own, record_tag_variable((enum media_tag)i));
+	record_params_read(own, conf);
 }
 
 static ON_CTL void fire(struct leg_tap *t, enum event_id id, const char *cause)
@@ -123,24 +124,19 @@ static ON_CTL void own_hook(struct leg_tap *t, const char *name)
 	buf_fini(&scratch);
 }
 
-static ON_CTL char *full_path(struct leg *leg, const struct vars *own, const char *path)
+static ON_CTL int name_read(struct record_name *out, struct leg *leg, const struct vars *own, const char *path)
 {
-	struct buf b, scratch;
+	struct buf scratch;
 	const char *prefix;
-	char *full;
+	int st;
 
-	buf_init(&b);
 	buf_init(&scratch);
 	prefix = own ? vars_text(own, "sound_prefix", &scratch) : NULL;
 	if (!prefix)
 		prefix = vars_text(leg->vars, "sound_prefix", &scratch);
-	if (path[0] != '/')
-		buf_printf(&b, "%s/", prefix ? prefix : core_dirs() ? core_dirs()->base : "");
-	buf_adds(&b, path);
-	full = b.failed ? NULL : leg_path_dup(leg, b.p);
+	st = record_name_read(out, leg, path, prefix ? prefix : core_dirs() ? core_dirs()->base : "");
 	buf_fini(&scratch);
-	buf_fini(&b);
-	return full;
+	return st;
 }
 
 /* Something that may halt it has changed: the answer, the bridge. */
@@ -176,29 +172,33 @@ static ON_CTL int repeated(struct leg *leg, const struct vars *own, struct leg_t
 	return ST_OK;
 }
 
-static ON_CTL int begin(struct leg *leg, const char *path, unsigned limit_s, struct vars *own)
+enum { SIDE_READ = 1, SIDE_WRITE = 2 };
+
+/* The path is taken from name; given is as the words of the application have it. own is taken when all is well. */
+static ON_CTL int begin(
+    struct leg *leg, struct record_name *name, const char *given, unsigned limit_s, struct vars *own, unsigned sides)
 {
 	struct media_record_conf conf;
-	char *full = full_path(leg, own, path);
-	struct leg_tap *t = full ? leg_tap_new(leg, LEG_TAP_RECORD, full) : NULL;
-	int st = !full ? ST_DENIED : t && (t->path = mark_strip_dup(sv_of(path))) ? ST_OK : ST_NOMEM;
+	struct leg_tap *t = leg_tap_new(leg, LEG_TAP_RECORD, name->told);
+	int st = t && (t->path = mark_strip_dup(sv_of(given))) ? ST_OK : ST_NOMEM;
 
-	mem_free(full);
 	if (st)
 		goto out;
+	t->file = name->path, name->path = NULL;
 	conf_read(leg, own, limit_s, &conf);
+	conf.has_read = conf.has_read && sides & SIDE_READ;
+	conf.has_write = conf.has_write && sides & SIDE_WRITE;
 	t->wants_answer = is_true(leg, own, "RECORD_ANSWER_REQ") || is_true(leg, own, "media_bug_answer_req");
 	t->wants_bridge = is_true(leg, own, "RECORD_BRIDGE_REQ");
 	t->hangs_up_on_error = is_true(leg, own, "RECORD_HANGUP_ON_ERROR");
 	const struct media_codec *codec = leg->codec;
 	t->rate_hz = conf.rate_hz ? conf.rate_hz : codec ? codec->rate_hz : 8000;
-	st = mstream_record(leg_media_stream(leg), t->target, &conf, &t->id);
+	if (!conf.has_read && !conf.has_write)
+		goto out;
+	st = mstream_record(leg_media_stream(leg), t->file, &conf, &t->id);
 	if (st)
 		goto out;
-	t->vars = own, t->limit_s = limit_s;
-	leg_var_set(leg, "RECORD_TITLE", NULL);
-	leg_var_set(leg, "RECORD_ARTIST", NULL);
-	leg_var_set(leg, "RECORD_COMMENT", NULL);
+	t->vars = own, t->limit_s = limit_s, t->sides = (uint8_t)sides;
 	halt_check(t);
 	leg_tap_told(t);
 	fire(t, EVENT_RECORD_START, NULL);
@@ -208,6 +208,61 @@ static ON_CTL int begin(struct leg *leg, const char *path, unsigned limit_s, str
 out:
 	if (t)
 		leg_tap_free(t);
+	return st;
+}
+
+/* What its name said, below what stood behind it; both become one. */
+static ON_CTL int own_join(struct vars **own, struct record_name *name)
+{
+	int st = name->params && *own ? vars_copy(name->params, *own) : ST_OK;
+
+	if (st || !name->params)
+		return st;
+	vars_free(*own);
+	*own = name->params, name->params = NULL;
+	return ST_OK;
+}
+
+/* Packets as they are have one way in a file: two files. */
+static ON_CTL int begin_native(
+    struct leg *leg, const struct record_name *name, const char *path, unsigned limit_s, struct vars *own)
+{
+	static const char *const sides[] = {"in", "out"};
+	int st = ST_OK;
+
+	for (unsigned i = 0; i < 2 && !st; i++) {
+		struct vars *copy = NULL;
+		struct record_name one;
+		if (own && !(st = vars_new(&copy)))
+			st = vars_copy(copy, own);
+		if (!st && !(st = record_name_side(&one, name, sides[i]))) {
+			st = begin(leg, &one, path, limit_s, copy, i ? SIDE_WRITE : SIDE_READ);
+			record_name_fini(&one);
+		}
+		if (st)
+			vars_free(copy);
+	}
+	return st;
+}
+
+static ON_CTL int begin_named(struct leg *leg, const char *path, unsigned limit_s, struct vars **own)
+{
+	struct record_name name;
+	int st = name_read(&name, leg, *own, path);
+
+	if (st)
+		return st;
+	st = own_join(own, &name);
+	if (!st && name.is_native) {
+		st = begin_native(leg, &name, path, limit_s, *own);
+	} else if (!st) {
+		st = begin(leg, &name, path, limit_s, *own, SIDE_READ | SIDE_WRITE);
+		if (!st)
+			*own = NULL; /* it is the recording's */
+	}
+	for (int i = 0; i < MEDIA_TAG_COUNT && !st; i++)
+		leg_var_set(leg, record_tag_variable((enum media_tag)i), NULL);
+	record_name_fini(&name);
 	return st;
 }
 
@@ -233,9 +288,7 @@ int leg_record_start(struct leg *leg, const char *path, unsigned limit_s, const 
 	           (t = leg_tap_find(peer, LEG_TAP_RECORD, plain))) {
 		st = repeated(peer, NULL, t);
 	} else {
-		st = begin(leg, path, limit_s, own);
-		if (!st)
-			own = NULL; /* it is the recording's */
+		st = begin_named(leg, path, limit_s, &own);
 	}
 out:
 	mem_free(plain);
@@ -246,27 +299,32 @@ out:
 int leg_record_stop(struct leg *leg, const char *path)
 {
 	struct leg_tap *t;
+	int st = ST_NOTFOUND;
 
 	if (!strcasecmp(path, "all"))
 		return leg_tap_remove(leg, "session_record") ? ST_OK : ST_NOTFOUND;
-	t = leg_tap_find(leg, LEG_TAP_RECORD, path);
-	if (t)
+	for (; (t = leg_tap_find(leg, LEG_TAP_RECORD, path)); st = ST_OK)
 		leg_tap_stop(t);
-	return t ? ST_OK : ST_NOTFOUND;
+	return st;
 }
 
 int leg_record_set(struct leg *leg, const char *path, enum leg_record_what what, bool is_on)
 {
-	struct leg_tap *t = leg_tap_find(leg, LEG_TAP_RECORD, path);
+	struct lnode *it, *tmp;
+	int st = ST_NOTFOUND;
 
-	if (!t)
-		return ST_NOTFOUND;
-	if (what == LEG_RECORD_MASK)
-		t->is_masked = is_on, t->is_mask_new = true;
-	else
-		t->is_paused = is_on;
-	halt_check(t);
-	return ST_OK;
+	list_each (&sound_of(leg)->taps, it, tmp) {
+		struct leg_tap *t = list_entry(it, struct leg_tap, link);
+		if (!leg_tap_is(t, LEG_TAP_RECORD, path))
+			continue;
+		if (what == LEG_RECORD_MASK)
+			t->is_masked = is_on, t->is_mask_new = true;
+		else
+			t->is_paused = is_on;
+		halt_check(t);
+		st = ST_OK;
+	}
+	return st;
 }
 
 static ON_CTL const char *cause_of(const struct leg_tap *t, const struct media_report *r)
@@ -312,13 +370,15 @@ void leg_record_follow(struct leg *from, struct leg *to)
 static ON_CTL void follow(struct leg_tap *t)
 {
 	struct leg *to = leg_find(t->follows);
+	struct record_name name = {.told = t->target};
 	struct vars *own = NULL;
 
 	if (!to || !leg_is_up(to) || !leg_media_stream(to) || vars_new(&own))
 		return;
 	if ((t->vars && vars_copy(own, t->vars)) || vars_set(own, "RECORD_APPEND", "true") ||
-	    begin(to, t->target, t->limit_s, own))
+	    !(name.path = mem_strdup(t->file)) || begin(to, &name, t->path, t->limit_s, own, t->sides))
 		vars_free(own);
+	mem_free(name.path);
 }
 
 void leg_record_over(struct leg_tap *t, const struct media_report *r)

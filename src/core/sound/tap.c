@@ -75,9 +75,18 @@ void leg_tap_free(struct leg_tap *t)
 	mem_free(t->target);
 	mem_free(t->follows);
 	mem_free(t->path);
+	mem_free(t->file);
 	mem_free(t->app);
 	mem_free(t->data);
 	mem_free(t);
+}
+
+bool leg_tap_is(const struct leg_tap *t, enum leg_tap_kind kind, const char *path)
+{
+	if (t->kind != kind || t->is_ending)
+		return false;
+	return !path || !strcmp(path, t->target) || (t->path && !strcmp(path, t->path)) ||
+	       (t->file && !strcmp(path, t->file));
 }
 
 struct leg_tap *leg_tap_find(struct leg *leg, enum leg_tap_kind kind, const char *path)
@@ -86,8 +95,7 @@ struct leg_tap *leg_tap_find(struct leg *leg, enum leg_tap_kind kind, const char
 
 	list_each (&sound_of(leg)->taps, it, tmp) {
 		struct leg_tap *t = list_entry(it, struct leg_tap, link);
-		if (t->kind == kind && !t->is_ending &&
-		    (!path || (t->path && !strcmp(path, t->path)) || !strcmp(path, t->target)))
+		if (leg_tap_is(t, kind, path))
 			return t;
 	}
 	return NULL;

@@ -29,6 +29,7 @@ struct leg_tap {
 	struct media_level level;
 	const struct leg_ear *ear;
 	char *path;           /* displaced, recorded: as it was given */
+	char *file;           /* recorded: the file alone, of target */
 	struct leg *listener; /* spy: not counted: it stops when it goes */
 	char *app, *data;     /* tone */
 	bool (*heard)(struct leg *leg, const char *data);
@@ -39,11 +40,14 @@ struct leg_tap {
 	bool hangs_up_on_error;
 	uint32_t rate_hz;
 	unsigned limit_s;
+	uint8_t sides; /* recording: of which ways, recording.c */
 	char *follows; /* a recording that goes on with that leg (uuid) when it is over here */
 };
 ON_CTL int leg_tap_ready(struct leg *leg); /* pre-answers; ST_UNSUPPORTED without sound */
 ON_CTL struct leg_tap *leg_tap_new(struct leg *leg, enum leg_tap_kind kind, const char *target);
 ON_CTL void leg_tap_told(struct leg_tap *t); /* it is there: MEDIA_BUG_START */
+/* Of that kind, not ending, and called so. */
+ON_CTL bool leg_tap_is(const struct leg_tap *t, enum leg_tap_kind kind, const char *path /* NULL = any */);
 ON_CTL struct leg_tap *leg_tap_find(struct leg *leg, enum leg_tap_kind kind, const char *path /* NULL = any */);
 ON_CTL struct leg_tap *leg_tap_find_id(struct leg *leg, uint32_t id);
 ON_CTL void leg_tap_free(struct leg_tap *t); /* MEDIA_BUG_STOP when it was told */

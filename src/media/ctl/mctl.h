@@ -140,6 +140,11 @@ ON_CTL int mstream_tap_stop(struct mstream *s, uint32_t id); /* s: the target, f
  */
 ON_CTL int mstream_generate_dtmf(struct mstream *s, bool is_read, bool is_on);
 
+/* Some format is written under the path's extension. */
+ANY bool mctl_can_record(const char *path);
+/* The extension of files that are nothing but the codec's packets; NULL: they may vary in length, or it is not known.
+ */
+ANY const char *mctl_native_extension(const struct media_codec *codec);
 ON_CTL int mstream_record(struct mstream *s, const char *path, const struct media_record_conf *conf, uint32_t *id_out);
 ON_CTL int mstream_record_stop(struct mstream *s, uint32_t id /* 0 = all */);
 /* Over all records that have ended: samples for which a stalled disk left no room; files that could not be written. */

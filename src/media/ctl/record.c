@@ -24,7 +24,7 @@ struct mrecord {
 	/* the worker's while a job runs */
 	char *path;
 	struct file_writer_conf conf;
-	char *tags[3]; /* title, artist, comment */
+	char *tags[FILE_TAG_COUNT];
 	bool removes_empty, is_removed;
 	uint64_t min_frames;
 	struct file_writer *writer;
@@ -95,7 +95,7 @@ ON_CTL static void mrecord_free(struct mrecord *m)
 	rt_record_free(m->rec);
 	mem_unref(m->ring);
 	mem_free(m->path);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < FILE_TAG_COUNT; i++)
 		mem_free(m->tags[i]);
 	mem_free(m);
 	mstream_closed_try(s);
@@ -223,6 +223,18 @@ void records_params_changed(struct mstream *s)
 		rates_tell(list_entry(it, struct mrecord, link), now_hz);
 }
 
+bool mctl_can_record(const char *path)
+{
+	const struct file_format *f = file_format_of(path);
+	return f && f->can_write;
+}
+
+const char *mctl_native_extension(const struct media_codec *codec)
+{
+	const struct codec_ops *ops = codec_find_rate(codec->name, codec->clock_hz, 0, codec->rate_hz);
+	return ops && ops->bitrate ? ops->name : NULL;
+}
+
 int mstream_record(struct mstream *s, const char *path, const struct media_record_conf *conf, uint32_t *id_out)
 {
 	struct rt_record *rec = NULL;
@@ -251,12 +263,18 @@ int mstream_record(struct mstream *s, const char *path, const struct media_recor
 	m->s = mem_ref(s);
 	m->ring = mem_ref(rec->ring);
 	m->in_hz[0] = conf->has_read ? rates[0] : 0, m->in_hz[1] = conf->has_write ? rates[1] : 0;
-	m->conf =
-	    (struct file_writer_conf){.rate_hz = rate_hz, .channels = rec->channels, .is_append = conf->is_append};
-	const char *const tags[3] = {conf->title, conf->artist, conf->comment};
-	for (int i = 0; i < 3; i++)
-		m->tags[i] = tags[i] ? mem_strdup(tags[i]) : NULL;
-	m->conf.title = m->tags[0], m->conf.artist = m->tags[1], m->conf.comment = m->tags[2];
+	m->conf = (struct file_writer_conf){.rate_hz = rate_hz,
+	    .channels = rec->channels,
+	    .is_append = conf->is_append,
+	    .file_rate_hz = conf->file_rate_hz,
+	    .file_channels = conf->file_channels,
+	    .bit_rate_kbps = conf->bit_rate_kbps,
+	    .is_constant_rate = conf->is_constant_rate};
+	_Static_assert((int)FILE_TAG_COUNT == MEDIA_TAG_COUNT && (int)FILE_TAG_DATE == MEDIA_TAG_DATE, "the same tags");
+	for (int i = 0; i < FILE_TAG_COUNT; i++) {
+		m->tags[i] = conf->tags[i] ? mem_strdup(conf->tags[i]) : NULL;
+		m->conf.tags[i] = m->tags[i];
+	}
 	m->removes_empty = conf->removes_empty, m->min_frames = (uint64_t)conf->min_ms * rate_hz / 1000;
 	list_push(&s->records, &m->link);
 	struct rt_cmd c = {.kind = RT_C_RECORD, .ptr = rec};

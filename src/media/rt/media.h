@@ -213,6 +213,16 @@ struct media_energy_conf { /* on the read side, in frames of 20 ms, as FreeSWITC
 	unsigned listen_hits; /* silence counts only after more than so many frames with sound; 0 = from the start */
 	unsigned after;       /* told so many frames later */
 };
+/* In file.h's order. */
+enum media_tag {
+	MEDIA_TAG_TITLE,
+	MEDIA_TAG_COPYRIGHT,
+	MEDIA_TAG_SOFTWARE,
+	MEDIA_TAG_ARTIST,
+	MEDIA_TAG_COMMENT,
+	MEDIA_TAG_DATE,
+	MEDIA_TAG_COUNT
+};
 struct media_record_conf {
 	bool has_read, has_write; /* what comes from the peer; what is sent to it; both are mixed, or stereo */
 	bool is_stereo;
@@ -227,5 +237,10 @@ struct media_record_conf {
 	/* A file that is not appended to is removed again when it is empty or shorter. */
 	bool removes_empty;
 	uint32_t min_ms;
-	const char *title, *artist, *comment; /* tags, or NULL; read at the start only */
+	const char *tags[MEDIA_TAG_COUNT]; /* or NULL; read at the start only */
+	/* Of the file, where it is another than what is recorded: 0 = as that is, or what the format takes by itself.
+	 */
+	uint32_t file_rate_hz;
+	unsigned file_channels, bit_rate_kbps;
+	bool is_constant_rate; /* of mp3, with bit_rate_kbps */
 };
