@@ -264,6 +264,8 @@ static const struct var_desc vars[] = {
     {"drop_dtmf", "bool", "the leg is not told digits", true, false},
     {"drop_dtmf_masking_digits", "digits", "are told in place of each that drop_dtmf keeps back", true, false},
     {"drop_dtmf_masking_file", "source", "plays to the leg in place of what drop_dtmf keeps back", true, false},
+    {"bridge_filter_dtmf", "bool", "in a bridge the leg's digits are not passed to the other; read when it begins",
+        true, false},
     {"sensitive_dtmf", "bool", "digits are not logged", true, false},
     {"sleep_eat_digits", "bool", "sleep throws digits away", true, false},
     {"sound_prefix", "directory", "where relative file names lie", true, false},
