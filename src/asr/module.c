@@ -106,7 +106,7 @@ static bool goes_on(struct leg *leg, void *arg)
 /* The prompt ends when somebody speaks; then, or when it is over, the result is waited for. */
 static CO int play_and_wait(struct leg *leg, const char *file)
 {
-	struct leg_watch watch = {.goes_on = goes_on};
+	struct leg_watch watch = {.goes_on = goes_on, .is_prompt = true};
 	int st = leg_play_watched(leg, file, &watch);
 	if (st == ST_HANGUP)
 		return st;

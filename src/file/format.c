@@ -42,6 +42,10 @@ enum { HEADERLESS = 1, ONLY_8K_MONO = 2, NATIVE = 4 };
 	X("iff", "Amiga IFF/8SVX", true, true, SF_FORMAT_SVX | SF_FORMAT_PCM_16, 0) \
 	X("sf", "Berkeley/IRCAM", true, true, SF_FORMAT_IRCAM | SF_FORMAT_PCM_16, 0) \
 	X("G722", "frames of G.722", true, true, 0, NATIVE) \
+	X("G726-16", "frames of G.726, 16 kbit/s", true, true, 0, NATIVE) \
+	X("G726-24", "frames of G.726, 24 kbit/s", true, true, 0, NATIVE) \
+	X("G726-32", "frames of G.726, 32 kbit/s", true, true, 0, NATIVE) \
+	X("G726-40", "frames of G.726, 40 kbit/s", true, true, 0, NATIVE) \
 	X("G729", "frames of G.729 (mod_g729)", true, true, 0, NATIVE)
 
 #define PUBLIC_ROW(ext, title, reads, writes, format, flags) {ext, title, reads, writes},

@@ -197,7 +197,7 @@ static CO bool watched_begin(lua_State *L, struct watched *w)
 	bool is_usable = use_begin(L, 1, &w->use);
 
 	w->in = (struct input){.L = L, .session = w->use.session, .leg = w->use.leg};
-	w->watch = (struct leg_watch){input_goes_on, &w->in};
+	w->watch = (struct leg_watch){input_goes_on, &w->in, .is_prompt = true};
 	w->end = (struct leg_play_end){.watch = &w->watch};
 	return is_usable;
 }

@@ -270,6 +270,13 @@ static const struct var_desc vars[] = {
     {"sleep_eat_digits", "bool", "sleep throws digits away", true, false},
     {"sound_prefix", "directory", "where relative file names lie", true, false},
     {"playback_delimiter", "text", "parts a list of sources in playback", true, false},
+    {"native_backup_extension", "extension",
+        "of a file named without one, where there is none with the codec's name for it; default wav", true, false},
+    {"playback_timeout_sec", "seconds", "the longest that a playback takes, from 2; it is no success then", true,
+        false},
+    {"playback_timeout_sec_cumulative", "seconds", "the same for all that follow; what is left stands in it after each",
+        true, true},
+    {"playback_timeout_as_success", "bool", "what that ends counts as played", true, false},
     {"playback_sleep_val", "ms", "pause between them; default 250", true, false},
     /* applications and hooks */
     {"app_disable_expand_variables", "bool", "application data is taken as it stands", true, false},
