@@ -9,6 +9,7 @@
 #include "core/sound/media.h"
 #include "core/sound/play.h"
 #include "core/sound/record.h"
+#include "core/value/cause.h"
 #include "core/value/vars.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -194,6 +195,8 @@ int app_record(struct leg *leg, const char *data)
 	path = sv_dup(word[0]);
 	st = leg_record(leg, path, &conf, NULL);
 	mem_free(path);
+	if (st && st != ST_CANCELLED && st != ST_IO && leg_is_up(leg)) /* as FreeSWITCH where there is no file */
+		leg_hangup(leg, CAUSE_DESTINATION_OUT_OF_ORDER);
 	return st == ST_HANGUP ? st : ST_OK;
 }
 

@@ -43,6 +43,8 @@ def sw(tmp_path_factory):
         extension("7974", "answer", f"playback file_string://{d}/two.wav@@12000!{d}/two.wav@@99999999!{d}/two.wav@@x", "hangup"),
         extension("7985", "answer", f"playback {d}/bare", f"playback {d}/only", f"playback {d}/nothing", RESPONSE, "hangup"),
         extension("7986", "answer", "set native_backup_extension=al", f"playback {d}/only", "set native_backup_extension=../x", f"playback {d}/only", "hangup"),
+        extension("7987", "answer", f"record {d}/two.wav/x.wav 2", "set went=on", "sleep 5000"),
+        extension("7988", "answer", "playback silence_stream://200,1400;loops=3", RESPONSE, "hangup"),
         extension("7980", "set playback_timeout_sec=2", "set playback_delimiter=!", "answer", f"playback {d}/steady.wav!{d}/one.wav", RESPONSE, "hangup"),
         extension("7981", "set playback_timeout_sec_cumulative=6", "set playback_timeout_as_success=true", "answer", f"playback {d}/two.wav",
                   "set left=${playback_timeout_sec_cumulative}", f"playback {d}/steady.wav", RESPONSE, "hangup"),
@@ -219,3 +221,18 @@ def test_record_is_truncated(sw, phone, events):
     samples = np.frombuffer(raw, "<i2").astype(float)
     assert 0.8 < len(samples) / 8000 < 1.5
     assert abs(hz_of(samples[4000:]) - 1200) < 20
+
+
+def test_nothing_to_record_to(phone, events):
+    """As in FreeSWITCH the call is over."""
+    p = phone("1000")
+    call(p, "7987")
+    ended(p)
+    e = events.wait_event("CHANNEL_HANGUP_COMPLETE")
+    assert e["Hangup-Cause"] == "DESTINATION_OUT_OF_ORDER" and "variable_went" not in e
+    assert e["variable_record_completion_cause"] == "failure"
+
+
+def test_silence_with_more_behind_it(phone, events):
+    e = played(phone, events, "7988")[1]
+    assert (e["variable_response"], e["variable_playback_samples"]) == ("FILE PLAYED", "1600")

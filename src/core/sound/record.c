@@ -102,12 +102,15 @@ static CO int record(struct leg *leg, const char *path, const struct media_recor
 	if (so->done_record_id == id && so->was_record_silent)
 		leg_var_set(leg, "silence_hits_exhausted", "true");
 	if (so->done_record_id == id && so->done_record_status && so->done_record_status != ST_CANCELLED)
-		st = ST_NOTFOUND;
+		st = samples ? ST_IO : ST_NOTFOUND;
 	leg_var_setf(leg, "record_seconds", "%llu", ms / 1000);
 	leg_var_setf(leg, "record_ms", "%llu", ms);
 	leg_var_setf(leg, "record_samples", "%llu", samples);
 	note_size(leg, file);
-	leg_var_set(leg, "record_completion_cause", st == ST_OK ? "success" : st == ST_NOTFOUND ? "failure" : "hangup");
+	leg_var_set(leg, "record_completion_cause",
+	    st == ST_OK                        ? "success"
+	    : st == ST_NOTFOUND || st == ST_IO ? "failure"
+	                                       : "hangup");
 	if (e->digit) {
 		char text[2] = {e->digit, 0};
 		leg_var_set(leg, "playback_terminator_used", text);

@@ -6,7 +6,7 @@
 /* Records until the limit, silence, a terminator digit (NULL: playback_terminators, default *), break or hang-up. The
  * path is text with marks (text/mark.h), a relative one lies under recordings_dir. Fires RECORD_START/RECORD_STOP; sets
  * record_ms, record_seconds, record_samples, record_completion_cause, silence_hits_exhausted, playback_terminator_used.
- * ST_NOTFOUND when the file cannot be made. */
+ * ST_NOTFOUND when the file cannot be made, ST_IO when the disk refuses later. */
 CO int leg_record(struct leg *leg, const char *path, const struct media_record_conf *conf, const char *terminators);
 /* Keys end nothing; the watch may. */
 CO int leg_record_watched(
