@@ -258,6 +258,15 @@ static ON_CTL char *path_with_ext(char *path, const char *ext)
 	return buf_take(&b);
 }
 
+static ON_CTL void vars_tell(struct leg *leg, uint64_t samples, uint32_t rate_hz)
+{
+	unsigned long long ms = samples * 1000 / rate_hz;
+	leg_var_setf(leg, "playback_seconds", "%llu", ms / 1000);
+	leg_var_setf(leg, "playback_ms", "%llu", ms);
+	leg_var_setf(leg, "playback_samples", "%llu", (unsigned long long)samples);
+	leg_var_setf(leg, "playback_last_offset_pos", "%llu", (unsigned long long)samples);
+}
+
 enum { STOP_WAIT_US = 1000000 };
 
 static CO int play_source(struct leg *leg, const char *source, struct play_ender *e)
@@ -304,13 +313,8 @@ static CO int play_source(struct leg *leg, const char *source, struct play_ender
 		char text[2] = {e->digit, 0};
 		leg_var_set(leg, "playback_terminator_used", text);
 	}
-	if (so->done_play_id == id) {
-		unsigned long long ms = so->done_play_samples * 1000 / rate_hz;
-		leg_var_setf(leg, "playback_seconds", "%llu", ms / 1000);
-		leg_var_setf(leg, "playback_ms", "%llu", ms);
-		leg_var_setf(leg, "playback_samples", "%llu", (unsigned long long)so->done_play_samples);
-		leg_var_setf(leg, "playback_last_offset_pos", "%llu", (unsigned long long)so->done_play_samples);
-	}
+	if (so->done_play_id == id)
+		vars_tell(leg, so->done_play_samples, rate_hz);
 	if (has_begun) {
 		bool is_broken = st || e->digit || so->done_play_id != id || so->done_play_status == ST_CANCELLED;
 		if (e->is_timed_out || (e->watch && e->watch->ends_well))
