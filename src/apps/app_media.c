@@ -9,6 +9,7 @@
 #include "core/sound/media.h"
 #include "core/sound/play.h"
 #include "core/sound/record.h"
+#include "core/value/cause.h"
 #include "core/value/vars.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,47 +69,57 @@ int app_delay_echo(struct leg *leg, const char *data)
 	return echo_with_delay(leg, ms < 20 ? 1000 : ms > 60000 ? 60000 : (unsigned)ms);
 }
 
+/* What came of it, as FreeSWITCH words it. */
+static CO int play_told(struct leg *leg, int st)
+{
+	leg_exec_response(leg, st == ST_OK || st == ST_CANCELLED ? "FILE PLAYED"
+	                       : st == ST_NOTFOUND               ? "FILE NOT FOUND"
+	                                                         : "PLAYBACK ERROR");
+	return st == ST_HANGUP ? st : ST_OK;
+}
+
+/* loops < 0: for ever. playback_timeout_sec is for each of them. */
+static CO int play_loops(struct leg *leg, const char *path, int64_t loops)
+{
+	char digit = 0;
+	struct buf source;
+	int st = ST_OK;
+
+	if (leg_play_is_limited(leg)) {
+		while (!st && !digit && (loops < 0 || loops-- > 0))
+			st = leg_play(leg, path, NULL, &digit);
+		return play_told(leg, st);
+	}
+	buf_init(&source);
+	buf_printf(&source, "{loops=%lld}%s", (long long)loops, path);
+	st = leg_play(leg, source.p, NULL, NULL);
+	buf_fini(&source);
+	return play_told(leg, st);
+}
+
 int app_playback(struct leg *leg, const char *data)
 {
-	const char *response = "FILE PLAYED";
-	int st;
-
 	role_assert_co();
 	if (!data || !*data) {
 		leg_log(leg, LOG_ERR, "playback: no file given");
 		return ST_INVAL;
 	}
-	st = leg_play(leg, leg_exec_text(leg, data), NULL, NULL);
-	if (st == ST_NOTFOUND)
-		response = "FILE NOT FOUND";
-	else if (st && st != ST_CANCELLED)
-		response = "PLAYBACK ERROR";
-	leg_exec_response(leg, response);
-	return st == ST_HANGUP ? st : ST_OK;
+	return play_told(leg, leg_play(leg, leg_exec_text(leg, data), NULL, NULL));
 }
 
 int app_endless_playback(struct leg *leg, const char *data)
 {
-	struct buf source;
-	int st;
-
 	role_assert_co();
 	if (!data || !*data)
 		return ST_INVAL;
-	buf_init(&source);
-	buf_printf(&source, "{loops=-1}%s", leg_exec_text(leg, data));
-	st = leg_play(leg, source.p, NULL, NULL);
-	buf_fini(&source);
-	return st;
+	return play_loops(leg, leg_exec_text(leg, data), -1);
 }
 
-/* [+loops] path; without a number for ever */
+/* [+loops] path; without a number once */
 int app_loop_playback(struct leg *leg, const char *data)
 {
 	struct sv path = sv_trim(sv_of(leg_exec_text(leg, data))), word;
-	int64_t loops = -1;
-	struct buf source;
-	int st;
+	int64_t loops = 1;
 
 	role_assert_co();
 	if (path.n && path.p[0] == '+') {
@@ -121,11 +132,10 @@ int app_loop_playback(struct leg *leg, const char *data)
 		leg_log(leg, LOG_ERR, "loop_playback: usage: [+loops] <path>");
 		return ST_INVAL;
 	}
-	buf_init(&source);
-	buf_printf(&source, "{loops=%lld}%.*s", (long long)loops, SVF(path));
-	st = leg_play(leg, source.p, NULL, NULL);
-	buf_fini(&source);
-	return st == ST_HANGUP ? st : ST_OK;
+	char *own = sv_dup(path);
+	int st = own ? play_loops(leg, own, loops) : ST_NOMEM;
+	mem_free(own);
+	return st;
 }
 
 /* tgml[|loops] */
@@ -184,6 +194,8 @@ int app_record(struct leg *leg, const char *data)
 	path = sv_dup(word[0]);
 	st = leg_record(leg, path, &conf, NULL);
 	mem_free(path);
+	if (st && st != ST_CANCELLED && st != ST_IO && leg_is_up(leg)) /* as FreeSWITCH where there is no file */
+		leg_hangup(leg, CAUSE_DESTINATION_OUT_OF_ORDER);
 	return st == ST_HANGUP ? st : ST_OK;
 }
 

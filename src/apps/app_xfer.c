@@ -222,6 +222,8 @@ static CO int hold_wait(struct leg *leg, struct soft_hold *h)
 		st = leg_play(leg, h->music_here, h->keys, &digit);
 		if (digit)
 			return ST_OK;
+		if (st == ST_TIMEOUT) /* playback_timeout_sec: the music begins anew */
+			st = ST_OK;
 		if (st == ST_NOTFOUND) {
 			mem_free(h->music_here);
 			h->music_here = NULL;

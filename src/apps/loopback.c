@@ -74,8 +74,7 @@ static ON_CTL int media_init(struct leg *leg)
 	    .negotiation = "generous",
 	    .sdp_username = "loopback",
 	    .dtmf_pt = 101,
-	    .cn_pt = -1,
-	    .passes_telephone_event = true};
+	    .cn_pt = -1};
 	return leg_media_init(leg, &conf);
 }
 

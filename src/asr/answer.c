@@ -2,14 +2,17 @@
 #include "asr/asr_i.h"
 #include "base/mem.h"
 #include "core/event/event.h"
+#include "core/keys/dtmf.h"
 #include "core/leg/leg.h"
 #include "core/run/exec.h"
 #include "text/json.h"
 #include "text/xml.h"
 
+#include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
-enum { TEXT_MAX = 8000 };
+enum { TEXT_MAX = 8000, DIGITS_MAX = 64 };
 
 void asr_fire(struct leg *leg, const char *type, const char *cause, struct sv body)
 {
@@ -28,7 +31,7 @@ void asr_fire(struct leg *leg, const char *type, const char *cause, struct sv bo
 void asr_over(struct hearing *h, const char *cause, struct sv body)
 {
 	char *text = sv_dup(body);
-	h->is_paused = h->is_done = true;
+	h->is_paused = h->is_done = h->has_result = true;
 	h->is_speaking = h->is_asked = false;
 	h->since_us = 0;
 	if (h->engine->rest)
@@ -56,14 +59,55 @@ static ON_CTL void result_put(struct hearing *h, struct buf *out, const char *te
 	buf_adds(out, "</input>\n</interpretation>\n");
 }
 
+/* The digits in what was said, the words for # and *, and the letters A to D where one stands alone (in FreeSWITCH any
+ * letter of a word counts that could be a key). */
+static size_t digits_of(const char *text, char out[DIGITS_MAX])
+{
+	static const struct {
+		const char *word;
+		char digit;
+	} words[] = {{"pound", '#'}, {"hash", '#'}, {"star", '*'}, {"asterisk", '*'}};
+	size_t n = 0;
+	while (*text && n < DIGITS_MAX) {
+		size_t letters = 0;
+		while (isalpha((unsigned char)text[letters]))
+			letters++;
+		if (!letters && (isdigit((unsigned char)*text) || *text == '#' || *text == '*'))
+			out[n++] = *text;
+		if (letters == 1 && strchr("ABCD", toupper((unsigned char)*text)))
+			out[n++] = (char)toupper((unsigned char)*text);
+		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]) && n < DIGITS_MAX; i++)
+			if (letters == strlen(words[i].word) && !strncasecmp(text, words[i].word, letters))
+				out[n++] = words[i].digit;
+		text += letters ? letters : 1;
+	}
+	return n;
+}
+
+/* asr_intercept_dtmf: what was said counts as keys, and it goes on listening. */
+static ON_CTL void keys_take(struct leg *leg, const char *text)
+{
+	char digits[DIGITS_MAX];
+	size_t n = digits_of(text, digits);
+	mem_ref(leg);
+	for (size_t i = 0; i < n && leg_is_up(leg); i++)
+		leg_dtmf_received(leg, digits[i], 0, DTMF_INBAND);
+	if (leg_is_up(leg))
+		(void)asr_pause(leg, false);
+	mem_unref(leg);
+}
+
 void asr_answer(struct hearing *h, const char *text, double confidence)
 {
+	struct leg *leg = h->leg;
 	struct buf out;
 	buf_init(&out);
 	if (*text)
 		result_put(h, &out, text, confidence);
 	asr_over(h, *text ? "000" : "001" /* no-match */, buf_sv(&out));
 	buf_fini(&out);
+	if (*text && leg_var_is_true(leg, "asr_intercept_dtmf"))
+		keys_take(leg, text);
 }
 
 static ON_CTL void partly(struct hearing *h, const char *text, double confidence)

@@ -30,9 +30,11 @@ ON_CTL int64_t asr_param_number(const char *name, int64_t low, int64_t high, int
 ON_CTL void asr_conf_default(struct asr_conf *c);
 /* False: no such parameter, or a value that it cannot have. */
 ON_CTL bool asr_conf_set(struct asr_conf *c, const char *name, const char *value);
-/* Listens. ST_EXISTS; ST_INVAL: no engine of that name, or not configured; ST_UNSUPPORTED: the codec cannot be
- * decoded. */
+/* Listens; what that engine listened to before is over, and a recogniser that is open goes on to be used. ST_INVAL: no
+ * engine of that name, or not configured; ST_UNSUPPORTED: the codec cannot be decoded. */
 ON_CTL int asr_start(struct leg *leg, const char *engine, const struct asr_conf *conf);
+/* Opens a recogniser that listens once it gets a grammar; nothing where there is one. As asr_start. */
+ON_CTL int asr_init(struct leg *leg, const char *engine);
 ON_CTL int asr_stop(struct leg *leg);                  /* ST_NOTFOUND */
 ON_CTL int asr_pause(struct leg *leg, bool is_paused); /* resumed: as begun anew */
 ON_CTL int asr_timers_start(struct leg *leg);
@@ -40,7 +42,7 @@ ON_CTL int asr_timers_start(struct leg *leg);
 ON_CTL int asr_param_set(struct leg *leg, const char *name, const char *value);
 ON_CTL int asr_grammar_set(struct leg *leg, const char *name); /* from the next utterance on; "" = none */
 ON_CTL bool asr_is_speaking(struct leg *leg);                  /* or has spoken: the prompt ends */
-ON_CTL bool asr_is_done(struct leg *leg);                      /* there is a result, or nothing that could bring one */
+ON_CTL bool asr_is_done(struct leg *leg); /* there is a result since asr_start, or nothing that could bring one */
 
 /* ---- within the room ---- */
 struct hearing;
@@ -75,6 +77,8 @@ struct hearing {
 	int64_t since_us;    /* of no input; 0: not counted */
 	int64_t asked_us;
 	bool is_speaking, is_asked, is_paused, is_done;
+	bool has_result; /* since asr_start, though it listens again */
+	bool is_initial; /* asr_init: it has not listened yet */
 };
 extern const struct asr_engine asr_http, asr_ws, asr_worker;
 

@@ -106,11 +106,8 @@ static ON_CTL void times_look(struct hearing *h)
 	}
 }
 
-static void tick(void *arg)
+static ON_CTL void ring_read(struct hearing *h, struct rt_ring *r)
 {
-	role_assert_ctl();
-	struct hearing *h = arg;
-	struct rt_ring *r = h->port->out;
 	int16_t block[BLOCK_MAX];
 	size_t n = h->rate_hz * BLOCK_MS / 1000;
 	uint64_t at = atomic_load_explicit(&r->read, memory_order_relaxed),
@@ -121,11 +118,42 @@ static void tick(void *arg)
 			block_heard(h, block, n);
 	}
 	atomic_store_explicit(&r->read, at, memory_order_release);
+}
+
+static void tick(void *arg)
+{
+	role_assert_ctl();
+	struct hearing *h = arg;
+	if (h->port)
+		ring_read(h, h->port->out);
 	times_look(h);
 	loop_timer_set(&h->timer, TICK_US, "asr.tick", tick, h);
 }
 
 /* ---- its life ---- */
+
+static ON_CTL void port_close(struct hearing *h)
+{
+	if (h->tap_id && leg_media_stream(h->leg))
+		(void)mstream_tap_stop(leg_media_stream(h->leg), h->tap_id);
+	h->tap_id = 0;
+	h->port = mem_unref(h->port);
+}
+
+/* Nothing where it is open. */
+static ON_CTL int port_open(struct hearing *h)
+{
+	struct media_port_conf conf = {.rate_hz = h->rate_hz, .hears_read = true, .out_ms = RING_MS};
+	struct mstream *s = leg_media_stream(h->leg);
+	if (h->port)
+		return ST_OK;
+	int st = s ? media_port_new(&h->port, &conf) : ST_UNSUPPORTED;
+	if (!st)
+		st = mstream_port(s, h->port, &h->tap_id);
+	if (st)
+		port_close(h);
+	return st;
+}
 
 static ON_CTL void hearing_free(struct hearing *h)
 {
@@ -134,10 +162,8 @@ static ON_CTL void hearing_free(struct hearing *h)
 		h->engine->cancel(h);
 	if (h->engine->close)
 		h->engine->close(h);
-	if (h->tap_id && leg_media_stream(h->leg))
-		(void)mstream_tap_stop(leg_media_stream(h->leg), h->tap_id);
+	port_close(h);
 	of(h->leg)->h = NULL;
-	mem_unref(h->port);
 	buf_fini(&h->speech);
 	mem_free(h->grammar);
 	mem_free(h);
@@ -174,38 +200,22 @@ static ON_CTL const struct asr_engine *engine_find(
 	return NULL;
 }
 
-static ON_CTL int hearing_open(struct hearing *h, struct mstream *s)
+static ON_CTL int hearing_new(struct leg *leg, const struct asr_engine *e, const struct recogniser *r, uint32_t rate_hz,
+    const struct asr_conf *conf)
 {
-	struct media_port_conf port = {.rate_hz = h->rate_hz, .hears_read = true, .out_ms = RING_MS};
-	int st = media_port_new(&h->port, &port);
-	if (!st)
-		st = mstream_port(s, h->port, &h->tap_id);
-	if (!st && h->engine->open)
-		st = h->engine->open(h);
-	return st;
-}
-
-int asr_start(struct leg *leg, const char *engine, const struct asr_conf *conf)
-{
-	struct mstream *s = leg_media_stream(leg);
-	const struct recogniser *recogniser = NULL;
-	uint32_t rate_hz = 0;
-	const struct asr_engine *e = engine_find(engine, &rate_hz, &recogniser);
-	if (of(leg)->h)
-		return ST_EXISTS;
-	if (!e)
-		return ST_INVAL;
-	if (!s || !leg_media_is_ready(leg))
+	if (!leg_media_stream(leg) || !leg_media_is_ready(leg))
 		return ST_UNSUPPORTED;
 	struct hearing *h = mem_zalloc(sizeof(*h));
 	if (!h)
 		return ST_NOMEM;
 	h->leg = leg, h->conf = *conf, h->conf.grammar = NULL;
-	h->engine = e, h->recogniser = recogniser, h->rate_hz = rate_hz;
+	h->engine = e, h->recogniser = r, h->rate_hz = rate_hz;
 	buf_init(&h->speech);
 	h->grammar = grammar_dup(conf->grammar);
 	of(leg)->h = h;
-	int st = h->grammar ? hearing_open(h, s) : ST_NOMEM;
+	int st = h->grammar ? port_open(h) : ST_NOMEM;
+	if (!st && h->engine->open)
+		st = h->engine->open(h);
 	if (st) {
 		hearing_free(h);
 		return st;
@@ -214,6 +224,46 @@ int asr_start(struct leg *leg, const char *engine, const struct asr_conf *conf)
 	leg_var_set(leg, "detect_speech_result", NULL);
 	loop_timer_set(&h->timer, TICK_US, "asr.tick", tick, h);
 	return ST_OK;
+}
+
+/* Another grammar, and what was heard before is over. */
+static ON_CTL int hearing_again(struct hearing *h, const struct asr_conf *conf)
+{
+	char *grammar = grammar_dup(conf->grammar);
+	if (!grammar)
+		return ST_NOMEM;
+	mem_free(h->grammar);
+	h->grammar = grammar;
+	h->conf = *conf, h->conf.grammar = NULL;
+	h->has_result = false;
+	leg_var_set(h->leg, "detect_speech_result", NULL);
+	return asr_pause(h->leg, false);
+}
+
+int asr_start(struct leg *leg, const char *engine, const struct asr_conf *conf)
+{
+	const struct recogniser *r = NULL;
+	uint32_t rate_hz = 0;
+	const struct asr_engine *e = engine_find(engine, &rate_hz, &r);
+	struct hearing *h = of(leg)->h;
+	if (!e)
+		return ST_INVAL;
+	if (h && h->engine == e && h->recogniser == r)
+		return hearing_again(h, conf);
+	if (h)
+		(void)asr_stop(leg);
+	return hearing_new(leg, e, r, rate_hz, conf);
+}
+
+int asr_init(struct leg *leg, const char *engine)
+{
+	struct asr_conf conf;
+	asr_conf_default(&conf);
+	conf.no_input_ms = 0;
+	int st = of(leg)->h ? ST_EXISTS : asr_start(leg, engine, &conf);
+	if (!st)
+		of(leg)->h->is_initial = true;
+	return st == ST_EXISTS ? ST_OK : st ? st : asr_pause(leg, true);
 }
 
 int asr_stop(struct leg *leg)
@@ -234,13 +284,18 @@ int asr_pause(struct leg *leg, bool is_paused)
 		return ST_NOTFOUND;
 	if (is_paused) {
 		h->is_paused = true;
+		port_close(h); /* nothing is decoded meanwhile */
 		if (h->engine->rest)
 			h->engine->rest(h);
-	} else {
-		begin_anew(h);
-		if (h->engine->listen)
-			h->engine->listen(h);
+		return ST_OK;
 	}
+	int st = port_open(h);
+	if (st)
+		return st;
+	h->is_initial = false;
+	begin_anew(h);
+	if (h->engine->listen)
+		h->engine->listen(h);
 	return ST_OK;
 }
 
@@ -268,19 +323,19 @@ int asr_grammar_set(struct leg *leg, const char *name)
 		return h ? ST_NOMEM : ST_NOTFOUND;
 	mem_free(h->grammar);
 	h->grammar = grammar;
-	return ST_OK;
+	return h->is_initial && *grammar ? asr_pause(leg, false) : ST_OK;
 }
 
 bool asr_is_speaking(struct leg *leg)
 {
 	const struct hearing *h = of(leg)->h;
-	return h && (h->is_speaking || h->is_asked || h->is_done);
+	return h && (h->is_speaking || h->is_asked || h->has_result);
 }
 
 bool asr_is_done(struct leg *leg)
 {
 	const struct hearing *h = of(leg)->h;
-	return !h || h->is_done;
+	return !h || h->has_result;
 }
 
 static void part_close(struct leg *leg)

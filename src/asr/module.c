@@ -40,14 +40,40 @@ static ON_CTL void told(struct leg *leg, const char *app, const char *engine, in
 		    st == ST_INVAL ? "there is no engine (http with a url, ws with a stream-url in http_asr.conf, or a "
 		                     "module's) "
 		    : st == ST_NOTFOUND ? "nothing is listened to"
-		    : st == ST_EXISTS   ? "it listens already"
 		                        : status_text(st),
 		    st == ST_INVAL ? engine : "");
 }
 
+/* "{a=b,c=d}grammar", with marks: what is from outside is a value, or the grammar. A parameter that is not known, or a
+ * value that it cannot have, is told and left out. text changes and is borrowed by conf. False: '{' without '}'. */
+static ON_CTL bool params_read(struct leg *leg, const char *app, char *text, struct asr_conf *conf)
+{
+	struct app_words w;
+	char *end = *text == '{' ? strchr(text, '}') : NULL, *grammar = end ? end + 1 : text;
+	if (*text == '{' && !end)
+		return false;
+	(void)mark_strip_in_place(grammar);
+	conf->grammar = grammar;
+	if (!end)
+		return true;
+	*end = 0;
+	int st = app_words_cut(&w, text + 1, ',', ASR_PARAMS_MAX);
+	for (int i = 0; !st && i < w.n; i++) {
+		char *value = strchr(w.w[i], '=');
+		if (value)
+			*value++ = 0;
+		if (!asr_conf_set(conf, w.w[i], value ? value : ""))
+			leg_log(leg, LOG_WARNING, "%s: %s: no such parameter, or a value that it cannot have: left out",
+			    app, w.w[i]);
+	}
+	app_words_fini(&w);
+	return !st;
+}
+
 #define DETECT_USAGE \
-	"<engine> <grammar> [<path>] | grammar <name> | nogrammar | param <name> <value> | pause | resume | stop | " \
-	"start_input_timers"
+	"<engine> <grammar> [<path>] | init <engine> | grammar <name> | nogrammar | param <name> <value> | pause | " \
+	"resume | " \
+	"stop | start-input-timers"
 
 /* Of FreeSWITCH's words for grammars: there is one at a time, so that which is switched on is the one. */
 static ON_CTL int grammar_word(struct leg *leg, const char *verb, const char *name)
@@ -73,9 +99,16 @@ static ON_CTL int detect(struct leg *leg, const struct app_words *w)
 		return asr_stop(leg);
 	if (!strcasecmp(verb, "start_input_timers") || !strcasecmp(verb, "start-input-timers"))
 		return asr_timers_start(leg);
+	if (!strcasecmp(verb, "init"))
+		return mark_has(sv_of(w->m[1])) ? ST_DENIED : asr_init(leg, w->w[1]);
 	asr_conf_default(&conf);
-	conf.no_input_ms = 0, conf.grammar = w->w[1]; /* silence is counted where param says so */
-	return asr_start(leg, verb, &conf);
+	conf.no_input_ms = 0; /* silence is counted where param says so */
+	char *grammar = mem_strdup(w->m[1]);
+	st = !grammar                                            ? ST_NOMEM
+	     : params_read(leg, "detect_speech", grammar, &conf) ? asr_start(leg, verb, &conf)
+	                                                         : ST_PARSE;
+	mem_free(grammar);
+	return st;
 }
 
 int app_detect_speech(struct leg *leg, const char *data)
@@ -91,7 +124,7 @@ int app_detect_speech(struct leg *leg, const char *data)
 			leg_log(leg, LOG_ERR, "detect_speech: %s: no such parameter, or a value that it cannot have",
 			    w.w[1]);
 		else
-			told(leg, "detect_speech", w.w[0], st);
+			told(leg, "detect_speech", strcasecmp(w.w[0], "init") ? w.w[0] : w.w[1], st);
 	}
 	app_words_fini(&w);
 	return st == ST_HANGUP ? st : ST_OK;
@@ -106,9 +139,9 @@ static bool goes_on(struct leg *leg, void *arg)
 /* The prompt ends when somebody speaks; then, or when it is over, the result is waited for. */
 static CO int play_and_wait(struct leg *leg, const char *file)
 {
-	struct leg_watch watch = {.goes_on = goes_on};
+	struct leg_watch watch = {.goes_on = goes_on, .is_prompt = true};
 	int st = leg_play_watched(leg, file, &watch);
-	if (st == ST_HANGUP)
+	if (st && st != ST_CANCELLED && (st == ST_HANGUP || !asr_is_done(leg)))
 		return st;
 	st = ST_OK;
 	(void)asr_timers_start(leg);
@@ -117,30 +150,25 @@ static CO int play_and_wait(struct leg *leg, const char *file)
 	return st;
 }
 
-/* "{a=b,c=d}grammar", with marks: what is from outside is a value, or the grammar. False: a parameter is wrong, told.
- */
-static ON_CTL bool params_read(struct leg *leg, char *text, struct asr_conf *conf)
+/* Its recogniser stays, resting unless it goes on listening, until the call or play_and_detect_speech_close_asr ends
+ * it. */
+static CO int recognise(struct leg *leg, const char *file, const char *engine, const struct asr_conf *conf)
 {
-	struct app_words w;
-	char *end = *text == '{' ? strchr(text, '}') : NULL, *grammar = end ? end + 1 : text;
-	bool is_ok = true;
-	(void)mark_strip_in_place(grammar);
-	conf->grammar = grammar;
-	if (!end)
-		return true;
-	*end = 0;
-	int st = app_words_cut(&w, text + 1, ',', ASR_PARAMS_MAX);
-	for (int i = 0; !st && i < w.n && is_ok; i++) {
-		char *value = strchr(w.w[i], '=');
-		if (value)
-			*value++ = 0;
-		is_ok = asr_conf_set(conf, w.w[i], value ? value : "");
-		if (!is_ok)
-			leg_log(leg, LOG_ERR,
-			    "play_and_detect_speech: %s: no such parameter, or a value that it cannot have", w.w[i]);
+	int st = leg->is_answered || leg->is_early ? ST_OK : leg_pre_answer(leg);
+	if (!st)
+		st = asr_start(leg, engine, conf);
+	told(leg, "play_and_detect_speech", engine, st);
+	if (st) {
+		leg_exec_response(leg, "ASR INIT ERROR");
+		return st;
 	}
-	app_words_fini(&w);
-	return is_ok && !st;
+	st = play_and_wait(leg, file);
+	if (leg_var_is_true(leg, "play_and_detect_speech_close_asr"))
+		(void)asr_stop(leg);
+	else if (!asr_is_done(leg) || !leg_var_is_true(leg, "asr_intercept_dtmf"))
+		(void)asr_pause(leg, true);
+	leg_exec_response(leg, st ? "ERROR" : "DONE");
+	return st;
 }
 
 /* file detect:engine {params}grammar */
@@ -151,9 +179,11 @@ int app_play_and_detect_speech(struct leg *leg, const char *data)
 	char *file = mem_strdup(leg_exec_text(leg, data)), *at = file ? strstr(file, word) : NULL, *rest;
 	struct asr_conf conf;
 	int st = ST_OK;
-	if (!at) {
+	leg_var_set(leg, "detect_speech_result", NULL);
+	if (!at || !at[sizeof(word) - 1]) {
 		leg_log(
 		    leg, LOG_ERR, "play_and_detect_speech: usage: <file> detect:<engine> {param=value,...}<grammar>");
+		leg_exec_response(leg, "USAGE ERROR");
 		mem_free(file);
 		return ST_OK;
 	}
@@ -166,15 +196,13 @@ int app_play_and_detect_speech(struct leg *leg, const char *data)
 	conf.waits_for_timers = true;
 	if (mark_has(sv_of(rest))) {
 		leg_log(leg, LOG_ERR, "play_and_detect_speech: an engine that is named from outside is not used");
-	} else if (params_read(leg, grammar ? grammar : none, &conf)) {
-		st = leg->is_answered || leg->is_early ? ST_OK : leg_pre_answer(leg);
-		if (!st)
-			st = asr_start(leg, rest, &conf);
-		told(leg, "play_and_detect_speech", rest, st);
-		if (!st) {
-			st = play_and_wait(leg, file);
-			(void)asr_stop(leg);
-		}
+		leg_exec_response(leg, "ASR INIT ERROR");
+	} else if (!params_read(leg, "play_and_detect_speech", grammar ? grammar : none, &conf)) {
+		leg_log(leg, LOG_ERR, "play_and_detect_speech: the parameters have no end, or are more than %d",
+		    ASR_PARAMS_MAX);
+		leg_exec_response(leg, "GRAMMAR ERROR");
+	} else {
+		st = recognise(leg, file, rest, &conf);
 	}
 	mem_free(file);
 	return st == ST_HANGUP ? st : ST_OK;
@@ -190,6 +218,11 @@ static const struct var_desc vars[] = {
     {"detect_speech_cause", "000|001|002|006", "recognised, nothing matched, nothing was said, the engine failed",
         false, true},
     {"detect_speech_result", "xml", "what was recognised", false, true},
+    {"asr_intercept_dtmf", "bool",
+        "digits, pound, hash, star and asterisk in what was recognised count as keys, and it goes on listening", true,
+        false},
+    {"play_and_detect_speech_close_asr", "bool",
+        "the recogniser is closed behind play_and_detect_speech, not kept for the next", true, false},
     {NULL},
 };
 static const struct name_desc names[] = {{"asr", "http"}, {"asr", "ws"}, {NULL}};

@@ -160,6 +160,7 @@ struct codec_opus_conf {
 	bool has_vbr, keeps_fec, has_dtx, advertises_fec;
 	bool is_mono;                                       /* one channel whatever the far side says */
 	uint32_t max_average_bitrate, max_playback_rate_hz; /* 0 = none of ours */
+	uint32_t max_capture_rate_hz;                       /* what is sent has no more than that; 0 = all there is */
 };
 #define CODEC_OPUS_CONF_DEFAULT \
 	{ \

@@ -102,7 +102,8 @@ static int enc_open(const struct codec_ops *ops, const char *fmtp, void **out)
 	e->packet_loss_percent = e->has_fec ? conf.packet_loss_percent : 0;
 	for (unsigned i = 0; i < 2; i++)
 		e->bitrates[i] = bitrate_of(ops->rate_hz, i + 1, fmtp, e->has_fec && conf.keeps_fec);
-	e->bandwidth = bandwidth_of(codec_fmtp_u32(fmtp, "maxplaybackrate", 48000));
+	uint32_t playback_hz = codec_fmtp_u32(fmtp, "maxplaybackrate", 48000), capture_hz = conf.max_capture_rate_hz;
+	e->bandwidth = bandwidth_of(capture_hz && capture_hz < playback_hz ? capture_hz : playback_hz);
 	int st = enc_begin(e, 1);
 	if (st)
 		mem_free(e);
@@ -219,6 +220,8 @@ static int offer_fmtp(const struct codec_ops *ops, char *out, size_t cap)
 		n += snprintf(out + n, cap - (size_t)n, "; maxaveragebitrate=%u", conf.max_average_bitrate);
 	if (conf.max_playback_rate_hz && n > 0 && (size_t)n < cap)
 		n += snprintf(out + n, cap - (size_t)n, "; maxplaybackrate=%u", conf.max_playback_rate_hz);
+	if (conf.max_capture_rate_hz && n > 0 && (size_t)n < cap)
+		n += snprintf(out + n, cap - (size_t)n, "; sprop-maxcapturerate=%u", conf.max_capture_rate_hz);
 	if (!conf.has_vbr && n > 0 && (size_t)n < cap)
 		n += snprintf(out + n, cap - (size_t)n, "; cbr=1");
 	if (conf.has_dtx && n > 0 && (size_t)n < cap)

@@ -102,7 +102,7 @@ static ON_CTL const char *sound_text(const struct work *w)
 
 static CO int play(const struct work *w, const char *source, struct ha_input *in)
 {
-	struct leg_watch watch = {ha_input_goes_on, in};
+	struct leg_watch watch = {ha_input_goes_on, in, .is_prompt = true};
 	char *text = words_of(w, source);
 	int st = ST_NOMEM;
 
@@ -114,7 +114,7 @@ static CO int play(const struct work *w, const char *source, struct ha_input *in
 
 static CO int sound(const struct work *w, enum sound kind, struct ha_input *in)
 {
-	struct leg_watch watch = {ha_input_goes_on, in};
+	struct leg_watch watch = {ha_input_goes_on, in, .is_prompt = true};
 	struct leg_play_end end = {.watch = &watch};
 	int st = ST_OK;
 

@@ -197,7 +197,7 @@ static CO bool watched_begin(lua_State *L, struct watched *w)
 	bool is_usable = use_begin(L, 1, &w->use);
 
 	w->in = (struct input){.L = L, .session = w->use.session, .leg = w->use.leg};
-	w->watch = (struct leg_watch){input_goes_on, &w->in};
+	w->watch = (struct leg_watch){input_goes_on, &w->in, .is_prompt = true};
 	w->end = (struct leg_play_end){.watch = &w->watch};
 	return is_usable;
 }
@@ -257,6 +257,8 @@ static int l_record_file(lua_State *L)
 		conf.is_append = leg_var_is_true(w.use.leg, "record_append");
 		struct composed path = composed_of(w.use.leg, file);
 		st = leg_record_watched(w.use.leg, path.text, &conf, &w.watch);
+		if (st == ST_NOTFOUND || st == ST_DENIED) /* there is no file: as the application record */
+			leg_hangup(w.use.leg, CAUSE_DESTINATION_OUT_OF_ORDER);
 		mem_free(path.own);
 	}
 	return watched_end(L, &w, st);

@@ -49,6 +49,9 @@ static void opus_read(void *arg)
 	c.packet_loss_percent = (uint8_t)number_of(f, "packet-loss-percent", 0, 100, c.packet_loss_percent);
 	c.max_average_bitrate = number_of(f, "maxaveragebitrate", 0, 510000, 0);
 	c.max_playback_rate_hz = number_of(f, "maxplaybackrate", 0, 48000, 0);
+	c.max_capture_rate_hz = number_of(f, "sprop-maxcapturerate", 0, 48000, 0);
+	if (c.max_capture_rate_hz && c.max_capture_rate_hz < 8000)
+		c.max_capture_rate_hz = 8000;
 	if (c.max_average_bitrate && c.max_average_bitrate < 6000)
 		c.max_average_bitrate = 6000;
 	codec_opus_configure(&c);
@@ -79,6 +82,8 @@ static const struct conf_desc opus_confs[] = {
     {"opus.conf", "maxaveragebitrate", "number", "bit/s", "0", "of what is sent and offered; 0: by the sampling rate"},
     {"opus.conf", "maxplaybackrate", "number", "Hz", "0",
         "offered: more than this would be lost on us; 0: nothing is said"},
+    {"opus.conf", "sprop-maxcapturerate", "number", "Hz", "0",
+        "offered, and kept to: what is sent has no higher sounds than that, from 8000; 0: nothing is said"},
     {NULL}};
 const struct module mod_opus = {.abi = MODULE_ABI,
     .name = "mod_opus",

@@ -310,6 +310,18 @@ static int read_line(const struct sdp_media *m, const struct sdp_policy *p, stru
 	plan->is_hold = !(dir & SDP_RECVONLY);
 	return ST_OK;
 }
+/* Under our number, unless a codec has it. */
+static void assume_events(const struct sdp_policy *p, struct sdp_plan *plan)
+{
+	int16_t pt = p->dtmf_pt ? p->dtmf_pt : 101;
+	for (size_t i = 0; i < plan->codecs.count; i++)
+		if (plan->codecs.v[i].pt_recv == pt || plan->codecs.v[i].pt_send == pt)
+			return;
+	if (p->dtmf_pt < 0)
+		return;
+	plan->dtmf_send_pt = plan->dtmf_recv_pt = pt;
+	plan->dtmf_clock_hz = 8000;
+}
 static void choose(const struct sdp *s, const struct sdp_media *m, const struct sdp_policy *p, struct sdp_plan *plan)
 {
 	const struct sdp_format *te = p->dtmf_pt >= 0 ? find_events(s, m, plan->codecs.v[0].clock_hz) : NULL;
@@ -322,6 +334,8 @@ static void choose(const struct sdp *s, const struct sdp_media *m, const struct 
 	plan->send = plan->recv = plan->codecs.v[0];
 	plan->dtmf_send_pt = plan->dtmf_recv_pt = te ? te->pt : -1;
 	plan->dtmf_clock_hz = te ? te->clock_hz : 0;
+	if (!te && p->are_events_assumed)
+		assume_events(p, plan);
 	plan->cn_pt = (int16_t)(p->cn_pt > 0 ? find_cn(s, m, plan->codecs.v[0].clock_hz) : -1);
 }
 

@@ -206,7 +206,11 @@ struct sdp_policy {
 	bool is_all_answered;            /* answer with every accepted codec instead of only the chosen one */
 	bool is_turned; /* taking an answer: of its codecs the one that comes under turned_pt is the chosen one */
 	uint8_t turned_pt;
-	bool is_ptime_kept; /* our own ptime even when the peer asks for another */
+	bool is_ptime_kept;      /* our own ptime even when the peer asks for another */
+	bool is_terse;           /* an offer leaves out the rtpmap of static payload numbers */
+	bool are_events_assumed; /* a line without telephone-event is taken as if it had it, under dtmf_pt */
+	struct sv append;        /* lines of the audio line, each with its end of line; written as they are */
+	struct sv answer_fmtp;   /* in an answer, in place of the audio codec's own; empty = its own */
 };
 
 enum { SDP_RUN_CODECS = 18, SDP_RUN_LINES = 16 };

@@ -63,6 +63,7 @@ static void put_format(struct buf *b, int pt)
 	buf_add(b, text, n);
 }
 
+enum { PT_DYNAMIC = 96 };
 static const uint8_t no_exts[SDP_EXT_COUNT];
 
 /* FreeSWITCH's order: each format's rtpmap with its fmtp, telephone-event, CN, direction unless sendrecv, ptime. */
@@ -88,9 +89,11 @@ void sdp_put_line(struct buf *b, const struct sdp_policy *p, const struct sdp_li
 		buf_printf(b, "b=AS:%u\r\n", p->bandwidth_as_kbit);
 	for (size_t i = 0; i < t->codecs->count; i++) {
 		const struct sdp_codec *c = &t->codecs->v[i];
-		put_rtpmap(b, c->pt_recv, c->name, c->clock_hz, c->channels);
-		if (c->fmtp[0])
-			buf_printf(b, "a=fmtp:%d %s\r\n", c->pt_recv, c->fmtp);
+		struct sv fmtp = t->answer && !i && !p->kind && p->answer_fmtp.n ? p->answer_fmtp : sv_of(c->fmtp);
+		if (t->answer || !p->is_terse || c->pt_recv >= PT_DYNAMIC)
+			put_rtpmap(b, c->pt_recv, c->name, c->clock_hz, c->channels);
+		if (fmtp.n)
+			buf_printf(b, "a=fmtp:%d %.*s\r\n", c->pt_recv, SVF(fmtp));
 	}
 	for (size_t i = 0; i < t->te_count; i++) {
 		put_rtpmap(b, t->te[i].pt, "telephone-event", t->te[i].clock_hz, 1);
@@ -106,6 +109,8 @@ void sdp_put_line(struct buf *b, const struct sdp_policy *p, const struct sdp_li
 		buf_printf(b, "a=fmtp:%d %d/%d\r\n", t->red_pt, first->pt_recv, first->pt_recv);
 	for (size_t i = 0; (t->fb || p->kind) && i < t->codecs->count; i++)
 		sdp_beside_put(b, t->codecs->v[i].pt_recv, t->fb, i ? no_exts : t->exts, !i && t->is_rsize);
+	if (!p->kind)
+		buf_addv(b, p->append);
 	if (t->dir != SDP_SENDRECV || t->setup) /* WebRTC peers take nothing for granted */
 		buf_printf(b, "a=%s\r\n", sdp_dir_name(t->dir));
 	if (!t->answer && sdp_is_secure_rtp(t->proto))

@@ -65,7 +65,7 @@ static bool is_over(int st)
 
 static CO int info_say(struct hearing *h, const char *macro, const char *data)
 {
-	const struct leg_watch watch = {on_keys, h};
+	const struct leg_watch watch = {on_keys, h, .is_prompt = true};
 	struct leg_play_end end = {.watch = &watch};
 	if (h->key || !leg_is_ready(h->c->leg))
 		return leg_is_up(h->c->leg) ? ST_OK : ST_HANGUP;
@@ -84,7 +84,7 @@ static CO int date_say(struct hearing *h)
 
 static CO int message_play(struct hearing *h)
 {
-	const struct leg_watch watch = {on_keys, h};
+	const struct leg_watch watch = {on_keys, h, .is_prompt = true};
 	struct leg *leg = h->c->leg;
 	if (h->key || !leg_is_ready(leg))
 		return leg_is_up(leg) ? ST_OK : ST_HANGUP;

@@ -47,7 +47,7 @@ def joined(a, b, ca, cb, number="1001", ptime=(20, 20), maxptime=(None, None)):
     return offer.body, answer.body
 
 
-# G726-40: FFmpeg's differs from spandsp's, which phones have (test_baresip)
+# G726-40: FFmpeg's differs from spandsp's, which phones have (test_baresip_g726)
 @pytest.mark.parametrize("name", ["G722", "G726-16", "G726-24", "G726-32", "AAL2-G726-32", "GSM", "opus", "speex", "L16"])
 def test_pcmu_with(sw, phone, name):
     a, b = phone("1000", 440), phone("1001", 900)
@@ -193,10 +193,32 @@ def test_damaged(sw, phone):
     a.talk.hears(900, snr_db=12)
 
 
-# not G726: this baresip packs it in AAL2's order under RFC 3551's names
 @pytest.mark.parametrize("codec", ["opus", "G722/16000/1", "GSM"])
 def test_baresip(sw, phone, tmp_path, codec):
-    b = phone("1001", 900)
+    talks_to_pcmu(sw, phone("1001", 900), tmp_path, codec)
+
+
+@pytest.fixture(scope="module")
+def sw_aal2(tmp_path_factory):
+    """bitpacking=aal2: this baresip packs G.726 in I.366.2's order under RFC 3551's names."""
+    import tandem as t
+    sw = t.Tandem(tmp_path_factory.mktemp("aal2") / "instance", "conf")
+    path = sw.root / "conf/sip_profiles/internal.xml"
+    text = path.read_text().replace("$${global_codec_prefs}", ALL).replace("$${outbound_codec_prefs}", ALL)
+    path.write_text(text.replace("<settings>", '<settings><param name="bitpacking" value="aal2"/>'))
+    sw.start()
+    yield sw
+    sw.stop()
+
+
+@pytest.mark.parametrize("bits", ["16", "24", "32", "40"])
+def test_baresip_g726(sw_aal2, phone_of, tmp_path, bits):
+    b = phone_of(sw_aal2, "1001")
+    talks_to_pcmu(sw_aal2, b, tmp_path, f"G726-{bits}")
+
+
+def talks_to_pcmu(sw, b, tmp_path, codec):
+    """baresip calls b; each hears the other's tone."""
     p = Baresip(tmp_path, sw, "1002", hz=440, codecs=codec)
     try:
         p.dial("1001")

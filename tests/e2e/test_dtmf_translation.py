@@ -28,6 +28,7 @@ def sw(tmp_path_factory):
         extension("7808", "set dtmf_type=info", "answer", "send_dtmf 12w3", "sleep 4000"),
         extension("7809", "bridge {dtmf_type=none}user/1001@$${domain}"),
         extension("7810", "set drop_dtmf=true", "set drop_dtmf_masking_digits=0", "bridge user/1001@$${domain}"),
+        extension("7811", "set bridge_filter_dtmf=true", "bridge user/1001@$${domain}"),
     ])
     s.start()
     yield s
@@ -317,6 +318,24 @@ def test_masked_from_the_start(sw, phone):
     tells(a, b, "7")
     b.press("12")
     a.hears("00")
+    a.p.bye()
+    ended(b.p)
+
+
+@pytest.mark.parametrize("one", ["events", "info"])
+def test_filtered(sw, phone, one):
+    """bridge_filter_dtmf: that leg's keys are told whoever controls it, not the other leg, whose own keys go on as ever."""
+    a, b = set_up(phone, one, "events", "7811")
+    with closing(sw.esl()) as esl:
+        esl.subscribe("DTMF")
+        a.press("13")
+        assert [esl.wait_event("DTMF")["DTMF-Digit"] for _ in "13"] == ["1", "3"]
+    assert sw.api(f"uuid_setvar {uuid(sw, 'inbound')} bridge_filter_dtmf false") == "+OK\n"  # asked for when the bridge began
+    a.press("5")
+    sw.api(f"uuid_send_dtmf {uuid(sw, 'outbound')} 7")
+    b.hears("7")
+    b.hears_none()
+    tells(b, a, "6")
     a.p.bye()
     ended(b.p)
 

@@ -15,6 +15,7 @@ def sw(tmp_path_factory):
     s.off = add_profile(s, "off", disable_hold="true")
     write_extensions(s, [extension("7951", "bridge sofia/plain/svc@127.0.0.1:${sip_h_X-Port}"),
                          extension("7952", "bridge sofia/off/svc@127.0.0.1:${sip_h_X-Port}"),
+                         extension("7954", "set rtp_disable_hold=true", "bridge sofia/plain/svc@127.0.0.1:${sip_h_X-Port}"),
                          extension("7953", "set temp_hold_music=tone_stream://%(60000,0,700)", "bridge sofia/plain/svc@127.0.0.1:${sip_h_X-Port}")])
     s.start()
     s.api("global_setvar hold_music=")  # which comes before the profile's
@@ -81,6 +82,20 @@ def test_both_hold(sw, phone):
     assert sw.api("show channels").count("HELD") == 1
     a.talk.hears(440)
     reinvite(b, form(b, "sendrecv", 3), True)
+    is_pair(a, b)
+    a.bye()
+    ended(b)
+
+
+@pytest.mark.parametrize("number, at", [("7954", "at"), ("7952", "off")])
+def test_a_hold_that_is_none(sw, phone, number, at):
+    """rtp_disable_hold, disable-hold: the phone's re-INVITE is answered, and nothing comes of it."""
+    a, b = pair(sw, phone, number, getattr(sw, at))
+    talks(a, b)
+    assert "a=recvonly" in reinvite(a, form(a, "sendonly", 2)).body
+    assert "HELD" not in sw.api("show channels")
+    b.talk.hears(500)  # who holds may talk on
+    reinvite(a, form(a, "sendrecv", 3))
     is_pair(a, b)
     a.bye()
     ended(b)

@@ -64,6 +64,7 @@ local ok, why = pcall(function() session:streamFile("{long}") end)
 tell("%s %s", tostring(ok), why:match(":%d+: the callback failed"))
 session:setAutoHangup(true)
 """,
+    "norecord.lua": "session:answer()\ntell('recorded %d', session:recordFile('/dev/null/x.wav', 5))\n",
     "hook.lua": """
 function hook(s, status, arg)
   s:setVariable("hooked", status)
@@ -214,6 +215,7 @@ def sw(tmp_path_factory):
         extension("7305", "answer", "park"), extension("7306", "lua spin.lua"), extension("7307", "lua ~session:answer() x = nil + 1"),
         extension("7308", "answer", "lua ~local x = nil + 1", "set after=inline ${lua(~stream:write(session:getVariable('destination_number')))}", "park"),
         extension("7330", "lua say.lua"), extension("7309", "transfer 7309 LUA route.lua"), extension("7999", "set went=there", "park"),
+        extension("7399", "lua norecord.lua", "sleep 5000"),
         *(extension(f"731{i}", f"lua hook.lua {how} {arg}") for i, (how, arg) in enumerate(HANGS)),
         *(extension(f"732{i}", f"lua hook.lua {how} {arg}") for i, (how, arg) in enumerate(HANGS[10:])),
         "</include>"]))
@@ -397,13 +399,21 @@ def test_input_callback(sw, phone, told):
     told("recording")
     press(a, "5", start=5000)
     told("dtmf 5 true an argument")
-    told("recorded 0")
+    told("recorded .")
     press(a, "7", start=6000)
     told("kept 7")
     press(a, "0", start=7000)
     told("dtmf 0 true nil")
     told("false :[0-9]+: the callback failed")
     a.reply(a.expect(method="BYE"), 200, "OK")  # though the dialplan has more
+
+
+def test_nothing_to_record_to(sw, phone, told):
+    """As the application record the call is over then."""
+    a = phone("1000")
+    call(a, "7399")
+    told("recorded .")
+    assert "DESTINATION_OUT_OF_ORDER" in ended(a).get("Reason")
 
 
 @pytest.mark.parametrize("index", range(len(HANGS) - 1), ids=[h[0] for h in HANGS[:-1]])

@@ -1,9 +1,11 @@
 """Codec negotiation: whose order decides (generous, greedy, scrooge), early and late, the variables that choose or bound what is offered and
 answered, and what a re-INVITE may bring."""
 import re
+from contextlib import closing
 
 import pytest
 from calls import ended, extension, write_extensions
+from talk import Talker
 from trunk import Trunk, add_profile
 from wire import sdp
 
@@ -33,8 +35,17 @@ def sw(tmp_path_factory):
         extension("7914", "set inherit_codec=false", bridge("generous")), extension("7915", "set inherit_codec=true", bridge("generous")),
         extension("7916", bridge("strict")), extension("7917", bridge("mixed")),
         extension("7918", bridge("generous", "{absolute_codec_string=G729}")),
+        extension("7920", "set verbose_sdp=false", "set rtp_append_audio_sdp=a=maxptime:40&#10;a=x-word:1", bridge("generous",
+                  "{verbose_sdp=false,rtp_append_audio_sdp=a=x-called:2,rtp_force_audio_fmtp=unsaid=1}")),
+        extension("7921", "set rtp_force_audio_fmtp=mode=7; x=1", "set rtp_append_audio_sdp=m=audio 9 RTP/AVP 0", "answer", "park"),
+        extension("7922", "set rtp_append_audio_sdp=${sip_h_X-Line}", "set rtp_force_audio_fmtp=${sip_h_X-Line}", "answer", "park"),
+        extension("7923", "set rtp_liberal_dtmf=true", "answer", "send_dtmf 5", "read 1 1 silence got 8000 #", "set digit=${got}", "park"),
+        extension("7925", "set rtp_digit_delay=400", "set log_audio_stats_on_hangup=true", "answer", "send_dtmf 12", "park"),
+        extension("7924", bridge("generous", "{rtp_liberal_dtmf=true,dtmf_type=info}")),
         extension("7919", "set absolute_codec_string=${ep_codec_string}", "answer", "park"),
     ])
+    path = s.root / "conf/dialplan/default/tests.xml"
+    path.write_text(path.read_text().replace("&amp;#10;", "&#10;"))  # a line's end
     s.start()
     yield s
     s.stop()
@@ -107,6 +118,80 @@ def test_inherit_codec(sw, phone, number, answered):
     assert formats(a.answered().body)[0] == answered
     a.bye()
     ended(b)
+
+
+# ---- words in SDP
+def lines_of(text, *starts):
+    return [x for x in text.split("\r\n") if x.startswith(starts)]
+
+
+def test_terse_and_appended(sw, phone):
+    """No rtpmap of a number that everybody knows, in offers; lines of our own in offers and answers."""
+    a, b = pair(sw, phone, "7920")
+    invite = b.expect(method="INVITE")
+    assert lines_of(invite.body, "a=rtpmap") == ["a=rtpmap:101 telephone-event/8000"]
+    assert lines_of(invite.body, "a=x-", "a=fmtp", "a=maxptime") == ["a=fmtp:101 0-15", "a=x-called:2"]
+    b.reply(invite, 200, "OK", sdp(b.rtp_port, formats=(0,)))
+    b.expect(method="ACK")
+    b.enter(invite)
+    ok = a.answered()
+    assert lines_of(ok.body, "a=rtpmap:0", "a=x-", "a=maxptime") == ["a=rtpmap:0 PCMU/8000", "a=maxptime:40", "a=x-word:1"]
+    a.bye()
+    ended(b)
+
+
+def test_format_parameters_of_an_answer(sw, phone):
+    """What is no line for it is left out, and told."""
+    a = phone("ext", register=False, kind=Trunk, at=sw.profiles["generous"])
+    a.invite("7921", body=sdp(a.rtp_port, formats=(0,)))
+    body = a.answered().body
+    assert lines_of(body, "a=fmtp") == ["a=fmtp:0 mode=7; x=1"] and body.count("m=audio") == 1
+    sw.wait_log("rtp_append_audio_sdp: left out, it is from outside or nothing that SDP could have there")
+    a.bye()
+
+
+def test_words_from_outside_are_none(sw, phone):
+    a = phone("ext", register=False, kind=Trunk, at=sw.profiles["generous"])
+    a.invite("7922", body=sdp(a.rtp_port, formats=(0,)), extra="X-Line: a=x-outside:1\nrtp_append_audio_sdp: a=x-outside:2\n")
+    assert "x-outside" not in a.answered().body
+    sw.wait_log("rtp_force_audio_fmtp: left out, it is from outside")
+    a.bye()
+
+
+def test_liberal_dtmf(sw, phone):
+    """A phone that names no telephone-event is told digits so all the same, and believed."""
+    a = phone("ext", register=False, kind=Trunk, at=sw.profiles["generous"])
+    a.invite("7923", body=sdp(a.rtp_port, formats=(0,)))
+    assert formats(a.answered().body) == ["0", "101"]
+    a.talk = Talker(a)
+    a.talk.wait_digits("5")
+    with closing(sw.esl()) as events:
+        events.subscribe("CHANNEL_PARK")
+        a.talk.press("7")
+        assert events.wait_event("CHANNEL_PARK")["variable_digit"] == "7"
+    a.bye()
+
+
+def test_digit_delay(sw, phone):
+    """And what was counted is in the log."""
+    a = phone("ext", register=False, kind=Trunk, at=sw.profiles["generous"])
+    a.invite("7925", body=sdp(a.rtp_port, formats=(0, 101)))
+    a.answered()
+    a.talk = Talker(a)
+    a.talk.wait_digits("12")
+    first, second = a.talk.events
+    assert second[0] - first[0] - first[2] >= 390 * 8
+    a.bye()
+    sw.wait_log(re.compile(r"audio: in \d+ packets"))
+
+
+def test_liberal_dtmf_is_offered(sw, phone):
+    a, b = pair(sw, phone, "7924")
+    invite = b.expect(method="INVITE")
+    assert "101" in formats(invite.body)
+    b.reply(invite, 486, "Busy Here")
+    b.expect(method="ACK")
+    a.ack_failure(a.expect(486))
 
 
 def test_without_transcoding_the_caller_answers_in_the_called_ones_codec(sw, phone):

@@ -16,10 +16,12 @@ def sw(tmp_path_factory):
     import tandem as t
     s = t.Tandem(tmp_path_factory.mktemp("proxy") / "instance")
     s.plain = add_profile(s, "plain", inbound_late_negotiation="true")
+    s.zrtp = add_profile(s, "zrtp", inbound_late_negotiation="true", inbound_zrtp_passthru="true")
     s.proxied = add_profile(s, "proxied", inbound_proxy_media="true")
     s.bypassed = add_profile(s, "bypassed", inbound_bypass_media="true")
     to_svc = "bridge sofia/plain/svc@127.0.0.1:${sip_h_X-Port}"
-    write_extensions(s, [extension("7701", "set proxy_media=true", to_svc), extension("7702", to_svc), extension("7703", "set zrtp_passthru=true", to_svc)])
+    write_extensions(s, [extension("7701", "set proxy_media=true", to_svc), extension("7702", to_svc), extension("7703", "set zrtp_passthru=true", to_svc),
+                          extension("7704", "set zrtp_passthru=false", to_svc)])
     s.start()
     yield s
     s.stop()
@@ -162,13 +164,17 @@ def test_handshakes_are_passed(sw, phone):
     ended(b)
 
 
-@pytest.mark.parametrize("has_hash", [True, False])
-def test_zrtp_passthru(sw, phone, has_hash):
-    """Only where the caller's phone speaks of ZRTP; who does not has an ordinary call."""
+# number, the caller's profile, whether its phone speaks of ZRTP, whether its packets stay as they are
+ZRTP = [("7703", "plain", True, True), ("7703", "plain", False, False), ("7702", "zrtp", True, True), ("7704", "zrtp", True, False)]
+
+
+@pytest.mark.parametrize("number, profile, has_hash, is_passed", ZRTP)
+def test_zrtp_passthru(sw, phone, number, profile, has_hash, is_passed):
+    """Only where the caller's phone speaks of ZRTP; who does not has an ordinary call. The variable goes before inbound-zrtp-passthru."""
     hash_line = "a=zrtp-hash:1.10 fe30efd02423cb054e50efd0248742ac7a52c8f91bc2df881ae642c371ba46df\r\n"
-    a = phone("ext", register=False, kind=Trunk, at=sw.plain)
+    a = phone("ext", register=False, kind=Trunk, at=getattr(sw, profile))
     b = phone("svc", register=False, kind=Trunk, at=sw.plain)
-    a.invite("7703", sdp(a.rtp_port) + (hash_line if has_hash else ""), extra=f"X-Port: {b.port}\n")
+    a.invite(number, sdp(a.rtp_port) + (hash_line if has_hash else ""), extra=f"X-Port: {b.port}\n")
     b.take()
     a.answered()
     zrtp = bytes([0x10, 0]) + struct.pack("!H", 7) + b"ZRTP" + bytes(range(48))
@@ -181,7 +187,7 @@ def test_zrtp_passthru(sw, phone, has_hash):
             break
         except TimeoutError:
             a.media.sendto(sealed, ("127.0.0.1", a.remote_rtp))
-    assert (came == sealed) == has_hash
+    assert (came == sealed) == is_passed
     a.media.sendto(zrtp, ("127.0.0.1", a.remote_rtp))
     b.media.settimeout(1)
     got = []
@@ -190,6 +196,6 @@ def test_zrtp_passthru(sw, phone, has_hash):
             got.append(b.media.recv(2048))
     except TimeoutError:
         pass
-    assert (zrtp in got) == has_hash
+    assert (zrtp in got) == is_passed
     a.bye()
     ended(b)

@@ -6,8 +6,13 @@ import judge
 import numpy as np
 import pytest
 from calls import call, ended, extension, uuid_of, write_extensions
+from talk import Talker
+from wire import sdp
 
 pytestmark = pytest.mark.leaks
+
+
+RESPONSE = "set response=${current_application_response}"
 
 
 def wav(path, samples, rate=8000):
@@ -23,6 +28,11 @@ def sw(tmp_path_factory):
     s = t.Tandem(d / "instance")
     s.files = d
     wav(d / "two.wav", np.concatenate([judge.tone(500, 1.0), judge.tone(1200, 1.0)]))
+    wav(d / "one.wav", judge.tone(500, 1.1))
+    (d / "bare.PCMU").write_bytes(b"\xff" * 4000)
+    (d / "only.al").write_bytes(b"\xd5" * 2400)
+    for name, ms in (("bare", 100), ("only", 200)):
+        wav(d / f"{name}.wav", np.zeros(ms * 8))
     wav(d / "long.wav", np.concatenate([judge.tone(500, 100.0, level=4000), judge.tone(1200, 60.0, level=4000)]))
     wav(d / "steady.wav", judge.tone(600, 20.0, level=2000))
     write_extensions(s, [
@@ -31,6 +41,16 @@ def sw(tmp_path_factory):
         extension("7972", "answer", f"playback {d}/steady.wav", "hangup"),
         extension("7973", "answer", f"record {d}/cut.wav 20", "hangup"),
         extension("7974", "answer", f"playback file_string://{d}/two.wav@@12000!{d}/two.wav@@99999999!{d}/two.wav@@x", "hangup"),
+        extension("7985", "answer", f"playback {d}/bare", f"playback {d}/only", f"playback {d}/nothing", RESPONSE, "hangup"),
+        extension("7986", "answer", "set native_backup_extension=al", f"playback {d}/only", "set native_backup_extension=../x", f"playback {d}/only", "hangup"),
+        extension("7987", "answer", f"record {d}/two.wav/x.wav 2", "set went=on", "sleep 5000"),
+        extension("7988", "answer", "playback silence_stream://200,1400;loops=3", RESPONSE, "hangup"),
+        extension("7980", "set playback_timeout_sec=2", "set playback_delimiter=!", "answer", f"playback {d}/steady.wav!{d}/one.wav", RESPONSE, "hangup"),
+        extension("7981", "set playback_timeout_sec_cumulative=6", "set playback_timeout_as_success=true", "answer", f"playback {d}/two.wav",
+                  "set left=${playback_timeout_sec_cumulative}", f"playback {d}/steady.wav", RESPONSE, "hangup"),
+        extension("7982", "set playback_timeout_sec=1", "answer", f"playback {d}/two.wav", RESPONSE, "hangup"),
+        extension("7983", "set playback_timeout_sec=2", "answer", f"loop_playback +2 {d}/one.wav", f"endless_playback {d}/steady.wav", RESPONSE, "hangup"),
+        extension("7984", "answer", f"playback {d}/steady.wav", RESPONSE, "hangup"),
     ])
     s.start()
     yield s
@@ -85,6 +105,85 @@ def test_begins_in_a_row(sw, phone, events):
     ended(p)
 
 
+# ---- no extension
+def files(events, count):
+    """What is told of the next files: name and samples."""
+    stops = [events.wait_event("PLAYBACK_STOP") for _ in range(count)]
+    return [(e["Playback-File-Path"].split("/")[-1], e["variable_playback_samples"]) for e in stops]
+
+
+def test_without_extension_in_the_codec(phone, events):
+    """The codec's own file first, then a wav; of PCMA there is no file."""
+    for formats, first in (((0, 101), ("bare.PCMU", "4000")), ((8, 101), ("bare.wav", "800"))):
+        p = phone("1000")
+        p.invite("7985", sdp(p.rtp_port, formats=formats))
+        p.answered()
+        assert files(events, 2) == [first, ("only.wav", "1600")]
+        ended(p)
+        assert events.wait_event("CHANNEL_HANGUP_COMPLETE")["variable_response"] == "FILE NOT FOUND"
+
+
+def test_without_extension_backup(phone, events):
+    """The variable's; what is no extension is refused, and wav it is."""
+    p = phone("1000")
+    call(p, "7986")
+    assert files(events, 2) == [("only.al", "2400"), ("only.wav", "1600")]
+    ended(p)
+
+
+# ---- playback_timeout_sec
+def played(phone, events, number, key=None):
+    """The PLAYBACK_STOP of the first file, and the call's last event."""
+    p = phone("1000")
+    call(p, number)
+    if key:
+        p.talk = Talker(p)
+        events.wait_event("PLAYBACK_START")
+        p.talk.press(key)
+    ended(p, timeout=15)
+    return events.wait_event("PLAYBACK_STOP"), events.wait_event("CHANNEL_HANGUP_COMPLETE")
+
+
+def test_playback_ends_in_time(phone, events):
+    """It is no success then, and what stands behind it in the list is not played."""
+    stop, e = played(phone, events, "7980")
+    assert stop["Playback-Status"] == "done" and e["variable_response"] == "PLAYBACK ERROR"
+    assert 1900 <= int(e["variable_playback_ms"]) < 10000
+    assert int(e["variable_playback_last_offset_pos"]) == int(e["variable_playback_samples"]) >= 15200
+
+
+def test_playback_time_is_for_all(phone, events):
+    _, e = played(phone, events, "7981")
+    left = int(e["variable_left"])
+    assert 2 <= left <= 4
+    assert e["variable_response"] == "FILE PLAYED"
+    assert left * 1000 - 100 <= int(e["variable_playback_ms"]) < 10000
+    assert e["variable_playback_timeout_sec_cumulative"] == str(left)
+
+
+def test_a_second_is_no_bound(phone, events):
+    _, e = played(phone, events, "7982")
+    assert (e["variable_response"], e["variable_playback_samples"]) == ("FILE PLAYED", "16000")
+
+
+def test_each_loop_has_the_time(phone, events):
+    """Twice 1.1 s is more than two seconds, but neither of them is."""
+    p = phone("1000")
+    call(p, "7983")
+    for _ in range(2):
+        e = events.wait_event("PLAYBACK_STOP")
+        assert e["Playback-File-Path"].endswith("one.wav") and e["variable_playback_samples"] == "8800"
+    ended(p, timeout=15)
+    e = events.wait_event("CHANNEL_HANGUP_COMPLETE")
+    assert e["variable_response"] == "PLAYBACK ERROR" and int(e["variable_playback_ms"]) < 10000
+
+
+def test_a_key_tells_how_far_it_came(phone, events):
+    _, e = played(phone, events, "7984", key="*")
+    assert (e["variable_response"], e["variable_playback_terminator_used"]) == ("FILE PLAYED", "*")
+    assert 0 < int(e["variable_playback_samples"]) < 160000
+
+
 def test_volume_and_speed(sw, phone, events):
     p = phone("1000")
     call(p, "7972")
@@ -122,3 +221,18 @@ def test_record_is_truncated(sw, phone, events):
     samples = np.frombuffer(raw, "<i2").astype(float)
     assert 0.8 < len(samples) / 8000 < 1.5
     assert abs(hz_of(samples[4000:]) - 1200) < 20
+
+
+def test_nothing_to_record_to(phone, events):
+    """As in FreeSWITCH the call is over."""
+    p = phone("1000")
+    call(p, "7987")
+    ended(p)
+    e = events.wait_event("CHANNEL_HANGUP_COMPLETE")
+    assert e["Hangup-Cause"] == "DESTINATION_OUT_OF_ORDER" and "variable_went" not in e
+    assert e["variable_record_completion_cause"] == "failure"
+
+
+def test_silence_with_more_behind_it(phone, events):
+    e = played(phone, events, "7988")[1]
+    assert (e["variable_response"], e["variable_playback_samples"]) == ("FILE PLAYED", "1600")

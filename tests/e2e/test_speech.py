@@ -58,7 +58,8 @@ def sw(tmp_path_factory, engine):
     (s.root / "conf/autoload_configs/http_asr.conf.xml").write_text(
         f'<configuration name="http_asr.conf"><settings><param name="url" value="http://127.0.0.1:{engine.http.server_address[1]}/hear"/>'
         '<param name="timeout" value="1500"/></settings></configuration>')
-    tone = "tone_stream://%(20000,0,400)"
+    tone, short = "tone_stream://%(20000,0,400)", "tone_stream://%(200,0,400)"
+    response = "set {}=${{current_application_response}}".format
     write_extensions(s, [
         extension("7910", "answer", f"play_and_detect_speech {tone} detect:http {{no-input-timeout=3000}}numbers", "hangup"),
         extension("7911", "answer", "play_and_detect_speech tone_stream://%(200,0,400) detect:http {no-input-timeout=600}numbers", "hangup"),
@@ -67,7 +68,14 @@ def sw(tmp_path_factory, engine):
                   "detect_speech start_input_timers", "detect_speech start-input-timers", "detect_speech param volume 3", "park"),
         extension("7915", "answer", "play_and_detect_speech tone_stream://%(200,0,400) detect:${sip_h_X-E} x",
                   "play_and_detect_speech tone_stream://%(200,0,400) detect:http {no-input-timeout=600}${sip_h_X-G}", "hangup"),
-        extension("7913", "answer", "detect_speech nobody menu", f"play_and_detect_speech {tone} detect:http {{x=1}}g", "sleep 100", "hangup"),
+        extension("7913", "answer", "detect_speech nobody menu", f"play_and_detect_speech {short} detect:http {{x=1,no-input-timeout=300}}g",
+                  response("one"), f"play_and_detect_speech {short} detect:nobody g", response("two"), f"play_and_detect_speech {short}", response("three"),
+                  f"play_and_detect_speech {short} detect:http {{x=1 g", response("four"), "play_and_detect_speech nothing.wav detect:http g",
+                  response("five"), "hangup"),
+        extension("7916", "answer", f"play_and_detect_speech {short} detect:http {{no-input-timeout=200}}g", "detect_speech http {no-input-timeout=300}h", "park"),
+        extension("7917", "answer", "set play_and_detect_speech_close_asr=true", f"play_and_detect_speech {short} detect:http {{no-input-timeout=200}}g", "park"),
+        extension("7918", "answer", "detect_speech init http", "detect_speech param no-input-timeout 300", "detect_speech init nobody", "park"),
+        extension("7919", "answer", "set asr_intercept_dtmf=true", "detect_speech http menu", "play_and_get_digits 8 8 1 15000 C silence none keys .*", "park"),
     ])
     s.start()
     yield s
@@ -234,9 +242,71 @@ def test_words_from_outside(sw, engine, phone, events):
     ended(p)
 
 
-def test_wrong_words(sw, phone):
+def test_wrong_words(sw, phone, events):
     p = phone("1000")
     call(p, "7913")
+    uuid = uuid_of(sw, "1000")
     sw.wait_log("detect_speech: there is no engine (http with a url, ws with a stream-url in http_asr.conf, or a module's) nobody")
-    sw.wait_log("play_and_detect_speech: x: no such parameter")
-    ended(p)
+    ended(p, timeout=15)
+    e = events.wait_event("CHANNEL_HANGUP_COMPLETE", Unique_ID=uuid)
+    assert [e["variable_" + n] for n in ("one", "two", "three", "four", "five")] == ["DONE", "ASR INIT ERROR", "USAGE ERROR", "GRAMMAR ERROR", "ERROR"]
+    assert e["variable_detect_speech_cause"] == "002"
+    sw.wait_log("play_and_detect_speech: x: no such parameter, or a value that it cannot have: left out")
+
+
+def do(events, uuid, data):
+    events.command(f"sendmsg {uuid}\ncall-command: execute\nexecute-app-name: detect_speech\nexecute-app-arg: {data}\nevent-lock: true")
+    events.wait_event("CHANNEL_EXECUTE_COMPLETE", Unique_ID=uuid, Application="detect_speech", Application_Data=data)
+
+
+def test_the_recogniser_is_kept(sw, phone, events):
+    """It rests behind play_and_detect_speech, and the next one has it, with its own grammar; it is closed with the call."""
+    p = phone("1000")
+    call(p, "7916")
+    uuid = uuid_of(sw, "1000")
+    told = [events.wait_event("DETECTED_SPEECH", Unique_ID=uuid) for _ in range(2)]
+    assert [(e["Speech-Type"], e["Completion-Cause"]) for e in told] == [("detected-speech", "002")] * 2
+    p.bye()
+    assert events.wait_event("DETECTED_SPEECH", Unique_ID=uuid)["Speech-Type"] == "closed"
+
+
+def test_the_recogniser_is_closed(sw, phone, events):
+    p = phone("1000")
+    call(p, "7917")
+    uuid = uuid_of(sw, "1000")
+    told = [events.wait_event("DETECTED_SPEECH", Unique_ID=uuid)["Speech-Type"] for _ in range(2)]
+    assert told == ["detected-speech", "closed"]
+    p.bye()
+
+
+def test_opened_without_a_grammar(sw, engine, phone, events):
+    """init: the silence counts, and what is said is heard, once there is a grammar; a second one changes nothing."""
+    engine.answer = {"text": "yes"}
+    p = phone("1000")
+    call(p, "7918")
+    uuid = uuid_of(sw, "1000")
+    events.wait_event("CHANNEL_EXECUTE_COMPLETE", Unique_ID=uuid, Application_Data="init nobody")
+    asked = len(engine.asked)
+    says(p, judge.speech(0.5), 0.8).join()  # longer than no-input-timeout
+    do(events, uuid, "param no-input-timeout 0")
+    do(events, uuid, "grammar later")
+    says(p, 0.2, judge.speech(0.5), 0.8).join()
+    assert [events.wait_event("DETECTED_SPEECH", Unique_ID=uuid)["Speech-Type"] for _ in range(2)] == ["begin-speaking", "detected-speech"]
+    assert [a[0] for a in engine.asked[asked:]] == ["later"]
+    p.bye()
+
+
+def test_spoken_keys(sw, engine, phone, events):
+    """asr_intercept_dtmf: it goes on listening after each result; words are no keys."""
+    events.subscribe("DTMF")
+    p = phone("1000")
+    call(p, "7919")
+    uuid = uuid_of(sw, "1000")
+    for text in ("call 1 and 2,", "a star pound 47 asterisk, faded"):
+        engine.answer = {"text": text}
+        says(p, 0.3, judge.speech(0.5), 0.8).join()
+        events.wait_event("DETECTED_SPEECH", Unique_ID=uuid, Speech_Type="detected-speech")
+    engine.answer = {"text": "yes"}
+    done = events.wait_event("CHANNEL_EXECUTE_COMPLETE", Unique_ID=uuid, Application="play_and_get_digits")
+    assert done["variable_keys"] == "12A*#47*"
+    p.bye()

@@ -1,8 +1,9 @@
 """Video (and what else stands in a second m= line) passed between two phones of a bridge: codecs and payload numbers, feedback, holds, changes."""
 import struct
+import time
 
 import pytest
-from calls import extension, write_extensions
+from calls import ended, extension, write_extensions
 from trunk import Trunk, add_profile
 from video_phone import FB, H264, VideoPhone, feedback, is_nack, is_pli, is_remb, is_tcc
 from wire import sdp
@@ -22,6 +23,7 @@ def sw(tmp_path_factory):
     to_b = "bridge sofia/withvideo/svc@127.0.0.1:${sip_h_X-Port}"
     write_extensions(s, [extension("7801", to_b), extension("7802", "bridge sofia/without/svc@127.0.0.1:${sip_h_X-Port}"),
                          extension("7803", "answer", "echo"), extension("7804", "novideo", to_b),
+                         extension("7806", "set media_timeout_video=1000", "answer", "park"),
                          extension("7805", "answer", to_b)])
     s.start()
     yield s
@@ -158,6 +160,18 @@ def test_novideo(sw, phone):
     b.expect(method="ACK")
     b.enter(offer)
     assert "m=video 0 RTP/AVP" in a.answered().body
+
+
+def test_a_video_that_stops(sw, phone):
+    """media_timeout_video: it lives while there are packets, whatever the audio does."""
+    a = phone("ext", register=False, kind=VideoPhone, at=sw.with_video)
+    a.invite("7806", body=a.description())
+    a.learn(a.answered().body)
+    until = time.monotonic() + 2
+    while time.monotonic() < until:
+        a.show(payload=b"picture", marked=True)
+        a.expect_nothing("BYE", 0.1)
+    assert "MEDIA_TIMEOUT" in ended(a, timeout=15).get("Reason")
 
 
 def test_echo(sw, phone):

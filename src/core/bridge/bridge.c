@@ -149,8 +149,8 @@ int bridge_join(struct leg *a, struct leg *b, bridge_done_fn done, void *arg)
 	}
 	br->a = mem_ref(a), br->b = mem_ref(b), br->done = done, br->arg = arg;
 	bridge_put(br);
-	leg_dtmf_capture_check(a);
-	leg_dtmf_capture_check(b);
+	leg_dtmf_bridged(a);
+	leg_dtmf_bridged(b);
 	leg_record_check(a);
 	leg_record_check(b);
 	limits_count_bridged();

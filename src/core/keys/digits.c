@@ -100,7 +100,9 @@ int leg_digits_read(struct leg *leg, struct leg_digits *d)
 	if (is_sound(d->prompt)) {
 		st = prompt_play(leg, d, &digit);
 		leg_var_set(leg, "playback_terminator_used", NULL);
-		if (st == ST_HANGUP || (st && !digit && st != ST_TIMEOUT)) /* nobody knows what to press */
+		if (st == ST_TIMEOUT && !digit) /* playback_timeout_sec: no key is waited for then */
+			return d->min ? ST_LIMIT : ST_TIMEOUT;
+		if (st == ST_HANGUP || (st && !digit)) /* nobody knows what to press */
 			return st;
 	}
 	st = !digit || put_digit(d, digit) ? collect_more(leg, d) : ST_OK;

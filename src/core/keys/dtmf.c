@@ -87,6 +87,7 @@ static ON_CTL void check_one(struct leg *leg, struct leg *peer)
 	if (!s)
 		return;
 	mstream_capture_dtmf(s, keys_of(leg)->capture_count || keys_of(leg)->is_dtmf_blocked || is_told_apart ||
+	                            (peer && keys_of(leg)->is_dtmf_filtered) ||
 	                            (peer && (keys_of(peer)->is_dtmf_blocked || is_deaf(peer))) ||
 	                            leg_meta_listens(leg) || digit_actions_listen(leg));
 	media_digits_listen(leg, peer);
@@ -102,6 +103,12 @@ void leg_dtmf_capture_check(struct leg *leg)
 void leg_dtmf_capture(struct leg *leg, bool is_held)
 {
 	keys_of(leg)->capture_count += is_held ? 1 : keys_of(leg)->capture_count ? -1u : 0;
+	leg_dtmf_capture_check(leg);
+}
+
+void leg_dtmf_bridged(struct leg *leg)
+{
+	keys_of(leg)->is_dtmf_filtered = leg_var_is_true(leg, "bridge_filter_dtmf");
 	leg_dtmf_capture_check(leg);
 }
 
@@ -173,7 +180,8 @@ void leg_dtmf_deliver(struct leg *leg, char digit, unsigned duration, enum dtmf_
 
 	if (peer && !exec_takes_digits(leg)) {
 		leg_digit_tell(leg, digit, duration, source);
-		if (!leg_meta_digit(leg, digit) && source != DTMF_RTP) /* media has relayed it itself */
+		/* DTMF_RTP: media has relayed it itself */
+		if (!leg_meta_digit(leg, digit) && source != DTMF_RTP && !keys_of(leg)->is_dtmf_filtered)
 			pass_on(peer, digit, duration, source, leg_read_digits_are_tones(leg));
 		return;
 	}

@@ -9,6 +9,9 @@ ON_CTL void leg_dtmf_received(struct leg *leg, char digit, unsigned duration, en
 ON_CTL void leg_dtmf_capture(struct leg *leg, bool is_held);
 /* What says who looks at its digits has changed: holds, bindings, the bridge, its stream, drop_dtmf. */
 ON_CTL void leg_dtmf_capture_check(struct leg *leg);
+/* A bridge of the leg begins: decides for as long as it lasts whether its keys go on to the other leg
+ * (bridge_filter_dtmf keeps them back; who listens to the leg's keys still hears of them). */
+ON_CTL void leg_dtmf_bridged(struct leg *leg);
 /* Keys neither come from nor go to the leg. */
 ON_CTL void leg_dtmf_block(struct leg *leg, bool is_blocked);
 /* What tells a key twice, by telephone-event and by its tones, counts once; or tones never count. */

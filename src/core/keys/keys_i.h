@@ -7,7 +7,8 @@ struct leg_meta;
 struct leg_keys {
 	unsigned capture_count; /* leg_dtmf_capture */
 	bool is_dtmf_blocked;
-	bool is_mask_playing; /* drop_dtmf_masking_file */
+	bool is_dtmf_filtered; /* bridge_filter_dtmf, as it was when its bridge began */
+	bool is_mask_playing;  /* drop_dtmf_masking_file */
 	enum dtmf_dedup dedup;
 	char last_digit; /* for dedup: the latest, and how it came */
 	bool last_is_rtp;

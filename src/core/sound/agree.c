@@ -17,10 +17,13 @@
 /* A far side that changes with every packet is not followed for long. */
 enum { CODEC_TURNS_MAX = 32 };
 
-void media_codec_of(const struct sdp_codec *c, bool is_send, struct media_codec *out)
+void media_codec_of(const struct leg_media *m, const struct sdp_codec *c, bool is_send, struct media_codec *out)
 {
+	bool is_aal2 = m->is_g726_aal2 && !strncasecmp(c->name, "G726-", 5);
+
 	memset(out, 0, sizeof(*out));
-	snprintf(out->name, sizeof(out->name), "%.*s", (int)sizeof(out->name) - 1, c->name);
+	snprintf(out->name, sizeof(out->name), "%s%.*s", is_aal2 ? "AAL2-" : "",
+	    (int)sizeof(out->name) - (is_aal2 ? 6 : 1), c->name);
 	out->pt = (uint8_t)(is_send ? c->pt_send : c->pt_recv);
 	out->clock_hz = c->clock_hz, out->rate_hz = c->rate_hz;
 	out->channels = c->channels ? c->channels : 1;
@@ -29,11 +32,12 @@ void media_codec_of(const struct sdp_codec *c, bool is_send, struct media_codec 
 
 static ON_CTL int check_codec(struct leg *leg, const struct sdp_plan *plan)
 {
+	struct leg_media *m = sound_of(leg)->media;
 	struct media_params p = {.fmtp = plan->send.fmtp};
 
-	media_codec_of(&plan->send, true, &p.send);
-	media_codec_of(&plan->recv, false, &p.recv);
-	return mstream_check_params(sound_of(leg)->media->stream, &p);
+	media_codec_of(m, &plan->send, true, &p.send);
+	media_codec_of(m, &plan->recv, false, &p.recv);
+	return mstream_check_params(m->stream, &p);
 }
 
 /* Asked before keys are changed, which cannot be taken back: a plan whose codec's parameters are refused changes
@@ -88,8 +92,8 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan, bool 
 	int st;
 
 	media_remote_of(plan, &p);
-	media_codec_of(&plan->send, true, &p.send);
-	media_codec_of(&plan->recv, false, &p.recv);
+	media_codec_of(m, &plan->send, true, &p.send);
+	media_codec_of(m, &plan->recv, false, &p.recv);
 	p.dtmf_send_pt = plan->dtmf_send_pt, p.dtmf_recv_pt = plan->dtmf_recv_pt, p.cn_pt = plan->cn_pt;
 	if (plan->red_send > 0 && plan->red_recv > 0)
 		p.red_send = (uint8_t)plan->red_send, p.red_recv = (uint8_t)plan->red_recv;
@@ -99,6 +103,7 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan, bool 
 	p.sends_xr = plan->is_xr;
 	p.tells_rtcp = leg_var_is_true(leg, "fire_rtcp_events");
 	p.rtcp_interval_ms = media_rtcp_interval_ms(leg);
+	p.digit_gap_ms = media_digit_gap_ms(leg);
 	p.fmtp = plan->send.fmtp[0] ? plan->send.fmtp : NULL;
 	media_source_policy(leg, &p);
 	if (is_answer)
@@ -135,8 +140,10 @@ int media_agree(struct leg *leg, struct media_policy *q, struct sv sdp, const st
 		media_running_keep(q); /* not before: what is refused leaves the dialog as it was */
 	if (!st)
 		media_dtls_go(m);
-	if (!st && (q->parts || m->next))
+	if (!st && (q->parts || m->next)) {
 		media_lines_agree(leg, q, sdp, is_answer);
+		media_timeout_apply(leg); /* theirs */
+	}
 	return st;
 }
 
@@ -244,8 +251,8 @@ void media_codec_turn(struct leg *leg, uint8_t pt)
 	if (!st)
 		st = sdp_answer_accept(sv_of(m->remote_sdp), &q->p, &q->running, plan);
 	if (!st && plan->recv.pt_recv == pt) {
-		media_codec_of(&plan->send, true, &p.send);
-		media_codec_of(&plan->recv, false, &p.recv);
+		media_codec_of(m, &plan->send, true, &p.send);
+		media_codec_of(m, &plan->recv, false, &p.recv);
 		p.fmtp = plan->send.fmtp[0] ? plan->send.fmtp : NULL;
 		p.dtmf_send_pt = plan->dtmf_send_pt, p.dtmf_recv_pt = plan->dtmf_recv_pt, p.cn_pt = plan->cn_pt;
 		st = mstream_set_codecs(m->stream, &p);

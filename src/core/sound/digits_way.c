@@ -16,6 +16,8 @@
 #include <string.h>
 #include <strings.h>
 
+enum { DIGIT_GAP_MAX_MS = 10000 };
+
 enum media_dtmf_type media_dtmf_type(struct leg *leg)
 {
 	struct leg_media *m = sound_of(leg)->media;
@@ -58,6 +60,19 @@ enum dtmf_way leg_dtmf_way(struct leg *leg)
 	if (has_own && (v ? leg_var_is_true(leg, "rtp_info_when_no_2833") : m->own_digits != OWN_DIGITS_UNKNOWN))
 		return DTMF_WAY_OWN;
 	return has_known_codec(leg) ? DTMF_WAY_TONES : has_own ? DTMF_WAY_OWN : DTMF_WAY_NONE;
+}
+
+unsigned media_digit_gap_ms(struct leg *leg)
+{
+	const char *v = vars_get(leg->vars, "rtp_digit_delay");
+	int64_t ms = v ? str_number(v, -1, DIGIT_GAP_MAX_MS) : -1;
+
+	if (v && (ms < 0 || ms > DIGIT_GAP_MAX_MS)) {
+		leg_log(leg, LOG_WARNING, "rtp_digit_delay: \"%.40s\" is no number of milliseconds to %d", v,
+		    DIGIT_GAP_MAX_MS);
+		v = NULL;
+	}
+	return v ? (unsigned)ms : sound_of(leg)->media->digit_gap_ms;
 }
 
 const char *media_dtmf_name(struct leg *leg)

@@ -134,6 +134,10 @@ void media_line_reported(struct leg_media *m, const struct media_report *r)
 		media_ice_report(m);
 	if (r->kind == MEDIA_R_PLUG && r->bits & MEDIA_PLUG_CRYPT)
 		media_dtls_heard(m);
+	if (r->kind == MEDIA_R_TIMEOUT) { /* last: it may be gone then */
+		leg_log(leg, LOG_NOTICE, "no %s from %s: hanging up", media_kind_name(m->kind), leg->name);
+		leg_hangup(leg, CAUSE_MEDIA_TIMEOUT);
+	}
 }
 
 static void on_report(struct mstream *s, const struct media_report *r, void *arg)
@@ -260,8 +264,8 @@ static ON_CTL int line_apply(struct leg_media *m, const struct sdp_plan *plan)
 	int st;
 
 	media_remote_of(plan, &p);
-	media_codec_of(&plan->send, true, &p.send);
-	media_codec_of(&plan->recv, false, &p.recv);
+	media_codec_of(m, &plan->send, true, &p.send);
+	media_codec_of(m, &plan->recv, false, &p.recv);
 	if (plan->red_send > 0 && plan->red_recv > 0)
 		p.red_send = (uint8_t)plan->red_send, p.red_recv = (uint8_t)plan->red_recv;
 	if (p.red_send && plan->fec_send > 0 && plan->fec_recv > 0)
@@ -274,6 +278,7 @@ static ON_CTL int line_apply(struct leg_media *m, const struct sdp_plan *plan)
 	if (st)
 		return st;
 	m->is_negotiated = true;
+	m->is_on_hold = !p.may_recv;
 	m->line->is_agreed = true;
 	m->line->codec = plan->send;
 	m->line->fb = plan->fb, m->line->has_red = p.red_send, m->line->has_fec = p.fec_send;

@@ -62,7 +62,7 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 	m->dtmf_pt = c->dtmf_pt, m->cn_pt = c->cn_pt;
 	m->dtmf_type = c->dtmf_type;
 	m->source_mode = c->source_mode;
-	m->passes_telephone_event = c->passes_telephone_event;
+	m->are_events_assumed = c->are_events_assumed, m->ignores_holds = c->ignores_holds;
 	m->is_wired = c->is_wired;
 	m->rtp_timeout_ms = c->rtp_timeout_ms, m->rtp_hold_timeout_ms = c->rtp_hold_timeout_ms;
 	m->is_bypass_default = c->is_bypass;
@@ -70,6 +70,7 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 	m->comes_back_on_hold = c->comes_back_on_hold, m->goes_after_hold = c->goes_after_hold;
 	m->is_late = c->is_late_negotiation || c->is_bypass || c->is_proxy;
 	m->is_transcoding_off = c->is_transcoding_off;
+	m->is_g726_aal2 = c->is_g726_aal2, m->passes_zrtp = c->passes_zrtp;
 	m->is_secure_required = c->is_secure_required;
 	m->is_late_told = c->is_late_told || m->is_late;
 	m->session_id = 1000000000u + rand_u32() % 1000000000u;
@@ -77,9 +78,18 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 	if (c->jitterbuffer && *c->jitterbuffer && !vars_get(leg->vars, "jitterbuffer_msec"))
 		leg_var_set_text(leg, "jitterbuffer_msec", c->jitterbuffer);
 	m->has_vad = c->has_vad, m->suppresses_silence = c->suppresses_silence;
-	m->rtcp_interval_ms = c->rtcp_interval_ms;
+	m->rtcp_interval_ms = c->rtcp_interval_ms, m->digit_gap_ms = c->digit_gap_ms;
 	leg->is_late_told = m->is_late_told;
 	return ST_OK;
+}
+
+static ON_CTL void stats_log(struct leg *leg, const struct media_stats *s)
+{
+	leg_log(leg, LOG_INFO,
+	    "audio: in %llu packets, %llu bytes, %llu lost, jitter %.1f ms, at most %.1f; out %llu packets, %llu bytes",
+	    (unsigned long long)s->in_packets, (unsigned long long)s->in_bytes, (unsigned long long)s->in_lost_packets,
+	    (double)s->in_jitter_us / 1000.0, (double)s->in_jitter_max_us / 1000.0, (unsigned long long)s->out_packets,
+	    (unsigned long long)s->out_bytes);
 }
 
 static ON_CTL void report_closed(struct leg_media *m, const struct media_report *r)
@@ -93,6 +103,8 @@ static ON_CTL void report_closed(struct leg_media *m, const struct media_report 
 		return;
 	}
 	media_vars_stats(m->leg, &r->stats);
+	if (leg_var_is_true(m->leg, "log_audio_stats_on_hangup"))
+		stats_log(m->leg, &r->stats);
 	leg_wake(m->leg); /* bypass.c may wait for it, on either side */
 	if (m->leg->peer)
 		leg_wake(m->leg->peer);

@@ -22,10 +22,12 @@ struct leg_media_conf {
 	enum media_source_mode source_mode; /* rtp-source */
 	const char *nat_acl, *local_acl;    /* apply-nat-acl, local-network-acl; NULL = none */
 	const char *candidate_acl;          /* apply-candidate-acl; NULL, "" = wan.auto */
-	bool passes_telephone_event;
-	const char *jitterbuffer;  /* auto-jitterbuffer-msec: as if jitterbuffer_msec were set; NULL = none */
-	bool has_vad;              /* TALK and NOTALK events of what comes */
+	bool are_events_assumed;            /* liberal-dtmf: as if rtp_liberal_dtmf were set */
+	bool ignores_holds;                 /* disable-hold: as if rtp_disable_hold were set */
+	const char *jitterbuffer;           /* auto-jitterbuffer-msec: as if jitterbuffer_msec were set; NULL = none */
+	bool has_vad;                       /* TALK and NOTALK events of what comes */
 	bool suppresses_silence;   /* what goes is not sent while it is silent, where comfort noise is spoken */
+	unsigned digit_gap_ms;     /* rtp-digit-delay: as if rtp_digit_delay were set; 0 = unset */
 	unsigned rtcp_interval_ms; /* 0 = as RFC 3550 says */
 	unsigned rtp_timeout_ms, rtp_hold_timeout_ms; /* 0 = none; on hold ten times the other where it is 0 */
 	bool is_proxy;                                /* inbound-proxy-media: as if proxy_media were set */
@@ -34,6 +36,8 @@ struct leg_media_conf {
 	    goes_after_hold; /* bypass: media-option's resume-media-on-hold, bypass-media-after-hold */
 	bool is_late_negotiation;
 	bool is_transcoding_off; /* disable-transcoding */
+	bool is_g726_aal2;       /* bitpacking=aal2: "G726-32" in SDP means the bits as I.366.2 packs them */
+	bool passes_zrtp;        /* inbound-zrtp-passthru: as if zrtp_passthru were set */
 	bool is_secure_required; /* require-secure-rtp: as if rtp_secure_media were mandatory */
 	bool is_late_told;       /* endpoint_disposition says DELAYED NEGOTIATION though the offer is checked at once */
 };

@@ -26,8 +26,11 @@ struct leg_media {
 	struct mstream *stream;
 	struct addr local;
 	bool is_negotiated, is_closing, is_remote_offer_new, is_late, is_late_told, is_held_by_us;
-	bool passes_telephone_event;
+	bool are_events_assumed; /* liberal-dtmf */
+	bool ignores_holds;      /* disable-hold */
 	bool is_transcoding_off; /* the two of a bridge speak the same codec, or not at all */
+	bool is_g726_aal2;       /* bitpacking=aal2 */
+	bool passes_zrtp;        /* the profile's inbound-zrtp-passthru */
 	bool is_wired;           /* without ports */
 	enum media_source_mode source_mode;
 	struct addr signal_from;   /* where signalling came from */
@@ -75,7 +78,7 @@ struct leg_media {
 	enum media_offer_for { OFFER_ALONE, OFFER_SELF, OFFER_PEER } offer_for; /* with whose codec in front */
 	bool is_on_hold;       /* no audio is expected: the timeout on hold counts */
 	unsigned timeout_told; /* ms, what the stream was told; 0 = none */
-	unsigned rtp_timeout_ms, rtp_hold_timeout_ms, rtcp_interval_ms;
+	unsigned rtp_timeout_ms, rtp_hold_timeout_ms, rtcp_interval_ms, digit_gap_ms;
 	char *remote_sdp, *local_sdp; /* texts of sv_share: variables hold them, too */
 	char *reoffer_sdp;            /* of is_reoffer_passed: what the phone said, NULL: nothing */
 	char *standing_sdp;           /* local_sdp, or what it was before an offer that is not answered */
@@ -99,12 +102,14 @@ ON_CTL struct media_texts *media_texts_of(const struct leg_media_conf *c); /* a 
 
 /* Everything negotiation is told, read once; about 15 kB: on the heap. */
 struct media_parts;
+enum { MEDIA_APPEND_MAX = 1024 };
 struct media_policy {
 	struct sdp_policy p;
 	struct sdp_codecs prefs, first;
 	struct media_parts *parts;  /* of the other lines; NULL: there are none */
 	struct leg_media *m;        /* whose line it is */
 	struct sdp_running running; /* m's, while it is negotiated */
+	char append[MEDIA_APPEND_MAX], answer_fmtp[SDP_FMTP_MAX];
 };
 ON_CTL void media_running_keep(const struct media_policy *q);    /* and of the other lines, after each negotiation */
 ON_CTL void media_running_again(struct media_policy *q);         /* as it was before: another answer is made */
@@ -156,6 +161,7 @@ ON_CTL int media_bound_offer(struct leg *leg, struct leg *originator, struct med
 /* leg_dtmf_way.c */
 ON_CTL enum media_dtmf_type media_dtmf_type(struct leg *leg); /* the variable where it is set, else the profile's */
 ON_CTL const char *media_dtmf_name(struct leg *leg);          /* how it is, in FreeSWITCH's words */
+ON_CTL unsigned media_digit_gap_ms(struct leg *leg);          /* the variable, else the profile's; 0 = media's own */
 
 /* leg_media_timeout.c: as the variables and the profile say, while the leg is answered */
 ON_CTL void media_timeout_apply(struct leg *leg);
@@ -199,7 +205,8 @@ ON_CTL int media_keep_text(char **field, struct sv text);
 /* What the far side said; is_answer: to an offer of ours. */
 ON_CTL int media_keep_remote(struct leg_media *m, struct sv sdp, bool is_answer);
 ON_CTL int media_share_text(char **field, struct sv text); /* a text of sv_share */
-ANY void media_codec_of(const struct sdp_codec *c, bool is_send, struct media_codec *out);
+/* How media is told of a codec of m's SDP: where G.726 is packed as AAL2 has it, by the name of that. */
+ANY void media_codec_of(const struct leg_media *m, const struct sdp_codec *c, bool is_send, struct media_codec *out);
 ANY void media_remote_of(const struct sdp_plan *plan, struct media_params *p); /* addresses */
 /* What stands beside the codecs of a line: keys, and where packets may go. */
 ON_CTL int media_answer_ways(struct leg_media *m, struct media_policy *q, struct sv offer);

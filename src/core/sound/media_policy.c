@@ -9,6 +9,7 @@
 #include "core/sound/media_i.h"
 #include "core/sound/sound_i.h"
 #include "core/value/vars.h"
+#include "text/mark.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -36,6 +37,59 @@ static ON_CTL bool is_on(struct leg *leg, const char *name)
 {
 	const char *v = vars_get(leg->vars, name);
 	return !v || !*v || str_is_true(v);
+}
+
+static bool is_plain(struct sv text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if ((unsigned char)text.p[i] < ' ' || text.p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/* The lines, each with its CR LF; false: one is none, or there are too many. */
+static bool lines_read(struct sv text, char *out)
+{
+	size_t n = 0;
+	while (text.n) {
+		struct sv line;
+		sv_split(text, '\n', &line, &text);
+		if (line.n && line.p[line.n - 1] == '\r')
+			line.n--;
+		if (line.n < 3 || (line.p[0] != 'a' && line.p[0] != 'b') || line.p[1] != '=' || !is_plain(line) ||
+		    n + line.n + 3 > MEDIA_APPEND_MAX)
+			return false;
+		n += (size_t)snprintf(out + n, MEDIA_APPEND_MAX - n, "%.*s\r\n", SVF(line));
+	}
+	out[n] = 0;
+	return true;
+}
+
+static bool fmtp_read(struct sv text, char *out)
+{
+	if (text.n >= SDP_FMTP_MAX || !is_plain(text))
+		return false;
+	snprintf(out, SDP_FMTP_MAX, "%.*s", SVF(text));
+	return true;
+}
+
+/* What a variable says in SDP's own words. From outside, or no such words: told and left out. */
+static ON_CTL struct sv words_of(struct leg *leg, const char *name, bool (*read)(struct sv text, char *out), char *out)
+{
+	struct buf scratch;
+	struct sv got = SV_NONE;
+
+	if (!vars_get(leg->vars, name))
+		return got;
+	buf_init(&scratch);
+	struct sv text = sv_of(leg_text(leg, name, &scratch));
+	if (mark_has(text) || !read(text, out))
+		leg_log(
+		    leg, LOG_WARNING, "%s: left out, it is from outside or nothing that SDP could have there", name);
+	else
+		got = sv_of(out);
+	buf_fini(&scratch);
+	return got;
 }
 
 int media_policy_new(struct leg *leg, const char *codecs, struct media_policy **out)
@@ -66,7 +120,9 @@ int media_policy_new(struct leg *leg, const char *codecs, struct media_policy **
 		sdp_mode_parse(sv_of(mode), &q->p.mode);
 	q->p.host = sv_of(m->texts->advertise_host);
 	q->p.port = addr_port(&m->local);
-	q->p.dtmf_pt = (int16_t)(media_dtmf_type(leg) == MEDIA_DTMF_EVENTS ? m->dtmf_pt : -1);
+	q->p.are_events_assumed = m->are_events_assumed || leg_var_is_true(leg, "rtp_liberal_dtmf");
+	q->p.dtmf_pt =
+	    (int16_t)(media_dtmf_type(leg) == MEDIA_DTMF_EVENTS || q->p.are_events_assumed ? m->dtmf_pt : -1);
 	q->p.cn_pt = (int16_t)(media_comfort_is_spoken(leg) ? m->cn_pt : -1);
 	q->p.dir = SDP_SENDRECV;
 	q->p.user = sv_of(m->texts->username);
@@ -75,6 +131,9 @@ int media_policy_new(struct leg *leg, const char *codecs, struct media_policy **
 	q->p.has_red = leg_var_is_true(leg, "rtp_audio_red");
 	q->p.is_xr_offered = leg_var_is_true(leg, "rtcp_xr");
 	q->p.is_xr_allowed = is_on(leg, "rtcp_xr");
+	q->p.is_terse = !is_on(leg, "verbose_sdp");
+	q->p.append = words_of(leg, "rtp_append_audio_sdp", lines_read, q->append);
+	q->p.answer_fmtp = words_of(leg, "rtp_force_audio_fmtp", fmtp_read, q->answer_fmtp);
 	*out = q;
 	return ST_OK;
 }
@@ -192,6 +251,8 @@ void media_add_current(struct leg *of, struct leg *told, struct sdp_codecs *to)
 
 	if (!current_of(of, &s))
 		return;
+	if (sound_of(told)->media->is_g726_aal2 && !strncasecmp(s.name, "AAL2-G726-", 10))
+		memmove(s.name, s.name + 5, strlen(s.name + 5) + 1); /* what its own SDP calls so */
 	stereo_tell(of, told, &s);
 	codecs_add(to, &s);
 }

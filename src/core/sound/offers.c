@@ -45,7 +45,8 @@ static ON_CTL void offer_opened(struct leg_media *m)
 void media_held_mark(struct leg_media *m)
 {
 	bool is_by_us = m->leg->hold_due != HOLD_DUE_NOT ? m->leg->hold_due == HOLD_DUE_ON : m->is_held_by_us;
-	leg_mark_held(m->leg, is_by_us || m->is_held_by_them);
+	bool is_by_them = m->is_held_by_them && !m->ignores_holds && !leg_var_is_true(m->leg, "rtp_disable_hold");
+	leg_mark_held(m->leg, is_by_us || is_by_them);
 }
 
 static ON_CTL void running_back(struct leg_media *m)

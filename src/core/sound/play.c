@@ -1,4 +1,4 @@
-/* Playing to a leg and recording it from an application: the media thread does it; here it is started, waited for and
+/* Playing to a leg from an application: the media thread does it; here it is started, waited for and
  * ended by what may end it. */
 #include "core/sound/play.h"
 #include "base/clock.h"
@@ -10,7 +10,7 @@
 #include "core/run/exec.h"
 #include "core/run/run_core.h"
 #include "core/sound/media.h"
-#include "core/sound/record.h"
+#include "core/sound/play_i.h"
 #include "core/sound/say.h"
 #include "core/sound/sound_i.h"
 #include "core/value/self.h"
@@ -20,9 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
-static ON_CTL void fire(struct leg *leg, enum event_id id, const char *path_name, const char *path, const char *status)
+void play_fire(struct leg *leg, enum event_id id, const char *path_name, const char *path, const char *status)
 {
 	struct event *e;
 	const char *type = !strncmp(path, "local_stream://", 15)  ? "local_stream"
@@ -127,28 +126,20 @@ char *leg_source_full(struct leg *leg, const char *source)
 	return buf_take(&b);
 }
 
-static ON_CTL int make_ready(struct leg *leg)
+int play_make_ready(struct leg *leg)
 {
 	int st = leg->is_answered || leg->is_early ? ST_OK : leg_pre_answer(leg);
 	return st ? st : leg_media_stream(leg) ? ST_OK : ST_UNSUPPORTED;
 }
 
-/* What may end a play or a record besides its own end: a watch, else a digit of terminators. */
-struct ender {
-	const struct leg_watch *watch;
-	char *terminators;
-	char digit; /* that ended it, or 0 */
-	bool is_ended;
-};
-
-static ON_CTL void ender_init(struct ender *e, struct leg *leg, const char *terminators, const struct leg_watch *watch)
+void play_ender_init(struct play_ender *e, struct leg *leg, const char *terminators, const struct leg_watch *watch)
 {
-	*e = (struct ender){.watch = watch};
+	*e = (struct play_ender){.watch = watch};
 	if (!watch)
 		e->terminators = mem_strdup(terminators_of(leg, terminators));
 }
 
-static CO bool ender_goes_on(struct ender *e, struct leg *leg)
+static CO bool ender_goes_on(struct play_ender *e, struct leg *leg)
 {
 	char digit;
 
@@ -172,14 +163,66 @@ static bool is_done(uint32_t done_id, uint32_t id)
 	return (int32_t)(done_id - id) >= 0;
 }
 
-/* Waits until the report with that id, or what the ender says. */
-static CO int wait_done(struct leg *leg, const uint32_t *done_id, uint32_t id, struct ender *e)
+/* ---- playback_timeout_sec ---- */
+
+enum { LIMIT_MIN_S = 2 }; /* FreeSWITCH takes 1 for none */
+
+static ON_CTL int64_t limit_s(struct leg *leg, bool *is_cumulative)
 {
+	const char *text = leg_var(leg, "playback_timeout_sec_cumulative");
+	*is_cumulative = text != NULL;
+	if (!text)
+		text = leg_var(leg, "playback_timeout_sec");
+	int64_t s = text ? str_number(text, 0, INT32_MAX) : 0;
+	return s >= LIMIT_MIN_S ? s : 0;
+}
+
+bool leg_play_is_limited(struct leg *leg)
+{
+	bool is_cumulative;
+	return limit_s(leg, &is_cumulative) > 0;
+}
+
+static ON_CTL void limit_begin(struct play_ender *e, struct leg *leg)
+{
+	e->left_us = clock_us_of_s(limit_s(leg, &e->is_cumulative));
+	e->is_timeout_success = leg_var_is_true(leg, "playback_timeout_as_success");
+}
+
+/* What is left is for the next ones; what has run out begins anew, as FreeSWITCH has it. */
+static ON_CTL void limit_end(const struct play_ender *e, struct leg *leg)
+{
+	if (e->is_cumulative && e->is_left_used && e->left_us)
+		leg_var_setf(
+		    leg, "playback_timeout_sec_cumulative", "%lld", (long long)(e->left_us / clock_us_of_s(1)));
+}
+
+/* True: it has run out. */
+static bool limit_passed(struct play_ender *e, int64_t end_us)
+{
+	int64_t left_us = end_us - clock_mono_us();
+	if (!end_us)
+		return false;
+	e->left_us = left_us > 0 ? left_us : 0;
+	e->is_timed_out = e->is_ended = left_us <= 0;
+	return e->is_timed_out;
+}
+
+int play_wait_done(struct leg *leg, const uint32_t *done_id, uint32_t id, struct play_ender *e)
+{
+	int64_t end_us = e->left_us ? clock_mono_us() + e->left_us : 0;
+	e->is_left_used = end_us != 0;
 	while (!is_done(*done_id, id) && ender_goes_on(e, leg)) {
-		int st = is_done(*done_id, id) ? ST_OK : leg_wait(leg, -1);
-		if (st)
+		if (is_done(*done_id, id)) /* ender_goes_on may have waited */
+			break;
+		if (limit_passed(e, end_us))
+			return e->is_timeout_success ? ST_OK : ST_TIMEOUT;
+		int st = leg_wait(leg, end_us ? e->left_us : -1);
+		if (st && st != ST_TIMEOUT)
 			return st;
 	}
+	if (end_us && !e->is_timed_out)
+		e->left_us = end_us > clock_mono_us() ? end_us - clock_mono_us() : 1;
 	return ST_OK;
 }
 
@@ -194,7 +237,39 @@ static CO int wait_begun(struct leg *leg, uint32_t id)
 	return st;
 }
 
-static CO int play_source(struct leg *leg, const char *source, struct ender *e)
+static ON_CTL void backup_ext_set(struct leg *leg)
+{
+	const char *ext = leg_var(leg, "native_backup_extension");
+	if (mstream_set_backup_ext(leg_media_stream(leg), ext)) {
+		(void)mstream_set_backup_ext(leg_media_stream(leg), NULL);
+		leg_log(leg, LOG_WARNING, "native_backup_extension: '%.40s' is no file's extension", ext);
+	}
+}
+
+/* Events tell of a file that was named without an extension which one it was. */
+static ON_CTL char *path_with_ext(char *path, const char *ext)
+{
+	struct buf b;
+	if (!*ext)
+		return path;
+	buf_init(&b);
+	buf_printf(&b, "%s.%s", path, ext);
+	mem_free(path);
+	return buf_take(&b);
+}
+
+static ON_CTL void vars_tell(struct leg *leg, uint64_t samples, uint32_t rate_hz)
+{
+	unsigned long long ms = samples * 1000 / rate_hz;
+	leg_var_setf(leg, "playback_seconds", "%llu", ms / 1000);
+	leg_var_setf(leg, "playback_ms", "%llu", ms);
+	leg_var_setf(leg, "playback_samples", "%llu", (unsigned long long)samples);
+	leg_var_setf(leg, "playback_last_offset_pos", "%llu", (unsigned long long)samples);
+}
+
+enum { STOP_WAIT_US = 1000000 };
+
+static CO int play_source(struct leg *leg, const char *source, struct play_ender *e)
 {
 	struct leg_sound *so = sound_of(leg);
 	const struct media_codec *codec;
@@ -203,7 +278,7 @@ static CO int play_source(struct leg *leg, const char *source, struct ender *e)
 	bool has_begun;
 	int st;
 
-	st = make_ready(leg);
+	st = play_make_ready(leg);
 	if (st)
 		return st;
 	codec = leg->codec;
@@ -212,6 +287,7 @@ static CO int play_source(struct leg *leg, const char *source, struct ender *e)
 	if (!whole)
 		return ST_NOMEM;
 	path = mark_strip_dup(sv_of(strcasestr(source, "file_string://") ? source : whole)); /* what events tell */
+	backup_ext_set(leg);
 	st = mstream_play(leg_media_stream(leg), whole, 1, &id);
 	if (st)
 		goto out;
@@ -219,34 +295,34 @@ static CO int play_source(struct leg *leg, const char *source, struct ender *e)
 	st = wait_begun(leg, id);
 	has_begun = is_done(so->begun_play_id, id);
 	if (has_begun) {
+		if (leg_media_stream(leg))
+			path = path_with_ext(path, mstream_play_ext(leg_media_stream(leg), id));
 		tell_parts(path, false);
-		fire(leg, EVENT_PLAYBACK_START, "Playback-File-Path", path, NULL);
+		play_fire(leg, EVENT_PLAYBACK_START, "Playback-File-Path", path, NULL);
 	}
 	if (!st)
-		st = wait_done(leg, &so->done_play_id, id, e);
-	if (so->done_play_id != id && leg_media_stream(leg))
+		st = play_wait_done(leg, &so->done_play_id, id, e);
+	if (so->done_play_id != id && leg_media_stream(leg)) {
 		mstream_play_stop(leg_media_stream(leg), id);
-	else if (so->done_play_id == id && so->done_play_status != ST_CANCELLED)
+		if (leg_is_up(leg) && (e->digit || e->is_timed_out)) /* how far it came is told */
+			exec_wait_over(leg, &so->done_play_id, id, STOP_WAIT_US);
+	} else if (so->done_play_id == id && so->done_play_status != ST_CANCELLED) {
 		st = so->done_play_status;
+	}
 	if (e->digit) {
 		char text[2] = {e->digit, 0};
 		leg_var_set(leg, "playback_terminator_used", text);
 	}
-	if (so->done_play_id == id) {
-		unsigned long long ms = so->done_play_samples * 1000 / rate_hz;
-		leg_var_setf(leg, "playback_seconds", "%llu", ms / 1000);
-		leg_var_setf(leg, "playback_ms", "%llu", ms);
-		leg_var_setf(leg, "playback_samples", "%llu", (unsigned long long)so->done_play_samples);
-		leg_var_setf(leg, "playback_last_offset_pos", "%llu", (unsigned long long)so->done_play_samples);
-	}
+	if (so->done_play_id == id)
+		vars_tell(leg, so->done_play_samples, rate_hz);
 	if (has_begun) {
 		bool is_broken = st || e->digit || so->done_play_id != id || so->done_play_status == ST_CANCELLED;
-		if (e->watch && e->watch->ends_well)
+		if (e->is_timed_out || (e->watch && e->watch->ends_well))
 			is_broken = false;
 		else if (!is_broken)
 			tell_parts(path, true);
 		/* whoever hung up broke nothing off, in FreeSWITCH's words */
-		fire(leg, EVENT_PLAYBACK_STOP, "Playback-File-Path", path,
+		play_fire(leg, EVENT_PLAYBACK_STOP, "Playback-File-Path", path,
 		    is_broken && leg_is_up(leg) ? "break" : "done");
 	}
 	if (st == ST_NOTFOUND || st == ST_IO)
@@ -257,7 +333,7 @@ out:
 	return st == ST_IO ? ST_NOTFOUND : st;
 }
 
-static CO int play_one(struct leg *leg, struct sv one, struct ender *e)
+static CO int play_one(struct leg *leg, struct sv one, struct play_ender *e)
 {
 	struct leg_play_end end = {.terminators = e->terminators, .watch = e->watch};
 	char *source = sv_dup(one), *colon;
@@ -280,7 +356,7 @@ static CO int play_one(struct leg *leg, struct sv one, struct ender *e)
 	return st;
 }
 
-static CO int play(struct leg *leg, const char *source, struct ender *e)
+static CO int play(struct leg *leg, const char *source, struct play_ender *e)
 {
 	const char *delimiter = leg_var(leg, "playback_delimiter"), *pause = leg_var(leg, "playback_sleep_val");
 	int64_t pause_ms = pause ? str_number(pause, -1, INT32_MAX) : 250;
@@ -303,11 +379,14 @@ static CO int play(struct leg *leg, const char *source, struct ender *e)
 
 int leg_play_until(struct leg *leg, const char *source, struct leg_play_end *end)
 {
-	struct ender e;
+	struct play_ender e;
 	int st;
 
-	ender_init(&e, leg, end->terminators, end->watch);
+	play_ender_init(&e, leg, end->terminators, end->watch);
+	if (!end->watch || end->watch->is_prompt)
+		limit_begin(&e, leg);
 	st = play(leg, source, &e);
+	limit_end(&e, leg);
 	end->digit = e.digit;
 	end->is_ended = e.is_ended;
 	mem_free(e.terminators);
@@ -329,156 +408,4 @@ int leg_play_watched(struct leg *leg, const char *source, const struct leg_watch
 	struct leg_play_end end = {.watch = watch};
 
 	return leg_play_until(leg, source, &end);
-}
-
-enum { RECORD_WAIT_US = 1000000 };
-
-struct size_job {
-	const char *file;
-	long long bytes; /* < 0: it is not there */
-};
-static void size_work(void *arg)
-{
-	struct size_job *j = arg;
-	struct stat st;
-
-	role_assert_work();
-	j->bytes = stat(j->file, &st) ? -1 : (long long)st.st_size;
-}
-
-/* record_file_size: what lies on the disk, asked of a worker. */
-static CO void note_size(struct leg *leg, const char *file)
-{
-	struct size_job j = {.file = file, .bytes = -1};
-
-	if (!co_work(WORK_FILE, "size of a recording", size_work, &j) && j.bytes >= 0)
-		leg_var_setf(leg, "record_file_size", "%lld", j.bytes);
-}
-
-/* Who is recorded hears quiet packets meanwhile: border elements and phones end a call that has become silent, and a
- * translator's binding wants to be opened. Not where somebody else talks to the phone. 0: nothing plays. */
-static ON_CTL uint32_t quiet_start(struct leg *leg)
-{
-	uint32_t id = 0;
-
-	if (leg->peer || mstream_play(leg_media_stream(leg), "silence_stream://-1", -1, &id))
-		return 0;
-	return id;
-}
-
-/* The caller's, but for what the name says itself. */
-static ON_CTL struct media_record_conf conf_of(const struct media_record_conf *given, const struct record_name *name)
-{
-	struct media_record_conf conf = *given;
-	const char *rate = name->params ? vars_get(name->params, "record_sample_rate") : NULL;
-	int64_t rate_hz = rate ? str_number(rate, 0, INT32_MAX) : 0;
-
-	record_params_read(name->params, &conf);
-	if (name->params && str_is_true(vars_get(name->params, "RECORD_APPEND")))
-		conf.is_append = true;
-	if (rate_hz >= 8000 && rate_hz <= 48000)
-		conf.rate_hz = (uint32_t)rate_hz;
-	return conf;
-}
-
-static CO int record(struct leg *leg, const char *path, const struct media_record_conf *given, struct ender *e)
-{
-	struct leg_sound *so = sound_of(leg);
-	const char *dir = globals_text("recordings_dir"), *file;
-	struct media_record_conf conf;
-	struct record_name name;
-	uint32_t id = 0, quiet_id = 0;
-	const struct media_codec *codec;
-	uint32_t rate_hz;
-	unsigned long long ms, samples;
-	int st = make_ready(leg);
-
-	if (st)
-		return st;
-	if ((st = record_name_read(&name, leg, path, dir ? dir : ".")))
-		return st;
-	codec = leg->codec;
-	conf = conf_of(given, &name), file = name.told;
-	rate_hz = conf.rate_hz ? conf.rate_hz : codec ? codec->rate_hz : 8000;
-	st = mstream_record(leg_media_stream(leg), name.path, &conf, &id); /* before variables change: conf borrows */
-	if (st)
-		goto out;
-	so->record_id = id, so->is_record_paused = false;
-	quiet_id = quiet_start(leg);
-	leg_var_set(leg, "silence_hits_exhausted", "false");
-	leg_read_linear(leg, true);
-	fire(leg, EVENT_RECORD_START, "Record-File-Path", file, NULL);
-	exec_hooks(leg, "execute_on_record_start", "api_on_record_start");
-	st = wait_done(leg, &so->done_record_id, id, e);
-	so->record_id = 0;
-	if (quiet_id && leg_media_stream(leg))
-		mstream_play_stop(leg_media_stream(leg), quiet_id);
-	/* What was stopped still reports what was written; so does what ended with the leg, which is waited for. */
-	if (so->done_record_id != id && leg_media_stream(leg))
-		mstream_record_stop(leg_media_stream(leg), id);
-	if (so->done_record_id != id)
-		exec_wait_over(leg, &so->done_record_id, id, RECORD_WAIT_US);
-	samples = so->done_record_id == id ? so->done_record_samples : 0;
-	ms = samples * 1000 / rate_hz;
-	if (so->done_record_id == id && so->was_record_silent)
-		leg_var_set(leg, "silence_hits_exhausted", "true");
-	if (so->done_record_id == id && so->done_record_status && so->done_record_status != ST_CANCELLED)
-		st = ST_NOTFOUND;
-	leg_var_setf(leg, "record_seconds", "%llu", ms / 1000);
-	leg_var_setf(leg, "record_ms", "%llu", ms);
-	leg_var_setf(leg, "record_samples", "%llu", samples);
-	note_size(leg, name.path);
-	leg_var_set(leg, "record_completion_cause", st == ST_OK ? "success" : st == ST_NOTFOUND ? "failure" : "hangup");
-	if (e->digit) {
-		char text[2] = {e->digit, 0};
-		leg_var_set(leg, "playback_terminator_used", text);
-	}
-	fire(leg, EVENT_RECORD_STOP, "Record-File-Path", file, NULL);
-	leg_read_linear(leg, false);
-	if (leg_is_up(leg))
-		exec_hooks(leg, "execute_on_record_stop", "api_on_record_stop");
-out:
-	record_name_fini(&name);
-	return st;
-}
-
-int leg_record(struct leg *leg, const char *path, const struct media_record_conf *conf, const char *terminators)
-{
-	struct ender e;
-	int st;
-
-	ender_init(&e, leg, terminators, NULL);
-	st = record(leg, path, conf, &e);
-	mem_free(e.terminators);
-	return st;
-}
-
-int leg_record_watched(
-    struct leg *leg, const char *path, const struct media_record_conf *conf, const struct leg_watch *watch)
-{
-	struct ender e;
-
-	ender_init(&e, leg, NULL, watch);
-	return record(leg, path, conf, &e);
-}
-
-bool leg_record_is_on(const struct leg *leg)
-{
-	return sound_of(leg)->record_id != 0;
-}
-
-int leg_record_steer(struct leg *leg, const char *what)
-{
-	struct leg_sound *so = sound_of(leg);
-	struct mstream *s = leg_media_stream(leg);
-
-	if (!s || !so->record_id)
-		return ST_NOTFOUND;
-	if (!strcasecmp(what, "pause")) {
-		so->is_record_paused = !so->is_record_paused;
-		return mstream_record_set(s, so->record_id, false, so->is_record_paused);
-	}
-	if (!strcasecmp(what, "truncate"))
-		return mstream_record_truncate(s, so->record_id);
-	return strcasecmp(what, "stop") ? ST_INVAL : mstream_record_stop(s, so->record_id);
 }

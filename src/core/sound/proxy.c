@@ -15,8 +15,11 @@
  * are. */
 static ON_CTL bool is_zrtp_passed(struct leg *originator)
 {
-	const char *sdp = sound_of(originator)->media->remote_sdp;
-	return sdp && strstr(sdp, "a=zrtp-hash:") && leg_var_is_true(originator, "zrtp_passthru");
+	const struct leg_media *m = sound_of(originator)->media;
+	const char *sdp = m->remote_sdp;
+	bool is_wanted =
+	    vars_get(originator->vars, "zrtp_passthru") ? leg_var_is_true(originator, "zrtp_passthru") : m->passes_zrtp;
+	return sdp && is_wanted && strstr(sdp, "a=zrtp-hash:");
 }
 
 bool proxy_is_wanted(struct leg *originator)

@@ -8,7 +8,8 @@
  * path is read as in record_name.h, a relative one lies under recordings_dir; what stands before it in braces
  * (record_params_read, RECORD_APPEND, record_sample_rate) comes before what conf says. Fires RECORD_START/RECORD_STOP;
  * sets record_ms, record_seconds, record_samples, record_completion_cause, silence_hits_exhausted,
- * playback_terminator_used. ST_NOTFOUND when the file cannot be made, or the errors of record_name_read. */
+ * playback_terminator_used. ST_NOTFOUND when the file cannot be made, ST_IO when the disk refuses later, or the
+ * errors of record_name_read. */
 CO int leg_record(struct leg *leg, const char *path, const struct media_record_conf *conf, const char *terminators);
 /* Keys end nothing; the watch may. */
 CO int leg_record_watched(

@@ -1,6 +1,7 @@
-/* A call from which no RTP comes any more ends with MEDIA_TIMEOUT: after media_timeout (milliseconds; rtp_timeout_sec
- * in seconds is its older name), on hold after media_hold_timeout, by variables or by the profile. Read when media is
- * agreed on or changes, and counted from the answer on: a phone that has not answered need not send. */
+/* A call from which no RTP comes any more (of video: where its own variables ask for it) ends with MEDIA_TIMEOUT: after
+ * media_timeout (milliseconds; rtp_timeout_sec in seconds is its older name), on hold after media_hold_timeout, by
+ * variables or by the profile. Read when media is agreed on or changes, and counted from the answer on: a phone that
+ * has not answered need not send. */
 #include "core/leg/leg.h"
 #include "core/sound/media.h"
 #include "core/sound/media_i.h"
@@ -35,23 +36,32 @@ static ON_CTL unsigned wanted_ms(struct leg *leg, const char *const names[3], un
 	return ms;
 }
 
-void media_timeout_apply(struct leg *leg)
+static ON_CTL void tell(struct leg_media *m, unsigned ms, unsigned hold_ms)
 {
-	struct leg_media *m = sound_of(leg)->media;
-	unsigned ms, hold_ms;
-
-	if (!m || !leg->is_answered || !leg_media_stream(leg))
-		return;
-	ms = wanted_ms(
-	    leg, (const char *const[]){"media_timeout_audio", "media_timeout", "rtp_timeout_sec"}, m->rtp_timeout_ms);
-	hold_ms = wanted_ms(leg,
-	    (const char *const[]){"media_hold_timeout_audio", "media_hold_timeout", "rtp_hold_timeout_sec"},
-	    m->rtp_hold_timeout_ms);
 	if (!hold_ms)
 		hold_ms = ms > TIMEOUT_MAX_MS / HOLD_FACTOR ? TIMEOUT_MAX_MS : ms * HOLD_FACTOR;
 	if (m->is_on_hold)
 		ms = hold_ms;
 	if (ms != m->timeout_told)
-		mstream_set_timeout(leg_media_stream(leg), ms);
+		mstream_set_timeout(m->stream, ms);
 	m->timeout_told = ms;
+}
+
+void media_timeout_apply(struct leg *leg)
+{
+	static const char *const names[] = {"media_timeout_audio", "media_timeout", "rtp_timeout_sec"},
+	                         *const hold_names[] = {
+	                             "media_hold_timeout_audio", "media_hold_timeout", "rtp_hold_timeout_sec"};
+	struct leg_media *m = sound_of(leg)->media;
+	unsigned ms = 0, hold_ms = 0;
+
+	if (!m || !leg->is_answered || !leg_media_stream(leg))
+		return;
+	tell(m, wanted_ms(leg, names, m->rtp_timeout_ms), wanted_ms(leg, hold_names, m->rtp_hold_timeout_ms));
+	for (struct leg_media *l = m->next; l; l = l->next)
+		if (l->kind == MEDIA_VIDEO && l->stream && l->is_negotiated && !l->is_closing) {
+			(void)var_ms(leg, "media_timeout_video", 1, &ms);
+			(void)var_ms(leg, "media_hold_timeout_video", 1, &hold_ms);
+			tell(l, ms, hold_ms);
+		}
 }

@@ -90,8 +90,7 @@ int verto_call_media_init(struct leg *leg, const struct verto_line *l)
 	    .cn_pt = -1,
 	    .candidate_acl = p->candidate_acl,
 	    .local_acl = p->local_acl,
-	    .jitterbuffer = p->jitterbuffer,
-	    .passes_telephone_event = true};
+	    .jitterbuffer = p->jitterbuffer};
 	int st = leg_media_init(leg, &conf);
 	if (!st)
 		leg_media_signal(leg, &l->addr, 1);

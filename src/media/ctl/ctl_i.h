@@ -25,6 +25,7 @@ struct cmd_queue {
  *           thread's ring is full -> ring of its thread -> rt/stream.c: stream_cmd
  *   rt/report.c -> ring of all threads -> mctl.c: report_in -> play.c, record.c, tap.c, or fn: the call
  */
+enum { EXT_MAX = 16 };
 struct mstream {
 	struct lnode link;
 	struct rt_stream *rt;
@@ -50,6 +51,7 @@ struct mstream {
 	char *fmtp;            /* of params.send */
 	struct cmd_queue held; /* while it moves */
 	struct list plays, records;
+	char backup_ext[EXT_MAX];        /* of files without one that are not there in the codec's own */
 	struct list taps, spying;        /* on it; whom it listens to */
 	struct media_stats *final_stats; /* once the media thread has let go of it */
 };
@@ -116,6 +118,7 @@ struct src_part {
 	char *known;            /* what the finder found for it before, or NULL */
 	int64_t ms;             /* silence; -1 = for ever */
 	uint32_t noise;         /* divisor, 0 = digital silence */
+	char ext[EXT_MAX];      /* that was put behind a text without one, or "" */
 	uint64_t start_samples; /* of a file: "@@N" behind it, at the rate that it is played at */
 };
 struct src {

@@ -96,6 +96,11 @@ ON_CTL int mstream_mute(struct mstream *s, bool is_read_muted, bool is_write_mut
  * outside would name another file. Once it is open MEDIA_R_PLAY_BEGUN comes; a failure (no such file) comes as
  * MEDIA_R_PLAY_DONE alone. Out: an id for reports and stop. loops: times to play, -1 = for ever, 0 or 1 = once. */
 ON_CTL int mstream_play(struct mstream *s, const char *source, int loops, uint32_t *id_out);
+/* The extension that a file without one has when there is none of the codec's name; "" or NULL: wav. For plays that
+ * begin later. ST_INVAL: no letters, digits and hyphens, 15 at most. */
+ON_CTL int mstream_set_backup_ext(struct mstream *s, const char *ext);
+/* Which of them it was, of a play of one file that has begun; else "". Valid until the play is done. */
+ON_CTL const char *mstream_play_ext(struct mstream *s, uint32_t id);
 ON_CTL int mstream_play_stop(struct mstream *s, uint32_t id /* 0 = whatever plays */);
 /* Of the newest play, which may still be in preparation. ST_NOTFOUND: nothing plays; ST_FULL: too many at once. Seeking
  * stays inside the file that plays; in one too long to be kept whole it only goes forward, as far as it has been read.

@@ -11,6 +11,7 @@
 #include "media/ctl/play_i.h"
 #include "text/mark.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 /* ---- its end ---- */
@@ -204,6 +205,8 @@ ON_CTL static int mplay_new(struct mplay **out, struct mstream *s, const char *s
 		loops = p->src.loops;
 	p->loops_left = loops < 0 ? -1 : loops > 0 ? loops - 1 : 0;
 	p->codec = *codec;
+	snprintf(p->own_ext, sizeof(p->own_ext), "%s", codec->name);
+	snprintf(p->backup_ext, sizeof(p->backup_ext), "%s", *s->backup_ext ? s->backup_ext : "wav");
 	p->id = p->play->id = ++mctl.next_id;
 	p->play->loops_left = p->loops_left;
 	p->play->codec = p->codec;
@@ -352,6 +355,18 @@ int mstream_play_set(struct mstream *s, enum media_play_op op, int32_t value)
 	return ST_OK;
 }
 
+int mstream_set_backup_ext(struct mstream *s, const char *ext)
+{
+	struct sv text = sv_of(ext ? ext : "");
+	if (text.n >= EXT_MAX)
+		return ST_INVAL;
+	for (size_t i = 0; i < text.n; i++)
+		if (!isalnum((unsigned char)text.p[i]) && text.p[i] != '-')
+			return ST_INVAL;
+	snprintf(s->backup_ext, sizeof(s->backup_ext), "%s", text.p);
+	return ST_OK;
+}
+
 static struct mplay *mplay_find(struct mstream *s, uint32_t id)
 {
 	struct lnode *it, *tmp;
@@ -359,6 +374,12 @@ static struct mplay *mplay_find(struct mstream *s, uint32_t id)
 		if (list_entry(it, struct mplay, link)->id == id)
 			return list_entry(it, struct mplay, link);
 	return NULL;
+}
+
+const char *mstream_play_ext(struct mstream *s, uint32_t id)
+{
+	const struct mplay *p = mplay_find(s, id);
+	return p && p->src.count == 1 ? p->src.parts[0].ext : "";
 }
 
 struct mplay *play_back(struct mstream *s, struct rt_play *play)

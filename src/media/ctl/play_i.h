@@ -23,7 +23,9 @@ struct mplay {
 	bool is_cancelled;
 	uint32_t tap_id; /* for a displaced side: the tap that wants it, else 0 */
 	struct media_codec codec;
-	uint32_t heard_hz; /* the rate that the media thread has it for; 0: that of no codec we know */
+	char own_ext[sizeof(((struct media_codec *)0)->name)],
+	    backup_ext[EXT_MAX]; /* of files without one, in this order */
+	uint32_t heard_hz;       /* the rate that the media thread has it for; 0: that of no codec we know */
 	const struct codec_ops *ops;
 	struct src src;
 	int32_t loops_left;

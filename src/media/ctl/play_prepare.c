@@ -121,18 +121,31 @@ static bool is_file(const struct src_part *part)
 	return part->kind == SRC_FILE || part->kind == SRC_NAME || part->kind == SRC_URL;
 }
 
-/* The file a text means: of the codec's rate where there are several; without an extension a wav. */
-ON_WORK static bool find_file(const struct mplay *p, const char *text, char path[FILE_PATH_MAX])
+ON_WORK static bool find_with(const struct mplay *p, struct src_part *part, const char *ext, char path[FILE_PATH_MAX])
 {
-	const char *slash = strrchr(text, '/');
 	char with_ext[FILE_PATH_MAX];
 	struct stat st;
-	if (!file_locate(text, p->codec.rate_hz, path, FILE_PATH_MAX) && !stat(path, &st))
-		return true;
-	if (strchr(slash ? slash : text, '.') || strlen(text) + 5 > sizeof(with_ext))
+	int n = snprintf(with_ext, sizeof(with_ext), "%s.%s", part->text, ext);
+	if (n >= (int)sizeof(with_ext) || file_locate(with_ext, p->codec.rate_hz, path, FILE_PATH_MAX) ||
+	    stat(path, &st))
 		return false;
-	sprintf(with_ext, "%s.wav", text);
-	return !file_locate(with_ext, p->codec.rate_hz, path, FILE_PATH_MAX) && !stat(path, &st);
+	snprintf(part->ext, sizeof(part->ext), "%s", ext);
+	return true;
+}
+
+/* The file a text means: of the codec's rate where there are several. Without an extension it is one in the codec
+ * itself, where files of that are read here, then one of native_backup_extension, as in FreeSWITCH. */
+ON_WORK static bool find_file(const struct mplay *p, struct src_part *part, char path[FILE_PATH_MAX])
+{
+	const char *slash = strrchr(part->text, '/'), *name = slash ? slash : part->text;
+	char own[EXT_MAX + 8];
+	struct stat st;
+	if (!file_locate(part->text, p->codec.rate_hz, path, FILE_PATH_MAX) && !stat(path, &st))
+		return true;
+	if (strchr(name, '.'))
+		return false;
+	snprintf(own, sizeof(own), "x.%s", p->own_ext);
+	return (file_format_of(own) && find_with(p, part, p->own_ext, path)) || find_with(p, part, p->backup_ext, path);
 }
 
 /* Finds the files; how many are not there. */
@@ -148,7 +161,7 @@ ON_WORK static size_t mplay_locate(struct mplay *p)
 			continue;
 		if (part->path) {
 			p->is_missing[i] = stat(part->path, &st) != 0;
-		} else if (part->kind == SRC_FILE && find_file(p, part->text, path)) {
+		} else if (part->kind == SRC_FILE && find_file(p, part, path)) {
 			part->path = mem_strdup(path);
 			p->is_missing[i] = !part->path;
 		} else if (part->kind != SRC_URL && part->known && !stat(part->known, &st)) {

@@ -41,16 +41,31 @@ static struct sv strip_prefix(struct src *out, struct sv text)
 	return text;
 }
 
+/* The number that text begins with, whatever follows (as atoi reads it). */
+static int leading_number(struct sv text, int64_t *out)
+{
+	size_t n = 0;
+	text = sv_trim(text);
+	if (text.n && (text.p[0] == '-' || text.p[0] == '+'))
+		n = 1;
+	while (n < text.n && text.p[n] >= '0' && text.p[n] <= '9')
+		n++;
+	return sv_i64(sv_sub(text, text.n && text.p[0] == '+', n), out);
+}
+
+/* "MS[,FACTOR]", less than 0 ms for ever; what stands behind a number (";loops=3") means nothing, as in FreeSWITCH. */
 static int read_silence(struct src_part *part, struct sv text)
 {
 	struct sv ms, noise;
-	uint32_t divisor = 0;
+	int64_t divisor = 0;
 	(void)sv_split(text, ',', &ms, &noise);
-	if (sv_i64(sv_trim(ms), &part->ms) || part->ms < -1 || part->ms > INT32_MAX)
+	if (leading_number(ms, &part->ms) || part->ms > INT32_MAX)
 		return ST_INVAL;
-	if (noise.n && sv_u32(sv_trim(noise), &divisor))
-		return ST_INVAL;
-	part->noise = divisor;
+	if (part->ms < 0)
+		part->ms = -1;
+	if (leading_number(noise, &divisor) || divisor < 0)
+		divisor = 0;
+	part->noise = divisor > INT32_MAX ? INT32_MAX : (uint32_t)divisor;
 	return ST_OK;
 }
 

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { DIGIT_MS = 100, DIGIT_MIN_MS = 40, DIGIT_MAX_MS = 8000, GAP_US = 60000 };
+enum { DIGIT_MS = 100, DIGIT_MIN_MS = 40, DIGIT_MAX_MS = 8000, GAP_US = 60000, GAP_MIN_MS = 40, GAP_MAX_MS = 10000 };
 
 static bool has_listener(const struct rt_stream *s)
 {
@@ -191,6 +191,12 @@ ON_MEDIA static bool tone_send(struct rt_stream *s)
 	return n > 0;
 }
 
+static int32_t gap_us(const struct rt_stream *s)
+{
+	unsigned ms = s->params.digit_gap_ms;
+	return !ms ? GAP_US : (int32_t)(ms < GAP_MIN_MS ? GAP_MIN_MS : ms > GAP_MAX_MS ? GAP_MAX_MS : ms) * 1000;
+}
+
 bool dtmf_out_tick(struct rt_stream *s)
 {
 	struct rt_dtmf_out *d = &s->dtmf_out;
@@ -201,7 +207,7 @@ bool dtmf_out_tick(struct rt_stream *s)
 	if (d->is_sending) {
 		d->is_sending = d->is_inband ? tone_send(s) : event_send(s);
 		if (!d->is_sending) /* the digit just ended */
-			d->pause_us = GAP_US - stream_frame_us(s);
+			d->pause_us = gap_us(s) - stream_frame_us(s);
 		return true;
 	}
 	while (d->count && d->pause_us <= 0) {

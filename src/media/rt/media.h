@@ -66,6 +66,7 @@ struct media_params {
 	bool sends_xr;             /* VoIP metrics (RFC 3611) go with reports */
 	bool tells_rtcp;           /* MEDIA_R_RTCP of this stream, whoever else watches */
 	unsigned rtcp_interval_ms; /* between reports, about; 0 = 5 s */
+	unsigned digit_gap_ms;     /* between two digits that are sent, 40 to 10000; 0 = 60 */
 	bool is_raw; /* packets go to the peer as they are, of whatever payload type; nothing of our own is sent */
 	enum media_source_mode source_mode;
 	bool is_remote_hidden; /* remote_rtp cannot be reached from here: its packets come from an address nobody knows

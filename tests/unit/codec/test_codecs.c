@@ -369,16 +369,28 @@ static NO_ROLE_CHECK int test_opus_parameters(void)
 	printf("# a second at 8 kbit/s: %d bytes, unlimited: %d\n", slow, fast);
 	EXPECT(2 * slow < fast);
 	EXPECT_INT(bytes_of("cbr=1", in, 320, 50, &none), 50 * 60); /* 24 kbit/s */
-	conf.max_average_bitrate = 12000, conf.max_playback_rate_hz = 16000, conf.has_vbr = false, conf.has_dtx = true;
+	conf.max_average_bitrate = 12000, conf.max_playback_rate_hz = 16000, conf.max_capture_rate_hz = 12000,
+	conf.has_vbr = false, conf.has_dtx = true;
 	const struct codec_ops *c = codec_find("opus", 0, 0);
 	EXPECT_INT(c->offer_fmtp(c, text, sizeof(text)), ST_OK);
 	EXPECT_STR(text, "useinbandfec=1; minptime=10");
 	codec_opus_configure(&conf);
 	EXPECT_INT(c->offer_fmtp(c, text, sizeof(text)), ST_OK);
-	EXPECT_STR(
-	    text, "useinbandfec=1; minptime=10; maxaveragebitrate=12000; maxplaybackrate=16000; cbr=1; usedtx=1");
+	EXPECT_STR(text, "useinbandfec=1; minptime=10; maxaveragebitrate=12000; maxplaybackrate=16000; "
+	                 "sprop-maxcapturerate=12000; cbr=1; usedtx=1");
 	EXPECT_INT(c->offer_fmtp(c, text, 40), ST_FULL);
 	EXPECT_INT(bytes_of(NULL, in, 320, 50, &none), 50 * 30);
+	for (uint32_t hz = 8000; hz <= 16000; hz += 8000) { /* 8000: no packet of SILK or CELT that is not narrow */
+		struct codec_enc e = {0};
+		uint8_t packet[1500];
+		conf.max_capture_rate_hz = hz;
+		codec_opus_configure(&conf);
+		EXPECT(!codec_enc_open(&e, codec_find_rate("opus", 48000, 2, 16000), "maxplaybackrate=48000"));
+		EXPECT(codec_encode(&e, in, 320, packet, sizeof(packet)) > 0);
+		unsigned mode = packet[0] >> 3;
+		EXPECT_INT(mode < 4 || (mode >= 16 && mode < 20), hz == 8000);
+		codec_enc_close(&e);
+	}
 	codec_opus_configure(&(struct codec_opus_conf)CODEC_OPUS_CONF_DEFAULT);
 	return 0;
 }

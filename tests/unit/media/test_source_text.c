@@ -5,6 +5,7 @@
 #include "harness.h"
 #include "mark_text.h"
 #include "media/ctl/ctl_i.h"
+#include <stdio.h>
 
 static int test_marks(void)
 {
@@ -107,4 +108,38 @@ static int test_starts(void)
 	return 0;
 }
 
-TEST_MAIN({"marks", test_marks, TEST_LOOP}, {"starts", test_starts, TEST_LOOP})
+/* As FreeSWITCH's atoi reads it: what follows a number means nothing. */
+static int test_silence(void)
+{
+	static const struct {
+		const char *text;
+		int ms, noise;
+	} rows[] = {
+	    {"500,1400;loops=3", 500, 1400},
+	    {"500;loops=3", 500, 0},
+	    {" 500 , 7x", 500, 7},
+	    {"-1", -1, 0},
+	    {"-20,1400", -1, 1400},
+	    {"+30,-1", 30, 0},
+	    {"5,", 5, 0},
+	    {"5,99999999999", 5, INT32_MAX},
+	};
+	static const char *const wrong[] = {"silence_stream://", "silence_stream://x", "silence_stream://;loops=2",
+	    "silence_stream://-", "silence_stream://99999999999"};
+	struct src s;
+	char text[64];
+
+	role_assert_ctl();
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		snprintf(text, sizeof(text), "silence_stream://%s", rows[i].text);
+		EXPECT_INT(src_parse(&s, text), ST_OK);
+		EXPECT_INT(s.parts[0].ms, rows[i].ms);
+		EXPECT_INT(s.parts[0].noise, rows[i].noise);
+		src_fini(&s);
+	}
+	for (size_t i = 0; i < ARRAY_COUNT(wrong); i++)
+		EXPECT_INT(src_parse(&s, wrong[i]), ST_INVAL);
+	return 0;
+}
+
+TEST_MAIN({"marks", test_marks, TEST_LOOP}, {"silence", test_silence, TEST_LOOP}, {"starts", test_starts, TEST_LOOP})

@@ -148,11 +148,15 @@ int call_media_init(struct call *c)
 	    .goes_after_hold = profile_conf_has_media_option(pc, "bypass-media-after-hold"),
 	    .is_secure_required = pc->is_secure_required,
 	    .is_transcoding_off = pc->has_disabled_transcoding,
+	    .passes_zrtp = pc->passes_zrtp,
+	    .is_g726_aal2 = !strcasecmp(pc->bitpacking, "aal2"),
 	    .jitterbuffer = pc->jitterbuffer,
 	    .has_vad = !strcasecmp(pc->vad, "in") || !strcasecmp(pc->vad, "both"),
 	    .suppresses_silence = !strcasecmp(pc->vad, "out") || !strcasecmp(pc->vad, "both"),
 	    .rtcp_interval_ms = pc->rtcp_interval_ms,
-	    .passes_telephone_event = pc->passes_rfc2833,
+	    .digit_gap_ms = pc->digit_gap_ms,
+	    .are_events_assumed = pc->has_liberal_dtmf,
+	    .ignores_holds = pc->has_disabled_hold,
 	    .rtp_timeout_ms = profile_conf_media_timeout_ms(pc, false),
 	    .rtp_hold_timeout_ms = profile_conf_media_timeout_ms(pc, true)};
 	return leg_media_init(c->leg, &conf);

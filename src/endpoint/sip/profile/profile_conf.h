@@ -51,11 +51,13 @@ struct profile_conf {
 	/* media */
 	unsigned rfc2833_pt, cng_pt, rtp_timeout_s, rtp_hold_timeout_s, media_timeout_ms, media_hold_timeout_ms,
 	    dtmf_duration;
-	char *rtp_source, *jitterbuffer, *vad;
+	char *rtp_source, *jitterbuffer, *vad, *bitpacking;
 	char *turn_server, *turn_username, *turn_password, *turn_secret, *turn_ca_file;
 	unsigned turn_ready;
-	unsigned rtcp_interval_ms;
-	bool is_cng_suppressed, has_rtp_auto_adjust_off, passes_rfc2833, is_nomedia, is_proxy_media, is_secure_required;
+	unsigned rtcp_interval_ms, digit_gap_ms;
+	bool passes_zrtp;
+	bool is_cng_suppressed, has_rtp_auto_adjust_off, has_liberal_dtmf, is_nomedia, is_proxy_media,
+	    is_secure_required;
 	/* authentication */
 	bool auths_calls, auths_all_packets, auths_messages, auths_subscriptions, requires_auth_user, accepts_blind_reg,
 	    accepts_blind_auth, logs_auth_failures, allows_default_passwords, auths_calls_acl_only,
