@@ -150,12 +150,6 @@ static const struct api_desc apis[] = {
     {"http_tryget", "the file of a URL when it is in the cache", "<url>", API_OWN_REPLY, api_http_tryget, NULL},
     {NULL},
 };
-static const struct name_desc names[] = {{"file", "http"}, {"file", "https"}, {"file", "http_cache"}, {NULL}};
 extern const struct module mod_http_cache;
-const struct module mod_http_cache = {.abi = MODULE_ABI,
-    .name = "mod_http_cache",
-    .load = load,
-    .unload = unload,
-    .apis = apis,
-    .names = names,
-    .confs = confs};
+const struct module mod_http_cache = {
+    .abi = MODULE_ABI, .name = "mod_http_cache", .load = load, .unload = unload, .apis = apis, .confs = confs};

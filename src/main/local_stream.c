@@ -134,6 +134,5 @@ static const struct api_desc apis[] = {
     {"local_stream", "manage local streams", "<show|start|reload|stop|hup> <local_stream_name>", 0, api_local_stream,
         complete_words},
     {0}};
-static const struct name_desc names[] = {{"file", "local_stream"}, {NULL}};
 const struct module mod_local_stream = {
-    .abi = MODULE_ABI, .name = "mod_local_stream", .load = load, .unload = unload, .apis = apis, .names = names};
+    .abi = MODULE_ABI, .name = "mod_local_stream", .load = load, .unload = unload, .apis = apis};

@@ -1,10 +1,12 @@
 """What plays and records: where a file begins (@@), and what uuid_fileman does to it."""
+import re
 import subprocess
 import wave
 
 import judge
 import numpy as np
 import pytest
+import tandem as t
 from calls import call, ended, extension, uuid_of, write_extensions
 
 pytestmark = pytest.mark.leaks
@@ -18,7 +20,6 @@ def wav(path, samples, rate=8000):
 
 @pytest.fixture(scope="module")
 def sw(tmp_path_factory):
-    import tandem as t
     d = tmp_path_factory.mktemp("sound_files")
     s = t.Tandem(d / "instance")
     s.files = d
@@ -122,3 +123,17 @@ def test_record_is_truncated(sw, phone, events):
     samples = np.frombuffer(raw, "<i2").astype(float)
     assert 0.8 < len(samples) / 8000 < 1.5
     assert abs(hz_of(samples[4000:]) - 1200) < 20
+
+
+def test_show_file(sw):
+    """All that can be read or written, of the table that decides it, and the schemes, under the modules that FreeSWITCH has them of."""
+    rows = [row.split(",") for row in sw.api("show file").splitlines() if row.count(",") == 2][1:]
+    by_module = {}
+    for kind, name, module in rows:
+        assert kind == "file"
+        by_module.setdefault(module, set()).add(name)
+    assert by_module["mod_tone_stream"] == {"tone_stream", "silence_stream"} and by_module["mod_local_stream"] == {"local_stream"}
+    assert by_module["mod_http_cache"] == {"http", "https", "http_cache"} and "file_string" in by_module["mod_dptools"]
+    table = set(re.findall(r'^\tX\("(\w+)"', (t.TOP / "src/file/format.c").read_text(), re.M))
+    assert len(table) > 30 and by_module["mod_sndfile"] == table
+    assert sw.api("module_exists mod_native_file") == "true"

@@ -101,14 +101,6 @@ ON_CTL int ports_take(struct addr *host, int *rtp_fd, int *rtcp_fd);
 ON_CTL void ports_give(uint16_t port);
 
 /* source.c: the text of a source, read */
-enum src_kind {
-	SRC_FILE,
-	SRC_TONE,
-	SRC_SILENCE,
-	SRC_LOCAL,
-	SRC_NAME /* the finder makes a file of it */,
-	SRC_URL /* the URL finder */
-};
 struct src_part {
 	enum src_kind kind;
 	char *text;             /* path, TGML, name of the local stream */

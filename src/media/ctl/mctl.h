@@ -103,6 +103,17 @@ ON_CTL int mstream_play_stop(struct mstream *s, uint32_t id /* 0 = whatever play
 ON_CTL int mstream_play_set(struct mstream *s, enum media_play_op op, int32_t value);
 /* Something plays to the far side, or is about to. */
 ON_CTL bool mstream_is_playing(const struct mstream *s);
+/* What there is in front of "://", for `show file`. NULL: there are no more. */
+enum src_kind {
+	SRC_FILE,
+	SRC_TONE,
+	SRC_SILENCE,
+	SRC_LOCAL,
+	SRC_NAME /* the finder makes a file of it */,
+	SRC_URL /* the URL finder */,
+	SRC_ROW /* of others; no part is one */
+};
+ANY const char *mctl_source_scheme(size_t i, enum src_kind *kind);
 ON_CTL bool mctl_source_exists(const char *source); /* cheap syntax check: known scheme or absolute path */
 
 /* ---- taps: what looks into the sound of a stream or changes it ----------------------------------------------------

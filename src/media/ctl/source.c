@@ -55,10 +55,33 @@ static int read_silence(struct src_part *part, struct sv text)
 }
 
 static const struct {
-	const char *prefix;
+	const char *name; /* what stands before :// */
 	enum src_kind kind;
-} schemes[] = {{"tone_stream://", SRC_TONE}, {"silence_stream://", SRC_SILENCE}, {"local_stream://", SRC_LOCAL},
-    {"tts://", SRC_NAME}, {"http://", SRC_URL}, {"https://", SRC_URL}, {"http_cache://", SRC_URL}};
+} schemes[] = {{"tone_stream", SRC_TONE}, {"silence_stream", SRC_SILENCE}, {"local_stream", SRC_LOCAL},
+    {"tts", SRC_NAME}, {"http", SRC_URL}, {"https", SRC_URL}, {"http_cache", SRC_URL}, {"file_string", SRC_ROW}};
+enum { SCHEME_COUNT = sizeof(schemes) / sizeof(schemes[0]) };
+
+const char *mctl_source_scheme(size_t i, enum src_kind *kind)
+{
+	if (i >= SCHEME_COUNT)
+		return NULL;
+	*kind = schemes[i].kind;
+	return schemes[i].name;
+}
+
+/* Its "name://", in whatever case: the rest is behind it. */
+static enum src_kind scheme_take(struct sv text, struct sv *rest)
+{
+	*rest = text;
+	for (size_t i = 0; i < SCHEME_COUNT; i++) {
+		struct sv name = sv_of(schemes[i].name), behind = sv_sub(text, name.n, text.n);
+		if (!sv_startsi(text, name) || !sv_starts(behind, SV("://")))
+			continue;
+		*rest = sv_sub(behind, 3, behind.n);
+		return schemes[i].kind;
+	}
+	return SRC_FILE;
+}
 
 /* "path=FILE" names a file when the configuration says so and where its name begins. */
 static int read_tone(struct buf *plain, struct sv text)
@@ -126,18 +149,16 @@ static void read_start(struct src_part *part, struct buf *plain)
 
 static int read_part(struct src *out, struct sv text)
 {
-	struct src_part part = {.kind = SRC_FILE};
+	struct src_part part = {0};
+	struct sv rest;
 	struct buf plain;
 	if (out->count == PARTS_MAX)
 		return ST_INVAL;
-	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
-		struct sv prefix = sv_of(schemes[i].prefix);
-		if (!sv_startsi(text, prefix))
-			continue;
-		part.kind = schemes[i].kind;
-		if (part.kind != SRC_NAME && part.kind != SRC_URL)
-			text = sv_sub(text, prefix.n, text.n);
-	}
+	part.kind = scheme_take(text, &rest);
+	if (part.kind == SRC_ROW) /* a row in a row */
+		return ST_INVAL;
+	if (part.kind != SRC_NAME && part.kind != SRC_URL)
+		text = rest;
 	if (!text.n || (part.kind == SRC_FILE && text.p[0] != '/') || memchr(text.p, 0, text.n))
 		return ST_INVAL;
 	buf_init(&plain);
@@ -162,9 +183,8 @@ int src_parse(struct src *out, const char *source)
 	if (text.n > SOURCE_TEXT_MAX)
 		return ST_INVAL;
 	text = strip_prefix(out, text);
-	if (!sv_startsi(text, SV("file_string://")))
+	if (scheme_take(text, &rest) != SRC_ROW)
 		return read_part(out, text);
-	rest = sv_sub(text, strlen("file_string://"), text.n);
 	while (rest.n && !st) {
 		struct sv one;
 		(void)sv_split(rest, '!', &one, &rest);
