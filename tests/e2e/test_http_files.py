@@ -70,6 +70,7 @@ def sw(tmp_path_factory, server):
         extension("7983", "answer", f"playback http://{w}/joined.wav", "hangup"),
         extension("7984", "answer", f"playback http://{w}/old.wav", "hangup"),
         extension("7985", "answer", "playback http://${sip_h_X-Phone}/x.wav", f"playback http://{w}/${{sip_h_X-Phone}}.wav", "hangup"),
+        extension("7986", "answer", f"record http://{w}/up.wav 1", "record_session http_cache://" + w + "/up.wav", "playback tone_stream://%(200,0,500)", "hangup"),
     ])
     s.start()
     yield s
@@ -157,3 +158,13 @@ def test_from_outside(sw, server, phone, events):
     p.answered()
     assert abs(hz_of(heard(p, 20)) - 1200) < 20
     ended(p)
+
+
+def test_nothing_sends_it(sw, server, phone, events):
+    """A recording to a URL is refused, and no file of that name lies about."""
+    p = phone("1000")
+    call(p, "7986")
+    assert abs(hz_of(heard(p, 8)) - 500) < 30
+    ended(p)
+    assert not [f for f in sw.root.rglob("*up.wav*")]
+    assert sw.log_text.count("cannot record to http") == 2

@@ -1,4 +1,5 @@
 """What plays and records: where a file begins (@@), and what uuid_fileman does to it."""
+import os
 import re
 import subprocess
 import wave
@@ -32,6 +33,8 @@ def sw(tmp_path_factory):
         extension("7972", "answer", f"playback {d}/steady.wav", "hangup"),
         extension("7973", "answer", f"record {d}/cut.wav 20", "hangup"),
         extension("7974", "answer", f"playback file_string://{d}/two.wav@@12000!{d}/two.wav@@99999999!{d}/two.wav@@x", "hangup"),
+        extension("7975", "answer", f"record {d}/${{sip_h_X-Name}}-x.wav 1", "hangup"),
+        extension("7976", "answer", "record ${sip_h_X-Name} 1", f"record {d}/${{sip_h_X-Name}}/y.wav 1", "hangup"),
     ])
     s.start()
     yield s
@@ -137,3 +140,19 @@ def test_show_file(sw):
     table = set(re.findall(r'^\tX\("(\w+)"', (t.TOP / "src/file/format.c").read_text(), re.M))
     assert len(table) > 30 and by_module["mod_sndfile"] == table
     assert sw.api("module_exists mod_native_file") == "true"
+
+
+def test_record_from_outside(sw, phone, events):
+    """A caller's text is a part of the file's name, and leads nowhere else."""
+    p = phone("1000")
+    p.invite("7975", extra="X-Name: who\r\n")
+    p.answered()
+    ended(p)
+    assert (sw.files / "who-x.wav").exists()
+    for given in ("/up", "../up", "http://127.0.0.1/x.wav"):
+        p = phone("1000")
+        p.invite("7976", extra=f"X-Name: {given}\r\n")
+        p.answered()
+        ended(p)
+    assert not (sw.files.parent / "up").exists() and not os.path.exists("/up") and not list(sw.root.glob("**/x.wav"))
+    assert {f.name for f in sw.files.iterdir()} <= {"up", "two.wav", "long.wav", "steady.wav", "cut.wav", "who-x.wav", "instance"}

@@ -336,12 +336,17 @@ static ON_CTL char *record_path(struct leg *leg, const char *path)
 {
 	const char *dir = globals_text("recordings_dir");
 	struct buf b;
+	char *full;
 
+	if (mctl_is_url(path))
+		return leg_url_dup(leg, path);
 	buf_init(&b);
 	if (path[0] != '/')
 		buf_printf(&b, "%s/", dir ? dir : ".");
 	buf_adds(&b, path);
-	return buf_take(&b);
+	full = leg_path_dup(leg, b.p);
+	buf_fini(&b);
+	return full;
 }
 
 enum { RECORD_WAIT_US = 1000000 };

@@ -129,6 +129,8 @@ static ON_CTL char *full_path(struct leg *leg, const struct vars *own, const cha
 	const char *prefix;
 	char *full;
 
+	if (mctl_is_url(path))
+		return leg_url_dup(leg, path);
 	buf_init(&b);
 	buf_init(&scratch);
 	prefix = own ? vars_text(own, "sound_prefix", &scratch) : NULL;

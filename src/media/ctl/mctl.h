@@ -114,6 +114,12 @@ enum src_kind {
 	SRC_ROW /* of others; no part is one */
 };
 ANY const char *mctl_source_scheme(size_t i, enum src_kind *kind);
+/* Text of a source or a record's target (marks and all) that is http://, https:// or http_cache://, behind "{...}" or
+ * not. */
+ANY bool mctl_is_url(const char *text);
+/* The same without marks: what is from outside is below the server, and not in a "{...}". ST_DENIED; ST_INVAL: no URL.
+ */
+ANY int mctl_url_plain(struct buf *out, struct sv text);
 ON_CTL bool mctl_source_exists(const char *source); /* cheap syntax check: known scheme or absolute path */
 
 /* ---- taps: what looks into the sound of a stream or changes it ----------------------------------------------------

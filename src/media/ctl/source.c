@@ -121,6 +121,24 @@ static int read_url(struct buf *plain, struct sv text)
 	return slashes < 3 ? ST_INVAL : mark_strip_path(plain, text);
 }
 
+bool mctl_is_url(const char *text)
+{
+	struct sv rest;
+	return scheme_take(sv_trim(strip_prefix(NULL, sv_of(text))), &rest) == SRC_URL;
+}
+
+int mctl_url_plain(struct buf *out, struct sv text)
+{
+	struct sv url = strip_prefix(NULL, text), rest, options = sv_sub(text, 0, (size_t)(url.p - text.p));
+	if (mark_has(options))
+		return ST_DENIED;
+	url = sv_trim(url);
+	if (scheme_take(url, &rest) != SRC_URL)
+		return ST_INVAL;
+	buf_addv(out, options);
+	return read_url(out, url);
+}
+
 static int read_plain(struct buf *plain, enum src_kind kind, struct sv text)
 {
 	if (kind == SRC_TONE)
