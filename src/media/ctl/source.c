@@ -1,5 +1,6 @@
 /* The text of a source, read into parts: files, tones, silence, local streams; file_string:// is a row of them. A
- * prefix "{a=b,c=d}" before the whole or a part is taken off; of its names only loops means something here. The text
+ * prefix "{a=b,c=d}" before the whole or a part is taken off; of its names only loops means something here; before a
+ * URL it stays, for who fetches that. The text
  * may have marks (text/mark.h): what is from outside parts nothing and names no scheme; the parts are without. Pure. */
 #include "base/mem.h"
 #include "base/status.h"
@@ -37,6 +38,8 @@ static struct sv strip_prefix(struct src *out, struct sv text)
 		if (out)
 			read_options(out, sv_sub(text, 1, end - 1));
 		text = sv_sub(text, end + 1, text.n);
+		while (text.n && text.p[0] == ' ')
+			text = sv_sub(text, 1, text.n);
 	}
 	return text;
 }
@@ -124,7 +127,7 @@ static int read_url(struct buf *plain, struct sv text)
 bool mctl_is_url(const char *text)
 {
 	struct sv rest;
-	return scheme_take(sv_trim(strip_prefix(NULL, sv_of(text))), &rest) == SRC_URL;
+	return scheme_take(strip_prefix(NULL, sv_of(text)), &rest) == SRC_URL;
 }
 
 int mctl_url_plain(struct buf *out, struct sv text)
@@ -132,7 +135,6 @@ int mctl_url_plain(struct buf *out, struct sv text)
 	struct sv url = strip_prefix(NULL, text), rest, options = sv_sub(text, 0, (size_t)(url.p - text.p));
 	if (mark_has(options))
 		return ST_DENIED;
-	url = sv_trim(url);
 	if (scheme_take(url, &rest) != SRC_URL)
 		return ST_INVAL;
 	buf_addv(out, options);
@@ -143,8 +145,6 @@ static int read_plain(struct buf *plain, enum src_kind kind, struct sv text)
 {
 	if (kind == SRC_TONE)
 		return read_tone(plain, text);
-	if (kind == SRC_URL)
-		return read_url(plain, text);
 	return kind == SRC_FILE ? mark_strip_path(plain, text) : mark_strip(plain, text);
 }
 
@@ -168,10 +168,11 @@ static void read_start(struct src_part *part, struct buf *plain)
 static int read_part(struct src *out, struct sv text)
 {
 	struct src_part part = {0};
-	struct sv rest;
+	struct sv whole = text, rest;
 	struct buf plain;
 	if (out->count == PARTS_MAX)
 		return ST_INVAL;
+	text = strip_prefix(NULL, text);
 	part.kind = scheme_take(text, &rest);
 	if (part.kind == SRC_ROW) /* a row in a row */
 		return ST_INVAL;
@@ -180,7 +181,7 @@ static int read_part(struct src *out, struct sv text)
 	if (!text.n || (part.kind == SRC_FILE && text.p[0] != '/') || memchr(text.p, 0, text.n))
 		return ST_INVAL;
 	buf_init(&plain);
-	int st = read_plain(&plain, part.kind, text);
+	int st = part.kind == SRC_URL ? mctl_url_plain(&plain, whole) : read_plain(&plain, part.kind, text);
 	if (!st && (part.kind == SRC_FILE || part.kind == SRC_URL))
 		read_start(&part, &plain);
 	if (!st && part.kind == SRC_SILENCE && read_silence(&part, buf_sv(&plain)))
@@ -195,19 +196,18 @@ static int read_part(struct src *out, struct sv text)
 
 int src_parse(struct src *out, const char *source)
 {
-	struct sv text = sv_of(source), rest;
+	struct sv whole = sv_of(source), text, rest;
 	int st = ST_OK;
 	memset(out, 0, sizeof(*out));
-	if (text.n > SOURCE_TEXT_MAX)
+	if (whole.n > SOURCE_TEXT_MAX)
 		return ST_INVAL;
-	text = strip_prefix(out, text);
+	text = strip_prefix(out, whole);
 	if (scheme_take(text, &rest) != SRC_ROW)
-		return read_part(out, text);
+		return read_part(out, whole);
 	while (rest.n && !st) {
 		struct sv one;
 		(void)sv_split(rest, '!', &one, &rest);
-		one = strip_prefix(NULL, one);
-		if (one.n)
+		if (strip_prefix(NULL, one).n)
 			st = read_part(out, one);
 	}
 	if (!st && !out->count)
