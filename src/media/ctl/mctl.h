@@ -197,12 +197,21 @@ ON_CTL void mctl_set_url_finder(mctl_find_fn fn);
 
 /* local_stream directories: name -> directory of sound files, played in turn, one clock for everybody. A source
  * "local_stream://name" plays "name/RATE" with the codec's rate when there is one, else "name", else "default". */
-ON_CTL int mctl_local_stream_add(const char *name, const char *dir, uint32_t rate_hz, bool is_shuffled);
+struct mctl_local_conf {
+	const char *dir;
+	bool is_shuffled;
+	unsigned channels;  /* 2: who takes two hears two; else one, as everybody else does in any case */
+	int volume_db;      /* -50 to 50; 0: as it is */
+	const char *chimes; /* files with ',' between, absolute, which break in one after the other; NULL: none */
+	unsigned chime_every_s, chime_max_s; /* music between two; what is heard of one, 0: all of it */
+};
+ON_CTL int mctl_local_stream_add(const char *name, const struct mctl_local_conf *conf); /* copied */
+ON_CTL int mctl_local_stream_volume(const char *name, int db); /* heard within seconds; ST_NOTFOUND */
 ON_CTL bool mctl_local_stream_exists(const char *name);
 ON_CTL void mctl_local_stream_clear(void);
 ON_CTL bool mctl_local_stream_del(const char *name); /* false: there was none */
 ON_CTL void mctl_local_stream_each(
-    void (*fn)(const char *name, const char *dir, bool is_shuffled, void *arg), void *arg);
+    void (*fn)(const char *name, const struct mctl_local_conf *conf, size_t listeners, void *arg), void *arg);
 /* Named tones of the installation for "tone_stream://" are plain TGML; no names here. */
 
 /* Codecs known to the engine (transcodable), for `show codec` and negotiation. */
