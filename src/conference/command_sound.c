@@ -5,6 +5,7 @@
 #include "core/door/door.h"
 #include "core/value/self.h"
 #include "loop/co.h"
+#include "media/ctl/mctl.h"
 #include "text/mark.h"
 #include <ctype.h>
 #include <stdio.h>
@@ -282,9 +283,10 @@ static ON_CTL char *record_path(struct conf_call *x, int i)
 	if (!text)
 		return NULL;
 	buf_init(&b);
-	if (*text != '/' && !strstr(text, "://"))
+	bool is_url = mctl_is_url(text);
+	if (*text != '/' && !is_url)
 		buf_printf(&b, "%s/", core_dirs() ? core_dirs()->recordings : ".");
-	if (mark_strip_path(&b, sv_of(text))) {
+	if (is_url ? mctl_url_plain(&b, sv_of(text)) : mark_strip_path(&b, sv_of(text))) {
 		buf_adds(x->out, "-ERR that file is not allowed\n");
 		buf_fini(&b);
 		mem_free(text);

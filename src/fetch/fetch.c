@@ -5,7 +5,7 @@
 #include "fetch/fetch.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "fetch/fetch_i.h"
+#include "fetch/feed.h"
 #include "loop/loop.h"
 #include "net/dns.h"
 
@@ -35,6 +35,7 @@ static ON_CTL void fetch_free(struct fetch *f)
 	    f->location};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		mem_free(texts[i]);
+	feed_drop(f->feed);
 	buf_fini(&f->in);
 	buf_fini(&f->head);
 	mem_free(f);
@@ -286,9 +287,15 @@ int fetch_start(struct fetch **out, const struct fetch_params *p, fetch_fn fn, v
 	if (!f)
 		return ST_NOMEM;
 	int st = params_take(f, p);
+	if (!st && p->body_fd > 0) {
+		f->follows = false;
+		st = feed_new(&f->feed, f, p->body_fd, p->body_fd_bytes);
+	}
 	if (!st) {
 		f->fn = fn, f->arg = arg;
 		st = where(f);
+		if (st && f->feed)
+			feed_keep_fd(f->feed);
 	}
 	if (st) {
 		fetches.stats.refused++;

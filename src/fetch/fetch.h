@@ -23,6 +23,9 @@ struct fetch_params { /* all is copied */
 	const char *headers; /* whole "Name: value\r\n" lines, or NULL */
 	const char *ctype;   /* of the body */
 	struct sv body;
+	int body_fd; /* > 0: a file open for reading, whose first body_fd_bytes are the body, in its place; it is
+	              * fetch's own when fetch_start was ST_OK. Redirects are not followed. PUT without a method. */
+	uint64_t body_fd_bytes;
 	int64_t timeout_ms;           /* for all of it, the look-up too; 0 = 10 s */
 	size_t max_bytes;             /* of the answer's body; 0 = 1 MiB */
 	bool allows_http;             /* else https:// only */

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 struct dns_ask;
+struct feed;
 struct fetch {
 	struct lnode link;
 	fetch_fn fn; /* NULL: cancelled */
@@ -24,7 +25,9 @@ struct fetch {
 	struct addr addr;
 	void *easy, *list, *connect_to; /* curl's */
 	struct buf in, head;
-	char *location; /* of the answer, when redirects are followed */
+	struct feed *feed; /* or NULL */
+	bool is_over;      /* but for the piece that it waits for */
+	char *location;    /* of the answer, when redirects are followed */
 	char in_ctype[128];
 	size_t head_bytes;
 	int64_t max_age_s;
@@ -35,5 +38,8 @@ struct fetch {
 
 ON_CTL int fetch_thread_start(void (*back)(struct fetch *f)); /* fine when it runs */
 ON_CTL int fetch_thread_post(struct fetch *f);
+/* feed.c: the thread asks control for a piece of the body; control says that it is there. */
+ANY void fetch_thread_ask(struct fetch *f);
+ON_CTL void fetch_thread_answer(struct fetch *f);
 ON_CTL void fetch_thread_wake(void);
 ON_CTL void fetch_thread_stop(void); /* joins; what it still had comes back before */

@@ -4,7 +4,7 @@
  * whatever the name means by now. It shares nothing but the two mailboxes and each request's abort flag. */
 #include "base/clock.h"
 #include "base/mem.h"
-#include "fetch/fetch_i.h"
+#include "fetch/feed.h"
 #include "loop/mailbox.h"
 
 #include <curl/curl.h>
@@ -17,6 +17,11 @@
 
 enum { SLOTS = 512, HEAD_MAX_BYTES = 65536, POLL_MS = 1000, CONNS_KEPT = 16 };
 
+/* Either way: a request, or word of the piece of a body that it waits for. */
+struct note {
+	struct fetch *f;
+	bool is_piece;
+};
 static struct {
 	bool is_on;
 	struct mailbox *in, *out;
@@ -176,6 +181,8 @@ static void easy_set(struct fetch *f, CURL *e)
 		curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)f->body_bytes);
 		curl_easy_setopt(e, CURLOPT_POSTFIELDS, f->body);
 	}
+	if (f->feed)
+		feed_set(f);
 	if (f->method && !strcmp(f->method, "HEAD"))
 		curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
 	else if (f->method)
@@ -204,6 +211,13 @@ static int status_of(CURLcode rc)
 	}
 }
 
+static void request_back(struct fetch *f)
+{
+	list_remove(&f->running);
+	struct note note = {.f = f};
+	mailbox_post(worker.out, &note, sizeof(note)); /* never full: it has room for all there can be */
+}
+
 static void request_end(struct fetch *f, CURLcode rc)
 {
 	long code = 0;
@@ -221,8 +235,9 @@ static void request_end(struct fetch *f, CURLcode rc)
 	if (f->status)
 		snprintf(f->error, sizeof(f->error), "%s",
 		    f->status == ST_LIMIT ? "the answer is too long" : curl_easy_strerror(rc));
-	list_remove(&f->running);
-	mailbox_post(worker.out, &f, sizeof(f)); /* never full: it has room for all there can be */
+	f->is_over = feed_is_out(f) && !atomic_load(&worker.is_ending);
+	if (!f->is_over)
+		request_back(f);
 }
 
 static void request_begin(struct fetch *f)
@@ -245,7 +260,10 @@ static void aborted_end(bool is_all)
 	struct lnode *it, *tmp;
 	list_each (&worker.running, it, tmp) {
 		struct fetch *f = list_entry(it, struct fetch, running);
-		if (is_all || atomic_load(&f->is_aborted)) {
+		if (f->is_over) {
+			if (is_all)
+				request_back(f);
+		} else if (is_all || atomic_load(&f->is_aborted)) {
 			f->status = ST_CANCELLED;
 			request_end(f, CURLE_ABORTED_BY_CALLBACK);
 		}
@@ -267,32 +285,52 @@ static void done_take(void)
 	}
 }
 
+void fetch_thread_ask(struct fetch *f)
+{
+	struct note note = {f, true};
+	mailbox_post(worker.out, &note, sizeof(note)); /* one a request at a time */
+}
+
+static void note_take(const struct note *note)
+{
+	if (!note->is_piece) {
+		request_begin(note->f);
+		return;
+	}
+	feed_came(note->f);
+	if (note->f->is_over)
+		request_back(note->f);
+}
+
 static void *thread_main(void *arg)
 {
-	struct fetch *f;
+	struct note note;
 	size_t n;
 	int running;
 	role_set(ROLE_WORK);
 	while (!atomic_load(&worker.is_ending)) {
-		while (mailbox_take(worker.in, &f, &n))
-			request_begin(f);
+		while (mailbox_take(worker.in, &note, &n))
+			note_take(&note);
 		aborted_end(false);
 		curl_multi_perform(worker.multi, &running);
 		done_take();
 		curl_multi_poll(worker.multi, NULL, 0, POLL_MS, NULL);
 	}
-	while (mailbox_take(worker.in, &f, &n))
-		request_begin(f);
+	while (mailbox_take(worker.in, &note, &n))
+		note_take(&note);
 	aborted_end(true);
 	return NULL;
 }
 
 static void on_out(const void *msg, size_t n, void *arg)
 {
-	struct fetch *f;
+	struct note note;
 	role_assert_ctl();
-	memcpy(&f, msg, sizeof(f));
-	worker.back(f);
+	memcpy(&note, msg, sizeof(note));
+	if (note.is_piece)
+		feed_wanted(note.f);
+	else
+		worker.back(note.f);
 }
 
 /* Signals are control's. */
@@ -340,10 +378,20 @@ int fetch_thread_start(void (*back)(struct fetch *f))
 
 int fetch_thread_post(struct fetch *f)
 {
-	int st = mailbox_post(worker.in, &f, sizeof(f));
+	struct note note = {.f = f};
+	int st = mailbox_post(worker.in, &note, sizeof(note));
 	if (!st)
 		fetch_thread_wake();
 	return st;
+}
+
+void fetch_thread_answer(struct fetch *f)
+{
+	struct note note = {f, true};
+	if (!worker.is_on)
+		return;
+	mailbox_post(worker.in, &note, sizeof(note)); /* has room for this, too */
+	fetch_thread_wake();
 }
 
 void fetch_thread_wake(void)
@@ -353,7 +401,7 @@ void fetch_thread_wake(void)
 
 void fetch_thread_stop(void)
 {
-	struct fetch *f;
+	struct note note;
 	size_t n;
 	if (!worker.is_on)
 		return;
@@ -361,8 +409,9 @@ void fetch_thread_stop(void)
 	curl_multi_wakeup(worker.multi);
 	pthread_join(worker.pthread, NULL);
 	mailbox_detach_ctl(worker.out);
-	while (mailbox_take(worker.out, &f, &n))
-		worker.back(f);
+	while (mailbox_take(worker.out, &note, &n))
+		if (!note.is_piece)
+			worker.back(note.f);
 	mailbox_free(worker.in);
 	mailbox_free(worker.out);
 	curl_multi_cleanup(worker.multi);

@@ -25,7 +25,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { URL_MAX = 2000, WAITERS_MAX = 10000, NAME_MAX_CHARS = 64, EXT_MAX = 5 };
+enum { WAITERS_MAX = 10000, NAME_MAX_CHARS = 64, EXT_MAX = 5 };
 struct waiter {
 	struct lnode link;
 	httpcache_fn done;
@@ -259,40 +259,21 @@ static ON_CTL int fetch_begin(struct entry *e)
 	return st;
 }
 
-/* "http_cache://http://x/y" and "http_cache://x/y" are "http://x/y". */
-static char *plain_url(const char *url)
-{
-	static const char own[] = "http_cache://";
-	struct buf b;
-	bool is_own = !strncasecmp(url, own, sizeof(own) - 1);
-	if (is_own)
-		url += sizeof(own) - 1;
-	bool has_scheme = !strncasecmp(url, "http://", 7) || !strncasecmp(url, "https://", 8);
-	if (strlen(url) > URL_MAX || (!has_scheme && !is_own) || !*url)
-		return NULL;
-	buf_init(&b);
-	buf_printf(&b, "%s%s", has_scheme ? "" : "http://", url);
-	return buf_take(&b);
-}
-
 static ON_CTL struct entry *entry_of(const char *url)
 {
-	char *plain = cache.by_url ? plain_url(url) : NULL;
-	struct entry *e = plain ? hash_get(cache.by_url, sv_of(plain)) : NULL;
-	if (e || !plain) {
-		mem_free(plain);
+	struct entry *e = hash_get(cache.by_url, sv_of(url));
+	if (e)
 		return e;
-	}
 	e = mem_zalloc(sizeof(*e));
-	if (e && !hash_set(cache.by_url, sv_of(plain), e)) {
-		e->url = plain;
+	if (e && (e->url = mem_strdup(url)) && !hash_set(cache.by_url, sv_of(url), e)) {
 		list_init(&e->waiters);
 		buf_init(&e->body);
 		list_push(&cache.used, &e->used);
 		return e;
 	}
+	if (e)
+		mem_free(e->url);
 	mem_free(e);
-	mem_free(plain);
 	return NULL;
 }
 
@@ -301,20 +282,41 @@ static bool is_fresh(const struct entry *e)
 	return e->path && clock_mono_us() < e->fresh_until_us;
 }
 
-int httpcache_get(const char *url, httpcache_fn done, void *arg)
+/* {refresh=true}: what there is counts for nothing any more. */
+static ON_CTL void entry_forget(struct entry *e)
 {
-	struct entry *e = cache.waiting_count < WAITERS_MAX ? entry_of(url) : NULL;
+	file_drop(e->path);
+	e->path = NULL;
+	cache.bytes -= e->bytes;
+	e->bytes = 0;
+}
+
+int httpcache_get(const char *text, httpcache_fn done, void *arg)
+{
+	struct httpcache_ask ask;
+	if (!cache.by_url)
+		return ST_CLOSED;
+	if (cache.waiting_count >= WAITERS_MAX)
+		return ST_FULL;
+	int st = httpcache_ask_read(&ask, text);
+	if (st)
+		return st;
+	struct entry *e = entry_of(ask.url);
+	bool refreshes = ask.refreshes;
+	httpcache_ask_fini(&ask);
 	struct waiter *w = e ? mem_alloc(sizeof(*w)) : NULL;
 	if (!w)
-		return cache.waiting_count >= WAITERS_MAX ? ST_FULL : cache.by_url ? ST_INVAL : ST_CLOSED;
+		return ST_NOMEM;
 	*w = (struct waiter){.done = done, .arg = arg};
 	list_push(&e->waiters, &w->link);
 	list_remove(&e->used);
 	list_push(&cache.used, &e->used);
 	cache.waiting_count++;
-	cache.hits += is_fresh(e);
+	cache.hits += !refreshes && is_fresh(e);
 	if (e->is_busy || lnode_is_linked(&e->tell.link)) /* all who wait are told together */
 		return ST_OK;
+	if (refreshes)
+		entry_forget(e);
 	if (!is_fresh(e) && (e->status = fetch_begin(e)))
 		log_warning("http_cache: %s: %s", e->url, status_text(e->status));
 	if (!e->is_busy)
@@ -322,27 +324,41 @@ int httpcache_get(const char *url, httpcache_fn done, void *arg)
 	return ST_OK;
 }
 
-const char *httpcache_peek(const char *url)
+static ON_CTL bool is_idle(const struct entry *e)
 {
-	char *plain = cache.by_url ? plain_url(url) : NULL;
-	struct entry *e = plain ? hash_get(cache.by_url, sv_of(plain)) : NULL;
-	mem_free(plain);
+	return !e->is_busy && list_empty(&e->waiters) && !lnode_is_linked(&e->tell.link);
+}
+
+const char *httpcache_peek(const char *text)
+{
+	struct httpcache_ask ask;
+	struct entry *e;
+	if (!cache.by_url || httpcache_ask_read(&ask, text))
+		return NULL;
+	e = hash_get(cache.by_url, sv_of(ask.url));
+	if (e && ask.refreshes && is_idle(e)) {
+		entry_drop(e);
+		e = NULL;
+	}
+	httpcache_ask_fini(&ask);
 	return e && is_fresh(e) ? e->path : NULL;
 }
 
-size_t httpcache_clear(const char *url)
+size_t httpcache_clear(const char *text)
 {
-	char *plain = url ? plain_url(url) : NULL;
+	struct httpcache_ask ask = {0};
 	struct lnode *it, *tmp;
 	size_t count = 0;
+	if (text && httpcache_ask_read(&ask, text))
+		return 0;
 	list_each (&cache.used, it, tmp) {
 		struct entry *e = list_entry(it, struct entry, used);
-		if (e->is_busy || !list_empty(&e->waiters) || (url && (!plain || strcmp(plain, e->url))))
+		if (!is_idle(e) || (text && strcmp(ask.url, e->url) != 0))
 			continue;
 		entry_drop(e);
 		count++;
 	}
-	mem_free(plain);
+	httpcache_ask_fini(&ask);
 	return count;
 }
 

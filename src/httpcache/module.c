@@ -37,7 +37,7 @@ static ON_CTL bool is_ours(struct api_call *c)
 {
 	if (*c->args && !mark_has(sv_of(c->text)))
 		return true;
-	buf_adds(c->out, *c->args ? "-ERR a server named from outside is not called\n" : "-USAGE: <url>\n");
+	buf_adds(c->out, *c->args ? "-ERR a server named from outside is not called\n" : "-USAGE: {param=val}<url>\n");
 	return false;
 }
 
@@ -76,7 +76,7 @@ int api_http_tryget(struct api_call *c)
 {
 	role_assert_ctl();
 	const char *path = httpcache_peek(c->args);
-	buf_adds(c->out, path ? path : "-ERR not in the cache\n");
+	buf_adds(c->out, path ? path : "-ERR download\n");
 	return ST_OK;
 }
 
@@ -144,18 +144,14 @@ static int unload(void)
 static const struct api_desc apis[] = {
     {"http_cache_status", "what the cache of http files has", "", 0, api_http_cache_status, NULL},
     {"http_clear_cache", "clear the cache of http files", "", 0, api_http_clear_cache, NULL},
-    {"http_get", "get a file over HTTP, or from the cache", "<url>", API_MAY_WAIT | API_OWN_REPLY, api_http_get, NULL},
-    {"http_prefetch", "begin to get a file over HTTP", "<url>", 0, api_http_prefetch, NULL},
+    {"http_get", "get a file over HTTP, or from the cache", "{param=val}<url>", API_MAY_WAIT | API_OWN_REPLY,
+        api_http_get, NULL},
+    {"http_prefetch", "begin to get a file over HTTP", "{param=val}<url>", 0, api_http_prefetch, NULL},
     {"http_remove_cache", "remove a URL from the cache", "<url>", 0, api_http_remove_cache, NULL},
-    {"http_tryget", "the file of a URL when it is in the cache", "<url>", API_OWN_REPLY, api_http_tryget, NULL},
+    {"http_tryget", "the file of a URL when it is in the cache", "{param=val}<url>", API_OWN_REPLY, api_http_tryget,
+        NULL},
     {NULL},
 };
-static const struct name_desc names[] = {{"file", "http"}, {"file", "https"}, {"file", "http_cache"}, {NULL}};
 extern const struct module mod_http_cache;
-const struct module mod_http_cache = {.abi = MODULE_ABI,
-    .name = "mod_http_cache",
-    .load = load,
-    .unload = unload,
-    .apis = apis,
-    .names = names,
-    .confs = confs};
+const struct module mod_http_cache = {
+    .abi = MODULE_ABI, .name = "mod_http_cache", .load = load, .unload = unload, .apis = apis, .confs = confs};

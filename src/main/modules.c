@@ -30,18 +30,6 @@ extern const struct module mod_conference;
 extern const struct module say_in_dptools, say_in_commands, mod_say_en, mod_say_zh, mod_flite, mod_tts_commandline,
     mod_tts_http;
 
-/* Names that FreeSWITCH configurations load and whose work is done by rooms that are always there. */
-static const struct name_desc sndfile_names[] = {{"file", "wav"}, {"file", "ulaw"}, {"file", "alaw"}, {"file", "gsm"},
-    {"file", "flac"}, {"file", "ogg"}, {"file", "au"}, {"file", "raw"}, {NULL}};
-static const struct name_desc native_names[] = {{"file", "PCMU"}, {"file", "PCMA"}, {"file", "G722"},
-    {"file", "G726-16"}, {"file", "G726-24"}, {"file", "G726-32"}, {"file", "G726-40"}, {NULL}};
-static const struct name_desc shout_names[] = {{"file", "mp3"}, {NULL}};
-static const struct name_desc tone_names[] = {{"file", "tone_stream"}, {"file", "silence_stream"}, {NULL}};
-static const struct module mod_sndfile = {.abi = MODULE_ABI, .name = "mod_sndfile", .names = sndfile_names};
-static const struct module mod_native_file = {.abi = MODULE_ABI, .name = "mod_native_file", .names = native_names};
-static const struct module mod_shout = {.abi = MODULE_ABI, .name = "mod_shout", .names = shout_names};
-static const struct module mod_tone_stream = {.abi = MODULE_ABI, .name = "mod_tone_stream", .names = tone_names};
-
 /* What FreeSWITCH's core registers itself, under the names it shows. */
 static const struct name_desc pcm_names[] = {{"codec", "G.711 alaw"}, {"codec", "G.711 ulaw"},
     {"codec", "PROXY PASS-THROUGH"}, {"codec", "RAW Signed Linear (16 bit)"}, {NULL}};
@@ -77,10 +65,6 @@ static const struct module *const all[] = {
     &mod_conference,
     &mod_dialplan_xml,
     &mod_dialplan_asterisk,
-    &mod_sndfile,
-    &mod_native_file,
-    &mod_shout,
-    &mod_tone_stream,
     &mod_local_stream,
     &mod_opus,
     &mod_amr,
@@ -197,6 +181,8 @@ int modules_register_all(void)
 
 	for (i = 0; i < sizeof(all) / sizeof(all[0]) && st == ST_OK; i++)
 		st = module_register(all[i]);
+	if (!st)
+		st = file_names_register();
 	for (i = 0; i < sizeof(always) / sizeof(always[0]) && st == ST_OK; i++) {
 		st = module_register(always[i]);
 		if (!st)

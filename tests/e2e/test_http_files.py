@@ -70,6 +70,9 @@ def sw(tmp_path_factory, server):
         extension("7983", "answer", f"playback http://{w}/joined.wav", "hangup"),
         extension("7984", "answer", f"playback http://{w}/old.wav", "hangup"),
         extension("7985", "answer", "playback http://${sip_h_X-Phone}/x.wav", f"playback http://{w}/${{sip_h_X-Phone}}.wav", "hangup"),
+        extension("7987", "answer", f"playback {{refresh=true}}http://{w}/fresh.wav",
+                  "playback file_string://{refresh=true}http_cache://" + w + "/fresh.wav!http://" + w + "/fresh.wav", "hangup"),
+        extension("7986", "answer", f"record http://{w}/up.wav 1", "record_session http_cache://" + w + "/up.wav", "playback tone_stream://%(200,0,500)", "hangup"),
     ])
     s.start()
     yield s
@@ -157,3 +160,35 @@ def test_from_outside(sw, server, phone, events):
     p.answered()
     assert abs(hz_of(heard(p, 20)) - 1200) < 20
     ended(p)
+
+
+def test_nothing_sends_it(sw, server, phone, events):
+    """A recording to a URL is refused, and no file of that name lies about."""
+    p = phone("1000")
+    call(p, "7986")
+    assert abs(hz_of(heard(p, 8)) - 500) < 30
+    ended(p)
+    assert not [f for f in sw.root.rglob("*up.wav*")]
+    assert sw.log_text.count("cannot record to http") == 2
+
+
+def test_refreshed(sw, server, phone, events):
+    """{refresh=true} asks anew, in commands and in sources; what means nothing is told, and nothing more."""
+    url = f"http://{server.where}/fresh.wav"
+    path = sw.api(f"http_get {url}")
+    assert sw.api(f"http_get {{refresh=false,profile=none,wrong=x}}{url}") == path
+    sw.wait_log("{wrong=...} means nothing")
+    new = sw.api("http_get {refresh=true}http_cache://" + url)
+    assert new != path and open(new, "rb").read(4) == b"RIFF" and server.asked.count("/fresh.wav") == 2
+    assert sw.api(f"http_tryget {{refresh=true}}{url}") == "-ERR download\n" and sw.api(f"http_tryget {url}") == "-ERR download\n"
+    assert sw.api(f"http_prefetch {{refresh=true}}{url}") == "+OK\n" and sw.api(f"http_get {url}").endswith(".wav")
+    assert server.asked.count("/fresh.wav") == 3
+    p = phone("1000")
+    call(p, "7987")
+    for _ in range(2):
+        events.wait_event("PLAYBACK_STOP")
+    ended(p)
+    assert server.asked.count("/fresh.wav") == 5
+    assert sw.api(f"http_remove_cache {{x=y}}{url}") == "+OK\n"
+    for bad in ("{refresh=true", "{refresh=true}", "{a=b}file.wav", "http://a/b c"):
+        assert sw.api(f"http_get {bad}").startswith("-ERR"), bad

@@ -128,10 +128,25 @@ def test_local_stream_shows_stops_and_starts(fresh):
     music.mkdir()
     write_tone(music / "a.wav", 440, 1)
     (fresh.root / "conf/autoload_configs/local_stream.conf.xml").write_text(
-        f'<configuration name="local_stream.conf"><directory name="moh" path="{music}"><param name="shuffle" value="true"/></directory></configuration>')
+        f'<configuration name="local_stream.conf"><directory name="moh" path="{music}"><param name="shuffle" value="true"/>'
+        '<param name="rate" value="16000"/><param name="interval" value="30"/><param name="timer-name" value="x"/><param name="prebuf" value="7"/>'
+        '<param name="volume" value="-6"/><param name="chime-freq" value="1"/>\n<param name="Shufle" value="true"/>'
+        '<param name="auto-volume" value="300"/></directory></configuration>')
     fresh.start()
     assert fresh.api("local_stream show") == f"moh,{music}\n"
-    assert fresh.api("local_stream show moh") == f"moh\n  location: {music}\n  shuffle:  true\n"
+    fields = {"location": music, "channels": 1, "rate": 16000, "interval": 30, "samples": 480, "prebuf": 7, "timer": "x", "total": 0,
+              "shuffle": "true", "ready": "true", "stopped": "false"}
+    shown = "".join(f"  {name + ':':9} {value}\n" for name, value in fields.items())
+    assert fresh.api("local_stream show moh") == "moh\n" + shown + "  reloading: false\n"
+    xml = "".join(f"  <{name}>{value}</{name}>\n" for name, value in fields.items())
+    assert fresh.api("local_stream show moh as xml") == f'<?xml version="1.0"?>\n<local_stream name="moh">\n{xml}</local_stream>\n'
+    assert fresh.api("local_stream vol moh") == "+OK vol stream: moh is -6\n"
+    assert fresh.api("local_stream vol moh 99") == "+OK vol stream: moh is 50\n"
+    assert fresh.api("local_stream vol moh loud").startswith("-ERR") and fresh.api("local_stream vol nosuch 1").startswith("-ERR Cannot locate")
+    for said in ('local_stream.conf.xml:1: local_stream: chime-freq: "1" is out of range', ':2: local_stream: Shufle: "true" is no parameter',
+                 ':2: local_stream: auto-volume: "300" is not done here'):
+        assert fresh.log_text.count(said) == 1, said
+    assert fresh.log_text.count("local_stream: ") == 3
     assert fresh.api("local_stream stop moh") == "+OK\n"
     assert fresh.api("local_stream show") == "-ERR no reply\n"
     for verb in ("start", "reload", "hup"):

@@ -37,7 +37,8 @@ def sw(tmp_path_factory):
     s = t.Tandem(d / "instance")
     s.files = d
     wav(d / "tone.wav", judge.tone(600, 1.5, level=4000))
-    play = f"playback {d}/tone.wav"
+    wav(d / "short.wav", judge.tone(600, 0.3, level=4000))
+    play, short = (f"playback {d}/{name}.wav" for name in ("tone", "short"))
     wanted = [extension(number, "answer", f"record_session {before}{d}/{name}", play, f"stop_record_session {before}{d}/{name}",
                         "sleep 200", "hangup") for number, (before, name) in SESSIONS.items()]
     wanted += [
@@ -47,10 +48,10 @@ def sw(tmp_path_factory):
         extension("7023", "answer", *[f"set RECORD_{k}={k.lower()}" for k in
                                       ("TITLE", "ARTIST", "COMMENT", "COPYRIGHT", "SOFTWARE")], "set RECORD_DATE=2026",
                   f"record_session {d}/tags.wav", play, "set left=[${RECORD_TITLE}${RECORD_DATE}]", "hangup"),
-        extension("7024", "answer", f"record_session {d}/odd.xyz", play, "hangup"),
-        extension("7025", "answer", f"record_session {{ab=32{d}/open.mp3", play, "hangup"),
-        extension("7026", "answer", f"record_session {d}/${{sip_h_X-Name}}.wav", play, "hangup"),
-        extension("7027", "answer", f"record_session {{RECORD_TITLE=${{sip_h_X-Name}}}}{d}/of-caller.wav", play, "hangup"),
+        extension("7024", "answer", f"record_session {d}/odd.xyz", short, "hangup"),
+        extension("7025", "answer", f"record_session {{ab=32{d}/open.mp3", short, "hangup"),
+        extension("7026", "answer", f"record_session {d}/${{sip_h_X-Name}}.wav", short, "hangup"),
+        extension("7027", "answer", f"record_session {{RECORD_TITLE=${{sip_h_X-Name}}}}{d}/of-caller.wav", short, "hangup"),
         extension("7028", "answer", f"record {d}/${{sip_h_X-Name}}.wav 1", "hangup"),
     ]
     wanted += [extension(f"71{i:02}", "answer", f"record_session {d}/native.{name}", play, f"stop_record_session {d}/native.{name}",

@@ -1,10 +1,13 @@
 """What plays and records: where a file begins (@@), and what uuid_fileman does to it."""
+import os
+import re
 import subprocess
 import wave
 
 import judge
 import numpy as np
 import pytest
+import tandem as t
 from calls import call, ended, extension, uuid_of, write_extensions
 from talk import Talker
 from wire import sdp
@@ -23,7 +26,6 @@ def wav(path, samples, rate=8000):
 
 @pytest.fixture(scope="module")
 def sw(tmp_path_factory):
-    import tandem as t
     d = tmp_path_factory.mktemp("sound_files")
     s = t.Tandem(d / "instance")
     s.files = d
@@ -51,6 +53,8 @@ def sw(tmp_path_factory):
         extension("7982", "set playback_timeout_sec=1", "answer", f"playback {d}/two.wav", RESPONSE, "hangup"),
         extension("7983", "set playback_timeout_sec=2", "answer", f"loop_playback +2 {d}/one.wav", f"endless_playback {d}/steady.wav", RESPONSE, "hangup"),
         extension("7984", "answer", f"playback {d}/steady.wav", RESPONSE, "hangup"),
+        extension("7975", "answer", f"record {d}/${{sip_h_X-Name}}-x.wav 1", "hangup"),
+        extension("7976", "answer", "record ${sip_h_X-Name} 1", f"record {d}/${{sip_h_X-Name}}/y.wav 1", "hangup"),
     ])
     s.start()
     yield s
@@ -236,3 +240,33 @@ def test_nothing_to_record_to(phone, events):
 def test_silence_with_more_behind_it(phone, events):
     e = played(phone, events, "7988")[1]
     assert (e["variable_response"], e["variable_playback_samples"]) == ("FILE PLAYED", "1600")
+
+
+def test_show_file(sw):
+    """All that can be read or written, of the table that decides it, and the schemes, under the modules that FreeSWITCH has them of."""
+    rows = [row.split(",") for row in sw.api("show file").splitlines() if row.count(",") == 2][1:]
+    by_module = {}
+    for kind, name, module in rows:
+        assert kind == "file"
+        by_module.setdefault(module, set()).add(name)
+    assert by_module["mod_tone_stream"] == {"tone_stream", "silence_stream"} and by_module["mod_local_stream"] == {"local_stream"}
+    assert by_module["mod_http_cache"] == {"http", "https", "http_cache"} and "file_string" in by_module["mod_dptools"]
+    table = set(re.findall(r'^\tX\("(\w+)"', (t.TOP / "src/file/format.c").read_text(), re.M))
+    assert len(table) > 30 and by_module["mod_sndfile"] == table
+    assert sw.api("module_exists mod_native_file") == "true"
+
+
+def test_record_from_outside(sw, phone, events):
+    """A caller's text is a part of the file's name, and leads nowhere else."""
+    p = phone("1000")
+    p.invite("7975", extra="X-Name: who\r\n")
+    p.answered()
+    ended(p)
+    assert (sw.files / "who-x.wav").exists()
+    for given in ("/up", "../up", "http://127.0.0.1/x.wav"):
+        p = phone("1000")
+        p.invite("7976", extra=f"X-Name: {given}\r\n")
+        p.answered()
+        ended(p)
+    assert not (sw.files.parent / "up").exists() and not os.path.exists("/up") and not list(sw.root.glob("**/x.wav"))
+    assert {f.name for f in sw.files.iterdir()} <= {"up", "two.wav", "long.wav", "steady.wav", "cut.wav", "who-x.wav", "instance"}

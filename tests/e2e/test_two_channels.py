@@ -56,11 +56,13 @@ def sw(tmp_path_factory):
         extension("8899", "answer", "set RECORD_READ_ONLY=true", f"record_session {d}/turned.wav", f"playback {d}/long.wav"),
         extension("8900", "answer", f"playback {d}/two.wav", f"playback {d}/two.wav", "hangup"),
         extension("8901", "answer", f"playback tone_stream://v=-13;%(10000,0,{LEFT})"),
-        extension("8902", "answer", "playback local_stream://both")])
+        extension("8902", "answer", "playback local_stream://both"),
+        extension("8903", "answer", "playback local_stream://two")])
     (d / "music").mkdir()
     write_wav(d / "music/two.wav", LEFT, RIGHT)
     (d / "conf/autoload_configs/local_stream.conf.xml").write_text(
-        f'<configuration name="local_stream.conf"><directory name="both" path="{d}/music"/></configuration>')
+        f'<configuration name="local_stream.conf"><directory name="both" path="{d}/music"/>'
+        f'<directory name="two" path="{d}/music"><param name="channels" value="2"/></directory></configuration>')
     sw.start()
     yield sw
     sw.stop()
@@ -363,6 +365,18 @@ def test_one_channel_on_both(sw, phone, number):
     p.talk.wait(1)
     left, right = coder.sides(got[-60:])
     assert np.array_equal(left, right) and levels(left, 48000)[0] > 1500, levels(left, 48000)
+
+
+@pytest.mark.parametrize("kind", PHONES)
+def test_local_stream_of_two(sw, phone, kind):
+    """With channels=2 who takes two hears two, and who takes one hears both at the same time."""
+    p, q, coder = phone("1000"), phone("1001"), PHONES[kind]()
+    one = Coder("PCMU")
+    _, got_one = calling(q, one, "8903")
+    _, got = calling(p, coder, "8903")
+    p.talk.wait(1.2)
+    are_apart(coder.sides(got[-50:]), 48000)
+    assert all(x > LEVEL / 4 for x in levels(np.concatenate([one.decode(x) for x in got_one[-40:]]), 8000))
 
 
 @pytest.mark.parametrize("kind", PHONES)

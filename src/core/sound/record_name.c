@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/leg/leg.h"
+#include "core/sound/sound_i.h"
 #include "core/value/vars.h"
 #include "text/mark.h"
 #include <stdlib.h>
@@ -67,6 +68,31 @@ static ON_CTL int path_check(struct leg *leg, struct buf *path, bool *is_native)
 	return path->failed ? ST_NOMEM : ST_OK;
 }
 
+/* A URL keeps its parameters: they are for who sends it there. */
+static ON_CTL int url_read(struct record_name *out, struct leg *leg, const char *text)
+{
+	struct record_name n = {.path = leg_url_dup(leg, text)};
+	const char *url;
+	int st = n.path ? ST_OK : ST_DENIED;
+
+	if (!st)
+		n.told = mem_strdup(n.path);
+	if (!st && !n.told)
+		st = ST_NOMEM;
+	if (!st)
+		url = params_take(n.path, &n.params, &st);
+	if (!st && !mctl_can_record(url)) {
+		leg_log(
+		    leg, LOG_ERR, "cannot record to %.200s: no file format has this extension (see show file)", url);
+		st = ST_UNSUPPORTED;
+	}
+	if (st)
+		record_name_fini(&n);
+	else
+		*out = n;
+	return st;
+}
+
 int record_name_read(struct record_name *out, struct leg *leg, const char *text, const char *dir)
 {
 	struct record_name n = {0};
@@ -74,6 +100,8 @@ int record_name_read(struct record_name *out, struct leg *leg, const char *text,
 	const char *path;
 	int st;
 
+	if (mctl_is_url(text))
+		return url_read(out, leg, text);
 	buf_init(&b);
 	buf_init(&told);
 	path = params_take(text, &n.params, &st);

@@ -7,7 +7,7 @@ struct leg;
 struct vars;
 
 struct record_name {
-	char *path;          /* the file: absolute, without marks (text/mark.h) */
+	char *path;          /* the file: absolute, without marks (text/mark.h); or a URL with its parameters */
 	char *told;          /* what events tell: the path behind its parameters, as they were given */
 	struct vars *params; /* of "{a=b,...}" before the path; NULL: there were none */
 	bool is_native;      /* the extension is the codec's name, because there was none */

@@ -27,6 +27,8 @@ struct leg_sound {
 	bool was_record_silent;
 	unsigned stats_count; /* reports so far */
 };
+/* The URL without its marks, which may be around what is below the server only; NULL after a line in the log. */
+ON_CTL char *leg_url_dup(struct leg *leg, const char *text); /* target.c */
 static inline struct leg_sound *sound_of(const struct leg *leg)
 {
 	return leg_part_of(leg, &sound_part);

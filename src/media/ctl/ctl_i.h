@@ -103,14 +103,6 @@ ON_CTL int ports_take(struct addr *host, int *rtp_fd, int *rtcp_fd);
 ON_CTL void ports_give(uint16_t port);
 
 /* source.c: the text of a source, read */
-enum src_kind {
-	SRC_FILE,
-	SRC_TONE,
-	SRC_SILENCE,
-	SRC_LOCAL,
-	SRC_NAME /* the finder makes a file of it */,
-	SRC_URL /* the URL finder */
-};
 struct src_part {
 	enum src_kind kind;
 	char *text;             /* path, TGML, name of the local stream */
@@ -229,6 +221,7 @@ struct lring;
 typedef void (*lring_ready_fn)(int status, struct lring *r, void *arg);
 /* Calls fn once, when the name's stream in this codec runs; r is held for the caller until lring_leave. */
 ON_CTL int lring_join(const char *name, const struct media_codec *codec, lring_ready_fn fn, void *arg);
+ON_CTL bool lring_has_two(const char *name, uint32_t rate_hz); /* the stream that would be joined has two channels */
 ON_CTL void lring_leave(struct lring *r);
 ON_CTL struct rt_ring *lring_ring(struct lring *r);
 ON_CTL int64_t lring_start_us(const struct lring *r);

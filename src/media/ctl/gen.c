@@ -250,7 +250,8 @@ ON_WORK static void part_open(struct gen *g)
 		g->silence_left = p->ms < 0 ? UINT64_MAX : (uint64_t)p->ms * g->codec->rate_hz / 1000;
 		noise_init_divisor(&g->noise, p->noise, NOISE_SEED);
 		break;
-	case SRC_LOCAL: /* never in a row */
+	case SRC_LOCAL:
+	case SRC_ROW: /* never in a row */
 		break;
 	}
 }

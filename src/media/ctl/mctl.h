@@ -108,6 +108,23 @@ ON_CTL int mstream_play_stop(struct mstream *s, uint32_t id /* 0 = whatever play
 ON_CTL int mstream_play_set(struct mstream *s, enum media_play_op op, int32_t value);
 /* Something plays to the far side, or is about to. */
 ON_CTL bool mstream_is_playing(const struct mstream *s);
+/* What there is in front of "://", for `show file`. NULL: there are no more. */
+enum src_kind {
+	SRC_FILE,
+	SRC_TONE,
+	SRC_SILENCE,
+	SRC_LOCAL,
+	SRC_NAME /* the finder makes a file of it */,
+	SRC_URL /* the URL finder */,
+	SRC_ROW /* of others; no part is one */
+};
+ANY const char *mctl_source_scheme(size_t i, enum src_kind *kind);
+/* Text of a source or a record's target (marks and all) that is http://, https:// or http_cache://, behind "{...}" or
+ * not. */
+ANY bool mctl_is_url(const char *text);
+/* The same without marks: what is from outside is below the server, and not in a "{...}". ST_DENIED; ST_INVAL: no URL.
+ */
+ANY int mctl_url_plain(struct buf *out, struct sv text);
 ON_CTL bool mctl_source_exists(const char *source); /* cheap syntax check: known scheme or absolute path */
 
 /* ---- taps: what looks into the sound of a stream or changes it ----------------------------------------------------
@@ -190,12 +207,21 @@ ON_CTL void mctl_set_url_finder(mctl_find_fn fn);
 
 /* local_stream directories: name -> directory of sound files, played in turn, one clock for everybody. A source
  * "local_stream://name" plays "name/RATE" with the codec's rate when there is one, else "name", else "default". */
-ON_CTL int mctl_local_stream_add(const char *name, const char *dir, uint32_t rate_hz, bool is_shuffled);
+struct mctl_local_conf {
+	const char *dir;
+	bool is_shuffled;
+	unsigned channels;  /* 2: who takes two hears two; else one, as everybody else does in any case */
+	int volume_db;      /* -50 to 50; 0: as it is */
+	const char *chimes; /* files with ',' between, absolute, which break in one after the other; NULL: none */
+	unsigned chime_every_s, chime_max_s; /* music between two; what is heard of one, 0: all of it */
+};
+ON_CTL int mctl_local_stream_add(const char *name, const struct mctl_local_conf *conf); /* copied */
+ON_CTL int mctl_local_stream_volume(const char *name, int db); /* heard within seconds; ST_NOTFOUND */
 ON_CTL bool mctl_local_stream_exists(const char *name);
 ON_CTL void mctl_local_stream_clear(void);
 ON_CTL bool mctl_local_stream_del(const char *name); /* false: there was none */
 ON_CTL void mctl_local_stream_each(
-    void (*fn)(const char *name, const char *dir, bool is_shuffled, void *arg), void *arg);
+    void (*fn)(const char *name, const struct mctl_local_conf *conf, size_t listeners, void *arg), void *arg);
 /* Named tones of the installation for "tone_stream://" are plain TGML; no names here. */
 
 /* Codecs known to the engine (transcodable), for `show codec` and negotiation. */

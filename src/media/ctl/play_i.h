@@ -29,7 +29,8 @@ struct mplay {
 	const struct codec_ops *ops;
 	struct src src;
 	int32_t loops_left;
-	bool may_be_two; /* the phone takes two channels, and what is kept has one so far */
+	bool may_be_two;   /* the phone takes two channels, and what is kept has one so far */
+	bool is_local_two; /* the local stream that it is has two */
 	/* the worker's while a job runs */
 	bool is_two; /* with may_be_two: a file has two */
 	bool is_job_running, is_refill_wanted;

@@ -94,6 +94,8 @@ ON_WORK static int prepare_part(struct mplay *p, size_t i)
 		return st;
 	case SRC_LOCAL:
 		return ST_OK; /* control fills it in */
+	case SRC_ROW: /* has become its parts */
+		break;
 	}
 	return st;
 }
@@ -203,7 +205,7 @@ static void prepare_job(void *arg)
 	size_t missing_count = mplay_locate(p);
 	if (missing_count && !p->is_asked)
 		return;
-	p->is_two = p->may_be_two && has_two(p);
+	p->is_two = p->may_be_two && (p->is_local_two || has_two(p));
 	if (p->is_two)
 		return;
 	if (missing_count == p->src.count)
@@ -252,6 +254,8 @@ static void mplay_prepared(int status, void *arg);
 
 int mplay_prepare(struct mplay *p)
 {
+	const char *name = p->may_be_two ? local_name(p) : NULL;
+	p->is_local_two = name && lring_has_two(name, p->codec.rate_hz);
 	p->is_job_running = true;
 	mctl.job_count++;
 	int st = work_submit(WORK_SOUND, "media.play.prepare", prepare_job, mplay_prepared, p);

@@ -240,6 +240,10 @@ int mstream_record(struct mstream *s, const char *path, const struct media_recor
 	struct rt_record *rec = NULL;
 	if (s->is_closing)
 		return ST_CLOSED;
+	if (path && mctl_is_url(path)) {
+		log_error("media: cannot record to %s: nothing sends it there", path);
+		return ST_DENIED;
+	}
 	if (!s->has_params || !path || path[0] != '/' || (!conf->has_read && !conf->has_write))
 		return ST_INVAL;
 	uint32_t rates[2] = {codec_rate_hz(&s->params.recv), codec_rate_hz(&s->params.send)};

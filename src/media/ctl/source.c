@@ -1,5 +1,6 @@
 /* The text of a source, read into parts: files, tones, silence, local streams; file_string:// is a row of them. A
- * prefix "{a=b,c=d}" before the whole or a part is taken off; of its names only loops means something here. The text
+ * prefix "{a=b,c=d}" before the whole or a part is taken off; of its names only loops means something here; before a
+ * URL it stays, for who fetches that. The text
  * may have marks (text/mark.h): what is from outside parts nothing and names no scheme; the parts are without. Pure. */
 #include "base/mem.h"
 #include "base/status.h"
@@ -37,6 +38,8 @@ static struct sv strip_prefix(struct src *out, struct sv text)
 		if (out)
 			read_options(out, sv_sub(text, 1, end - 1));
 		text = sv_sub(text, end + 1, text.n);
+		while (text.n && text.p[0] == ' ')
+			text = sv_sub(text, 1, text.n);
 	}
 	return text;
 }
@@ -70,10 +73,33 @@ static int read_silence(struct src_part *part, struct sv text)
 }
 
 static const struct {
-	const char *prefix;
+	const char *name; /* what stands before :// */
 	enum src_kind kind;
-} schemes[] = {{"tone_stream://", SRC_TONE}, {"silence_stream://", SRC_SILENCE}, {"local_stream://", SRC_LOCAL},
-    {"tts://", SRC_NAME}, {"http://", SRC_URL}, {"https://", SRC_URL}, {"http_cache://", SRC_URL}};
+} schemes[] = {{"tone_stream", SRC_TONE}, {"silence_stream", SRC_SILENCE}, {"local_stream", SRC_LOCAL},
+    {"tts", SRC_NAME}, {"http", SRC_URL}, {"https", SRC_URL}, {"http_cache", SRC_URL}, {"file_string", SRC_ROW}};
+enum { SCHEME_COUNT = sizeof(schemes) / sizeof(schemes[0]) };
+
+const char *mctl_source_scheme(size_t i, enum src_kind *kind)
+{
+	if (i >= SCHEME_COUNT)
+		return NULL;
+	*kind = schemes[i].kind;
+	return schemes[i].name;
+}
+
+/* Its "name://", in whatever case: the rest is behind it. */
+static enum src_kind scheme_take(struct sv text, struct sv *rest)
+{
+	*rest = text;
+	for (size_t i = 0; i < SCHEME_COUNT; i++) {
+		struct sv name = sv_of(schemes[i].name), behind = sv_sub(text, name.n, text.n);
+		if (!sv_startsi(text, name) || !sv_starts(behind, SV("://")))
+			continue;
+		*rest = sv_sub(behind, 3, behind.n);
+		return schemes[i].kind;
+	}
+	return SRC_FILE;
+}
 
 /* "path=FILE" names a file when the configuration says so and where its name begins. */
 static int read_tone(struct buf *plain, struct sv text)
@@ -113,12 +139,27 @@ static int read_url(struct buf *plain, struct sv text)
 	return slashes < 3 ? ST_INVAL : mark_strip_path(plain, text);
 }
 
+bool mctl_is_url(const char *text)
+{
+	struct sv rest;
+	return scheme_take(strip_prefix(NULL, sv_of(text)), &rest) == SRC_URL;
+}
+
+int mctl_url_plain(struct buf *out, struct sv text)
+{
+	struct sv url = strip_prefix(NULL, text), rest, options = sv_sub(text, 0, (size_t)(url.p - text.p));
+	if (mark_has(options))
+		return ST_DENIED;
+	if (scheme_take(url, &rest) != SRC_URL)
+		return ST_INVAL;
+	buf_addv(out, options);
+	return read_url(out, url);
+}
+
 static int read_plain(struct buf *plain, enum src_kind kind, struct sv text)
 {
 	if (kind == SRC_TONE)
 		return read_tone(plain, text);
-	if (kind == SRC_URL)
-		return read_url(plain, text);
 	return kind == SRC_FILE ? mark_strip_path(plain, text) : mark_strip(plain, text);
 }
 
@@ -141,22 +182,21 @@ static void read_start(struct src_part *part, struct buf *plain)
 
 static int read_part(struct src *out, struct sv text)
 {
-	struct src_part part = {.kind = SRC_FILE};
+	struct src_part part = {0};
+	struct sv whole = text, rest;
 	struct buf plain;
 	if (out->count == PARTS_MAX)
 		return ST_INVAL;
-	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
-		struct sv prefix = sv_of(schemes[i].prefix);
-		if (!sv_startsi(text, prefix))
-			continue;
-		part.kind = schemes[i].kind;
-		if (part.kind != SRC_NAME && part.kind != SRC_URL)
-			text = sv_sub(text, prefix.n, text.n);
-	}
+	text = strip_prefix(NULL, text);
+	part.kind = scheme_take(text, &rest);
+	if (part.kind == SRC_ROW) /* a row in a row */
+		return ST_INVAL;
+	if (part.kind != SRC_NAME && part.kind != SRC_URL)
+		text = rest;
 	if (!text.n || (part.kind == SRC_FILE && text.p[0] != '/') || memchr(text.p, 0, text.n))
 		return ST_INVAL;
 	buf_init(&plain);
-	int st = read_plain(&plain, part.kind, text);
+	int st = part.kind == SRC_URL ? mctl_url_plain(&plain, whole) : read_plain(&plain, part.kind, text);
 	if (!st && (part.kind == SRC_FILE || part.kind == SRC_URL))
 		read_start(&part, &plain);
 	if (!st && part.kind == SRC_SILENCE && read_silence(&part, buf_sv(&plain)))
@@ -171,20 +211,18 @@ static int read_part(struct src *out, struct sv text)
 
 int src_parse(struct src *out, const char *source)
 {
-	struct sv text = sv_of(source), rest;
+	struct sv whole = sv_of(source), text, rest;
 	int st = ST_OK;
 	memset(out, 0, sizeof(*out));
-	if (text.n > SOURCE_TEXT_MAX)
+	if (whole.n > SOURCE_TEXT_MAX)
 		return ST_INVAL;
-	text = strip_prefix(out, text);
-	if (!sv_startsi(text, SV("file_string://")))
-		return read_part(out, text);
-	rest = sv_sub(text, strlen("file_string://"), text.n);
+	text = strip_prefix(out, whole);
+	if (scheme_take(text, &rest) != SRC_ROW)
+		return read_part(out, whole);
 	while (rest.n && !st) {
 		struct sv one;
 		(void)sv_split(rest, '!', &one, &rest);
-		one = strip_prefix(NULL, one);
-		if (one.n)
+		if (strip_prefix(NULL, one).n)
 			st = read_part(out, one);
 	}
 	if (!st && !out->count)

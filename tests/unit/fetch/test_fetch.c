@@ -7,9 +7,11 @@
 #include "net/dns.h"
 #include "net/http_server.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct http_server *server;
 static struct fetch_result got;
@@ -33,6 +35,12 @@ static void on_request(struct http_exchange *x, void *arg)
 	} else if (sv_is(q->path, "/token")) {
 		buf_printf(&b, "%zu", http_header_get(q, "X-Token").n);
 		http_exchange_reply(x, 200, "text/plain", buf_sv(&b));
+	} else if (sv_is(q->path, "/put")) {
+		unsigned sum = 0;
+		for (size_t i = 0; i < q->body.n; i++)
+			sum = sum * 31 + (unsigned char)q->body.p[i];
+		buf_printf(&b, "%.*s %zu %u", SVF(q->method), q->body.n, sum);
+		http_exchange_reply(x, 201, "text/plain", buf_sv(&b));
 	} else if (!sv_is(q->path, "/silent")) {
 		http_exchange_header(x, "Cache-Control", "public, max-age=77");
 		buf_printf(&b, "%.*s %.*s %.*s", SVF(q->method), SVF(q->path), SVF(q->body));
@@ -53,7 +61,7 @@ NO_ROLE_CHECK static int serve(void)
 {
 	struct http_server_conf c = {.max_conns = 10,
 	    .max_conns_per_host = 10,
-	    .max_body_bytes = 1000,
+	    .max_body_bytes = 1 << 20,
 	    .head_timeout_us = 5000000,
 	    .body_timeout_us = 5000000,
 	    .idle_timeout_us = 5000000,
@@ -173,6 +181,46 @@ NO_ROLE_CHECK static int test_refusals(void)
 	return 0;
 }
 
+/* A body from a file, in pieces; one that ends too early; one that is given up. */
+NO_ROLE_CHECK static int test_file_body(void)
+{
+	enum { BYTES = 700001 };
+	struct fetch_params p = {.allows_http = true, .allows_inside = true, .timeout_ms = 20000};
+	char want[100], whole[300];
+	unsigned sum = 0;
+	FILE *file = tmpfile();
+	EXPECT(file);
+	for (unsigned i = 0; i < BYTES; i++) {
+		sum = sum * 31 + (i * 7 >> 3 & 255);
+		fputc((int)(i * 7 >> 3 & 255), file);
+	}
+	fflush(file);
+	snprintf(want, sizeof(want), "PUT %d %u", BYTES, sum);
+	EXPECT_INT(serve(), 0);
+	for (int i = 0; i < 2; i++) { /* also on a connection that is there */
+		p.body_fd = dup(fileno(file)), p.body_fd_bytes = BYTES;
+		EXPECT_INT(get("/put", p), ST_OK);
+		EXPECT_INT(got.status, ST_OK);
+		EXPECT_INT(got.code, 201);
+		EXPECT_STR(got_body, want);
+	}
+	p.body_fd = dup(fileno(file)), p.body_fd_bytes = BYTES + 1;
+	EXPECT_INT(get("/put", p), ST_OK);
+	EXPECT_INT(got.status, ST_IO);
+	p.body_fd = dup(fileno(file)), p.body_fd_bytes = BYTES;
+	struct fetch *given_up;
+	snprintf(whole, sizeof(whole), "%s/put", url);
+	p.url = whole;
+	EXPECT_INT(fetch_start(&given_up, &p, on_done, NULL), ST_OK);
+	fetch_cancel(given_up);
+	p.body_fd = fileno(file), p.url = "ftp://x/y"; /* refused: it stays ours */
+	EXPECT_INT(fetch_start(NULL, &p, on_done, NULL), ST_DENIED);
+	EXPECT(fcntl(fileno(file), F_GETFD) >= 0);
+	fclose(file);
+	unserve();
+	return 0;
+}
+
 static int test_public(void)
 {
 	static const char *const inside[] = {"127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254",
@@ -195,4 +243,5 @@ static int test_public(void)
 }
 
 TEST_MAIN({"answers", test_answers, TEST_LOOP}, {"bounds", test_bounds, TEST_LOOP},
-    {"refusals", test_refusals, TEST_LOOP}, {"public addresses", test_public, 0})
+    {"a body from a file", test_file_body, TEST_LOOP}, {"refusals", test_refusals, TEST_LOOP},
+    {"public addresses", test_public, 0})

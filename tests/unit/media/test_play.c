@@ -403,7 +403,7 @@ static int test_local_stream(void)
 	EXPECT_INT(wav_make(tmp("1.wav"), 440, 1, 8000), 0);
 	EXPECT_INT(wav_make(tmp("2.wav"), 1000, 1, 8000), 0);
 	EXPECT_INT(room_start(1, 3), 0);
-	EXPECT_INT(mctl_local_stream_add("moh", dir, 8000, false), ST_OK);
+	EXPECT_INT(mctl_local_stream_add("moh", &(struct mctl_local_conf){.dir = dir}), ST_OK);
 	EXPECT(mctl_local_stream_exists("moh") && !mctl_local_stream_exists("other"));
 	EXPECT_INT(mstream_play(A->s, "local_stream://moh", 1, NULL), ST_OK);
 	EXPECT_INT(wait_packets(A, 20), 0);
@@ -421,9 +421,9 @@ static int test_local_stream(void)
 	EXPECT_INT(wait_report(&peers[2], MEDIA_R_PLAY_DONE, 1), 0);
 	EXPECT_INT(report_last(&peers[2], MEDIA_R_PLAY_DONE)->status, ST_NOTFOUND);
 	/* the listener's rate is looked for first, default last */
-	EXPECT_INT(mctl_local_stream_add("other/8000", dir, 8000, false), ST_OK);
-	EXPECT_INT(mctl_local_stream_add("other", tmp("nowhere"), 8000, false), ST_OK);
-	EXPECT_INT(mctl_local_stream_add("default", dir, 8000, false), ST_OK);
+	EXPECT_INT(mctl_local_stream_add("other/8000", &(struct mctl_local_conf){.dir = dir}), ST_OK);
+	EXPECT_INT(mctl_local_stream_add("other", &(struct mctl_local_conf){.dir = tmp("nowhere")}), ST_OK);
+	EXPECT_INT(mctl_local_stream_add("default", &(struct mctl_local_conf){.dir = dir}), ST_OK);
 	EXPECT_INT(mstream_play(peers[2].s, "local_stream://other", 1, NULL), ST_OK);
 	EXPECT_INT(wait_packets(&peers[2], 20), 0);
 	EXPECT_INT(mstream_play_stop(peers[2].s, 0), ST_OK);
