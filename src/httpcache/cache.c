@@ -11,21 +11,17 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
-#include "core/value/self.h"
 #include "fetch/fetch.h"
 #include "httpcache/httpcache_i.h"
 #include "loop/loop.h"
 #include "loop/work.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-enum { WAITERS_MAX = 10000, NAME_MAX_CHARS = 64, EXT_MAX = 5 };
+enum { WAITERS_MAX = 10000 };
 struct waiter {
 	struct lnode link;
 	httpcache_fn done;
@@ -50,8 +46,6 @@ static struct {
 	struct list used;
 	uint64_t bytes, hits, misses, stale, failed;
 	size_t waiting_count, busy_count;
-	unsigned next_name;
-	char *dir;
 } cache;
 
 static ON_CTL int64_t number(const char *name, int64_t low, int64_t high, int64_t otherwise)
@@ -60,49 +54,11 @@ static ON_CTL int64_t number(const char *name, int64_t low, int64_t high, int64_
 	return n >= low && n <= high ? n : otherwise;
 }
 
-/* ---- workers ---- */
-
-static void unlink_job(void *arg)
-{
-	role_assert_work();
-	(void)unlink(arg);
-	mem_free(arg);
-}
-
 static void write_job(void *arg)
 {
 	struct entry *e = arg;
 	role_assert_work();
 	e->status = disk_replace(e->new_path, buf_sv(&e->body), 0640, false);
-}
-
-/* What an earlier run left. */
-static char run_name[40]; /* of this run's files; set before a worker is asked for anything */
-
-static void sweep_job(void *arg)
-{
-	char *dir = arg;
-	role_assert_work();
-	(void)mkdir(dir, 0750);
-	DIR *d = opendir(dir);
-	struct dirent *one;
-	while (d && (one = readdir(d))) {
-		char path[600];
-		if (!strncmp(one->d_name, "url-", 4) && strncmp(one->d_name, run_name, strlen(run_name)) &&
-		    snprintf(path, sizeof(path), "%s/%s", dir, one->d_name) < (int)sizeof(path))
-			(void)unlink(path);
-	}
-	if (d)
-		closedir(d);
-	else
-		log_error("http_cache: %s cannot be used", dir);
-	mem_free(dir);
-}
-
-static ON_CTL void file_drop(char *path)
-{
-	if (path && work_submit(WORK_FILE, "httpcache.unlink", unlink_job, NULL, path))
-		mem_free(path);
 }
 
 /* ---- entries ---- */
@@ -122,7 +78,7 @@ static ON_CTL void entry_free(struct entry *e)
 static ON_CTL void entry_drop(struct entry *e)
 {
 	(void)hash_take(cache.by_url, sv_of(e->url));
-	file_drop(e->path);
+	httpcache_file_drop(e->path);
 	e->path = NULL;
 	entry_free(e);
 }
@@ -184,7 +140,7 @@ static void written(int status, void *arg)
 		fetched_badly(e, ST_IO, "the file cannot be written");
 		return;
 	}
-	file_drop(e->path);
+	httpcache_file_drop(e->path);
 	e->path = e->new_path, e->new_path = NULL;
 	cache.bytes += e->body.n - e->bytes;
 	e->bytes = e->body.n;
@@ -197,29 +153,11 @@ static void written(int status, void *arg)
 	tell(e);
 }
 
-/* What stands behind the last '.' of the path, when that can be one: the format is told by it. */
-static void ext_of(const char *url, char ext[EXT_MAX + 2])
-{
-	const char *end = url + strcspn(url, "?#"), *dot = end;
-	while (dot > url && *dot != '.' && *dot != '/')
-		dot--;
-	size_t n = *dot == '.' ? (size_t)(end - dot) - 1 : 0;
-	strcpy(ext, ".wav");
-	if (!n || n > EXT_MAX)
-		return;
-	for (size_t i = 1; i <= n; i++)
-		if (!((dot[i] >= 'a' && dot[i] <= 'z') || (dot[i] >= 'A' && dot[i] <= 'Z') ||
-		        (dot[i] >= '0' && dot[i] <= '9')))
-			return;
-	memcpy(ext, dot, n + 1);
-	ext[n + 1] = 0;
-}
-
 static void fetched(const struct fetch_result *r, void *arg)
 {
 	role_assert_ctl();
 	struct entry *e = arg;
-	char why[64], ext[EXT_MAX + 2];
+	char why[64];
 	e->fetch = NULL;
 	if (r->status || r->code != 200 || !r->body.n) {
 		snprintf(why, sizeof(why), r->body.n || r->code != 200 ? "the server answers %d" : "the file is empty",
@@ -227,11 +165,7 @@ static void fetched(const struct fetch_result *r, void *arg)
 		fetched_badly(e, r->status ? r->status : ST_NOTFOUND, r->status ? r->error : why);
 		return;
 	}
-	struct buf path;
-	ext_of(e->url, ext);
-	buf_init(&path);
-	buf_printf(&path, "%s/%s%u%s", cache.dir, run_name, ++cache.next_name, ext);
-	e->new_path = buf_take(&path);
+	e->new_path = httpcache_file("url", e->url);
 	e->max_age_s = r->max_age_s, e->status = ST_OK;
 	buf_clear(&e->body);
 	if (buf_addv(&e->body, r->body) || work_submit(WORK_FILE, "httpcache.write", write_job, written, e)) {
@@ -241,16 +175,28 @@ static void fetched(const struct fetch_result *r, void *arg)
 	}
 }
 
-static ON_CTL int fetch_begin(struct entry *e)
+void httpcache_fetch_params(struct fetch_params *p, const char *timeout, int timeout_s)
 {
-	struct fetch_params p = {.url = e->url,
-	    .timeout_ms = clock_ms_of_s(number("download-timeout", 1, 3600, 30)),
-	    .max_bytes = (size_t)number("max-file-size", 1, 1024, 32) << 20,
-	    .allows_http = true,
-	    .allows_inside = true, /* the server is named by the configuration (media/ctl/source.c) */
-	    .skips_verify = !str_is_true(httpcache_param("ssl-verifypeer")),
-	    .ca_file = *httpcache_param("ssl-cacert") ? httpcache_param("ssl-cacert") : NULL};
-	int st = fetch_start(&e->fetch, &p, fetched, e);
+	p->timeout_ms = clock_ms_of_s(number(timeout, 1, 3600, timeout_s));
+	p->connect_timeout_ms = clock_ms_of_s(number("connect-timeout", 0, 3600, 0));
+	p->allows_http = true;
+	p->allows_inside = true; /* the server is named by the configuration (media/ctl/source.c) */
+	p->skips_verify = !str_is_true(httpcache_param("ssl-verifypeer"));
+	p->skips_verify_host = !str_is_true(httpcache_param("ssl-verifyhost"));
+	p->ca_file = *httpcache_param("ssl-cacert") ? httpcache_param("ssl-cacert") : NULL;
+}
+
+static ON_CTL int fetch_begin(struct entry *e, const char *profile)
+{
+	struct fetch_params p = {.url = e->url, .max_bytes = (size_t)number("max-file-size", 1, 1024, 32) << 20};
+	struct buf headers;
+	buf_init(&headers);
+	httpcache_fetch_params(&p, "download-timeout", 30);
+	int st = httpcache_sign(&headers, profile, "GET", e->url, "", 0);
+	p.headers = headers.p;
+	if (!st)
+		st = fetch_start(&e->fetch, &p, fetched, e);
+	buf_fini(&headers);
 	if (!st) {
 		e->is_busy = true;
 		cache.busy_count++;
@@ -285,10 +231,34 @@ static bool is_fresh(const struct entry *e)
 /* {refresh=true}: what there is counts for nothing any more. */
 static ON_CTL void entry_forget(struct entry *e)
 {
-	file_drop(e->path);
+	httpcache_file_drop(e->path);
 	e->path = NULL;
 	cache.bytes -= e->bytes;
 	e->bytes = 0;
+}
+
+static ON_CTL bool is_idle(const struct entry *e)
+{
+	return !e->is_busy && list_empty(&e->waiters) && !lnode_is_linked(&e->tell.link);
+}
+
+static ON_CTL void wait(
+    struct entry *e, struct waiter *w, const struct httpcache_ask *ask, httpcache_fn done, void *arg)
+{
+	*w = (struct waiter){.done = done, .arg = arg};
+	list_push(&e->waiters, &w->link);
+	list_remove(&e->used);
+	list_push(&cache.used, &e->used);
+	cache.waiting_count++;
+	cache.hits += !ask->refreshes && is_fresh(e);
+	if (e->is_busy || lnode_is_linked(&e->tell.link)) /* all who wait are told together */
+		return;
+	if (ask->refreshes)
+		entry_forget(e);
+	if (!is_fresh(e) && (e->status = fetch_begin(e, ask->profile)))
+		log_warning("http_cache: %s: %s", e->url, status_text(e->status));
+	if (!e->is_busy)
+		loop_defer(&e->tell, "httpcache.tell", tell, e);
 }
 
 int httpcache_get(const char *text, httpcache_fn done, void *arg)
@@ -302,31 +272,25 @@ int httpcache_get(const char *text, httpcache_fn done, void *arg)
 	if (st)
 		return st;
 	struct entry *e = entry_of(ask.url);
-	bool refreshes = ask.refreshes;
-	httpcache_ask_fini(&ask);
 	struct waiter *w = e ? mem_alloc(sizeof(*w)) : NULL;
-	if (!w)
-		return ST_NOMEM;
-	*w = (struct waiter){.done = done, .arg = arg};
-	list_push(&e->waiters, &w->link);
-	list_remove(&e->used);
-	list_push(&cache.used, &e->used);
-	cache.waiting_count++;
-	cache.hits += !refreshes && is_fresh(e);
-	if (e->is_busy || lnode_is_linked(&e->tell.link)) /* all who wait are told together */
-		return ST_OK;
-	if (refreshes)
-		entry_forget(e);
-	if (!is_fresh(e) && (e->status = fetch_begin(e)))
-		log_warning("http_cache: %s: %s", e->url, status_text(e->status));
-	if (!e->is_busy)
-		loop_defer(&e->tell, "httpcache.tell", tell, e);
-	return ST_OK;
+	if (w)
+		wait(e, w, &ask, done, arg);
+	httpcache_ask_fini(&ask);
+	return w ? ST_OK : ST_NOMEM;
 }
 
-static ON_CTL bool is_idle(const struct entry *e)
+void httpcache_adopt(const char *url, char *path, uint64_t bytes)
 {
-	return !e->is_busy && list_empty(&e->waiters) && !lnode_is_linked(&e->tell.link);
+	struct entry *e = cache.by_url ? entry_of(url) : NULL;
+	if (!e || !is_idle(e)) { /* what is being fetched is another */
+		httpcache_file_drop(path);
+		return;
+	}
+	entry_forget(e);
+	e->path = path;
+	cache.bytes += e->bytes = bytes;
+	e->fresh_until_us = clock_mono_us() + clock_us_of_s(number("default-max-age", 0, 31536000, 86400));
+	trim();
 }
 
 const char *httpcache_peek(const char *text)
@@ -368,39 +332,29 @@ void httpcache_status(struct buf *out)
 	    cache.by_url ? hash_count(cache.by_url) : 0, (unsigned long long)cache.bytes,
 	    (unsigned long long)cache.hits, (unsigned long long)cache.misses, (unsigned long long)cache.stale,
 	    (unsigned long long)cache.failed, cache.busy_count);
+	httpcache_puts_status(out);
 }
 
 int httpcache_start(void)
 {
-	const char *location = httpcache_param("location");
-	struct buf dir;
 	int st = hash_new(&cache.by_url, 0, NULL);
 	if (st)
 		return st;
-	snprintf(run_name, sizeof(run_name), "url-%llx-", (unsigned long long)clock_wall_us());
+	httpcache_puts_start();
+	httpcache_files_start();
 	list_init(&cache.used);
-	buf_init(&dir);
-	if (*location)
-		buf_adds(&dir, location);
-	else
-		buf_printf(&dir, "%s/http_file_cache", core_dirs() ? core_dirs()->cache : "/tmp");
-	cache.dir = buf_take(&dir);
-	char *copy = mem_strdup(cache.dir);
-	if (copy && work_submit(WORK_FILE, "httpcache.sweep", sweep_job, NULL, copy))
-		mem_free(copy);
 	return ST_OK;
 }
 
 int httpcache_stop(void)
 {
 	struct lnode *first;
-	if (cache.busy_count || cache.waiting_count)
+	if (cache.busy_count || cache.waiting_count || httpcache_puts_any())
 		return ST_BUSY;
 	while ((first = list_first(&cache.used)))
 		entry_drop(list_entry(first, struct entry, used));
 	hash_free(cache.by_url);
 	cache.by_url = NULL;
-	mem_free(cache.dir);
-	cache.dir = NULL;
+	httpcache_files_stop();
 	return ST_OK;
 }

@@ -263,15 +263,6 @@ TANDEM_MODULE_EXPORT = {TANDEM_MODULE_HEAD, "mod_composes", "1", load, 0, apps, 
 """
 
 
-@pytest.mark.parametrize("name, file", [("mod_native_file", "G726-32"), ("mod_shout", "mp3")])
-def test_names_of_what_is_always_there(sw, name, file):
-    assert sw.api(f"module_exists {name}") == "false"
-    assert sw.api(f"load {name}") == LOADED
-    assert sw.api(f"module_exists {name}") == "true"
-    assert f"file,{file},{name}\n" in sw.api("show file")
-    assert sw.api(f"unload {name}") == "+OK\n"
-
-
 def test_what_a_module_composes(sw, tmp, phone):
     """A caller's words in it stay data; nothing waits in load, nor in a callback of an event that a coroutine fired."""
     (sw.root / "conf/dialplan/default/composes.xml").write_text(

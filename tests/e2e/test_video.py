@@ -17,7 +17,7 @@ ABS = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 def sw(tmp_path_factory):
     import tandem as t
     s = t.Tandem(tmp_path_factory.mktemp("video") / "instance")
-    prefs = {"inbound_codec_prefs": "PCMU,H264,VP8", "outbound_codec_prefs": "PCMU,H264,VP8"}
+    prefs = {"inbound_codec_prefs": "PCMU,H264,VP8,VP9,H265", "outbound_codec_prefs": "PCMU,H264,VP8,VP9,H265"}
     s.with_video = add_profile(s, "withvideo", **prefs)
     s.without = add_profile(s, "without")
     to_b = "bridge sofia/withvideo/svc@127.0.0.1:${sip_h_X-Port}"
@@ -73,10 +73,16 @@ def b_sees(a, b):
     raise AssertionError("nothing came")
 
 
-def test_h264_is_passed_both_ways_with_each_ones_numbers(sw, phone):
-    a, b, offer, ok = bridged(sw, phone, a_kw={"video": {99: ("H264/90000", H264)}}, b_kw={"video": {120: ("H264/90000", H264)}})
-    assert "m=video" in offer.body and f"a=fmtp:99 {H264}" in offer.body and b.remote_pts == [99]
-    assert a.remote_video and f"a=fmtp:99 {H264}" in ok.body and "a=rtcp-fb:99 nack pli" in ok.body
+CODECS = {"H264": H264, "VP8": "", "VP9": "profile-id=0", "H265": "profile-id=1;level-id=93"}
+
+
+@pytest.mark.parametrize("name,fmtp", CODECS.items())
+def test_passed_both_ways_with_each_ones_numbers(sw, phone, name, fmtp):
+    rtpmap = f"{name}/90000"
+    a, b, offer, ok = bridged(sw, phone, a_kw={"video": {99: (rtpmap, fmtp)}}, b_kw={"video": {120: (rtpmap, fmtp)}})
+    assert "m=video" in offer.body and f"a=rtpmap:99 {rtpmap}" in offer.body and b.remote_pts == [99]
+    assert a.remote_video and f"a=rtpmap:99 {rtpmap}" in ok.body and "a=rtcp-fb:99 nack pli" in ok.body
+    assert not fmtp or f"a=fmtp:99 {fmtp}" in offer.body and f"a=fmtp:99 {fmtp}" in ok.body
     b.pt, a.pt = 120, 99  # what each takes
     b.remote_pts, a.remote_pts = [99], [99]  # ours to them in our offer; their own in our answer
     p = flows(a, b)
@@ -87,9 +93,10 @@ def test_h264_is_passed_both_ways_with_each_ones_numbers(sw, phone):
     flows(b, a)
 
 
-def test_feedback_reaches_the_other_phone_in_its_own_numbers(sw, phone):
-    exts = {3: ABS, 5: TCC}
-    a, b, offer, ok = bridged(sw, phone, a_kw={"exts": exts}, b_kw={"exts": exts, "mux": True, "rsize": True})
+@pytest.mark.parametrize("name,fmtp", CODECS.items())
+def test_feedback_reaches_the_other_phone_in_its_own_numbers(sw, phone, name, fmtp):
+    exts, video = {3: ABS, 5: TCC}, {96: (f"{name}/90000", fmtp)}
+    a, b, offer, ok = bridged(sw, phone, a_kw={"exts": exts, "video": video}, b_kw={"exts": exts, "video": video, "mux": True, "rsize": True})
     assert TCC in offer.body and TCC in ok.body and "goog-remb" in offer.body and "goog-remb" in ok.body
     b.mux = False  # it was not offered
     p = flows(a, b)

@@ -167,6 +167,7 @@ ANY bool mctl_can_record(const char *path);
 /* The extension of files that are nothing but the codec's packets; NULL: they may vary in length, or it is not known.
  */
 ANY const char *mctl_native_extension(const struct media_codec *codec);
+/* path: of a file, absolute, or a URL (mctl_is_url). ST_DENIED: nobody takes that, told in the log. */
 ON_CTL int mstream_record(struct mstream *s, const char *path, const struct media_record_conf *conf, uint32_t *id_out);
 ON_CTL int mstream_record_stop(struct mstream *s, uint32_t id /* 0 = all */);
 /* Over all records that have ended: samples for which a stalled disk left no room; files that could not be written. */
@@ -204,6 +205,12 @@ typedef int (*mctl_find_fn)(const char *name, uint32_t rate_hz, mctl_found_fn fo
 ON_CTL void mctl_set_finder(mctl_find_fn fn);
 /* The same for http://, https:// and http_cache://; it is asked each time. */
 ON_CTL void mctl_set_url_finder(mctl_find_fn fn);
+/* Who takes records whose path is such a URL (with its "{...}", plain text). NULL: nobody, they are refused. */
+struct mctl_url_writer {
+	char *(*place)(const char *url); /* the file to write to, to be freed with mem_free; or NULL */
+	void (*written)(const char *url, const char *path); /* it is closed and complete; it is the writer's now */
+};
+ON_CTL void mctl_set_url_writer(const struct mctl_url_writer *w);
 
 /* local_stream directories: name -> directory of sound files, played in turn, one clock for everybody. A source
  * "local_stream://name" plays "name/RATE" with the codec's rate when there is one, else "name", else "default". */

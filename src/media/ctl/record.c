@@ -22,7 +22,7 @@ struct mrecord {
 	uint32_t in_hz[2]; /* its sides come at, as the media thread knows; 0: not recorded */
 	bool is_job_running, is_wanted, is_back, was_given_up, is_cut_wanted, is_loss_told;
 	/* the worker's while a job runs */
-	char *path;
+	char *path, *url; /* url: where the file is sent when it is complete, or NULL */
 	struct file_writer_conf conf;
 	char *tags[FILE_TAG_COUNT];
 	bool removes_empty, is_removed;
@@ -32,6 +32,13 @@ struct mrecord {
 	int status;
 	uint64_t frames;
 };
+
+static const struct mctl_url_writer *url_writer;
+
+void mctl_set_url_writer(const struct mctl_url_writer *w)
+{
+	url_writer = w;
+}
 
 ON_WORK static void mrecord_open(struct mrecord *m)
 {
@@ -95,6 +102,7 @@ ON_CTL static void mrecord_free(struct mrecord *m)
 	rt_record_free(m->rec);
 	mem_unref(m->ring);
 	mem_free(m->path);
+	mem_free(m->url);
 	for (int i = 0; i < FILE_TAG_COUNT; i++)
 		mem_free(m->tags[i]);
 	mem_free(m);
@@ -116,6 +124,12 @@ ON_CTL static void mrecord_finish(struct mrecord *m)
 		log_warning("media: %s: in all %llu samples are lost, the disk was too slow", m->path,
 		    (unsigned long long)lost);
 	mctl.record_lost_samples += lost;
+	if (m->url && !m->status && !m->is_removed) {
+		if (url_writer)
+			url_writer->written(m->url, m->path);
+		else
+			log_error("media: %s: nothing sends it any more; the file stays: %s", m->url, m->path);
+	}
 	mctl.records_failed += m->status && m->status != ST_CANCELLED;
 	mstream_report(m->s, &r);
 	mrecord_free(m);
@@ -235,16 +249,25 @@ const char *mctl_native_extension(const struct media_codec *codec)
 	return ops && ops->bitrate ? ops->name : NULL;
 }
 
+ON_CTL static int target_set(struct mrecord *m, const char *path, bool is_url, bool is_append)
+{
+	const char *why = is_append ? "nothing can be added to what a server has" : "nothing sends it there";
+	if (!is_url)
+		return (m->path = mem_strdup(path)) ? ST_OK : ST_NOMEM;
+	m->path = url_writer && !is_append ? url_writer->place(path) : NULL;
+	m->url = m->path ? mem_strdup(path) : NULL;
+	if (!m->path)
+		log_error("media: cannot record to %s: %s", path, why);
+	return m->url ? ST_OK : m->path ? ST_NOMEM : ST_DENIED;
+}
+
 int mstream_record(struct mstream *s, const char *path, const struct media_record_conf *conf, uint32_t *id_out)
 {
 	struct rt_record *rec = NULL;
 	if (s->is_closing)
 		return ST_CLOSED;
-	if (path && mctl_is_url(path)) {
-		log_error("media: cannot record to %s: nothing sends it there", path);
-		return ST_DENIED;
-	}
-	if (!s->has_params || !path || path[0] != '/' || (!conf->has_read && !conf->has_write))
+	const bool is_url = path && mctl_is_url(path);
+	if (!s->has_params || !path || (path[0] != '/' && !is_url) || (!conf->has_read && !conf->has_write))
 		return ST_INVAL;
 	uint32_t rates[2] = {codec_rate_hz(&s->params.recv), codec_rate_hz(&s->params.send)};
 	if ((conf->has_read && !rates[0]) || (conf->has_write && !rates[1]))
@@ -255,11 +278,13 @@ int mstream_record(struct mstream *s, const char *path, const struct media_recor
 	struct mrecord *m = mem_zalloc(sizeof(*m));
 	if (!m)
 		return ST_NOMEM;
-	m->path = mem_strdup(path);
+	int st = target_set(m, path, is_url, conf->is_append);
 	const bool has_two[2] = {params_send_two(&s->params, s->fmtp), params_take_two(&s->params, s->fmtp)};
-	int st = m->path ? rt_record_new(&rec, conf, rate_hz, rates, has_two) : ST_NOMEM;
+	if (!st)
+		st = rt_record_new(&rec, conf, rate_hz, rates, has_two);
 	if (st) {
 		mem_free(m->path);
+		mem_free(m->url);
 		mem_free(m);
 		return st;
 	}

@@ -78,8 +78,10 @@ void flow_put(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n)
 	               : way->s->is_turned
 	                   ? turn_bytes_send(way->s->turn, &way->s->remote_rtp, p, n) - 1
 	                   : sendto(way->fd, p, n, MSG_DONTWAIT, &way->s->remote_rtp.sa, addr_len(&way->s->remote_rtp));
-	if (done < 0) /* no buffer, or the ICMP error of an earlier packet: lost like any datagram */
+	if (done < 0) { /* no buffer, or the ICMP error of an earlier packet: it never left */
 		t->dropped++;
+		return;
+	}
 	f->out.packets++, t->packets_out++;
 	f->out.bytes += payload_bytes;
 }
