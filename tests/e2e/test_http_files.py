@@ -87,8 +87,8 @@ def sw(tmp_path_factory, server):
                   "playback file_string://{refresh=true}http_cache://" + w + "/fresh.wav!http://" + w + "/fresh.wav", "hangup"),
         extension("7986", "answer", f"record http://{w}/up.wav 1", f"playback http://{w}/up.wav", "hangup"),
         extension("7988", "answer", "record_session {profile=plain}http_cache://" + w + "/session.wav", "playback tone_stream://%(800,0,500)", "hangup"),
-        extension("7989", "answer", "record http://${sip_h_X-Phone}/x.wav 1", "record_session {profile=${sip_h_X-Phone}}http://" + w + "/x.wav",
-                  f"record http://{w}/named-${{sip_h_X-Phone}}.wav 1", f"set RECORD_APPEND=true", f"record_session http://{w}/more.wav", "hangup"),
+        extension("7989", "answer", f"record http://{w}/named-${{sip_h_X-Phone}}.wav 1", "record_session {profile=${sip_h_X-Phone}}http://" + w + "/x.wav",
+                  "set RECORD_APPEND=true", f"record_session http://{w}/more.wav", "record http://${sip_h_X-Phone}/x.wav 1", "hangup"),
         extension("7990", "http_put {profile=s3}http://" + w + f"/b/${{sip_h_X-Phone}}.txt {s.root}/note.txt",
                   "set first=${http_put_result}", f"http_put http://{w}/b.txt {s.root}/${{sip_h_X-Phone}}", "info", "answer",
                   f"http_put http://{w}/b.txt {s.root}/nowhere", "hangup"),
@@ -294,7 +294,7 @@ def test_record_from_outside(sw, server, phone, events):
     ended(p)
     assert uploaded(events, f"http://{server.where}/named-{server.where}.wav")[0] == "sent"
     assert [x[0] for x in server.put[before:]] == [f"/named-{server.where}.wav"]
-    assert sw.log_text.count("not a URL to record to, or one that comes from outside") == 2
+    sw.wait_log("not a URL to record to, or one that comes from outside", 2)
     sw.wait_log("nothing can be added to what a server has")
 
 
