@@ -74,7 +74,7 @@ static void ext_of(const char *url, char ext[EXT_MAX + 2])
 		return;
 	for (size_t i = 1; i <= n; i++)
 		if (!((dot[i] >= 'a' && dot[i] <= 'z') || (dot[i] >= 'A' && dot[i] <= 'Z') ||
-		        (dot[i] >= '0' && dot[i] <= '9')))
+		        (dot[i] >= '0' && dot[i] <= '9') || dot[i] == '-'))
 			return;
 	memcpy(ext, dot, n + 1);
 	ext[n + 1] = 0;

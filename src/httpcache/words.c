@@ -25,6 +25,16 @@ static char *plain_url(struct sv text)
 	return buf_take(&b);
 }
 
+/* Of the command, of the player, of who records (core/sound/record_name.h). */
+static bool is_of_others(struct sv name)
+{
+	static const char *const names[] = {"prefetch", "loops", "samplerate", "force_channels", "ab", "cbr"};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (sv_isi(name, names[i]))
+			return true;
+	return sv_startsi(name, SV("record_"));
+}
+
 static int word_take(struct httpcache_ask *a, struct sv name, struct sv value)
 {
 	if (sv_isi(name, "refresh")) {
@@ -35,7 +45,7 @@ static int word_take(struct httpcache_ask *a, struct sv name, struct sv value)
 		mem_free(a->profile);
 		if (!(a->profile = sv_dup(value)))
 			return ST_NOMEM;
-	} else if (!sv_isi(name, "prefetch") && !sv_isi(name, "loops")) { /* of the command, of the player */
+	} else if (!is_of_others(name)) {
 		log_warning("http_cache: {%.*s=...} means nothing", SVF(name));
 	}
 	return ST_OK;

@@ -86,6 +86,7 @@ def sw(tmp_path_factory, server):
         extension("7987", "answer", f"playback {{refresh=true}}http://{w}/fresh.wav",
                   "playback file_string://{refresh=true}http_cache://" + w + "/fresh.wav!http://" + w + "/fresh.wav", "hangup"),
         extension("7986", "answer", f"record http://{w}/up.wav 1", f"playback http://{w}/up.wav", "hangup"),
+        extension("7996", "answer", f"record {{samplerate=16000}}http://{w}/q.wav?x=1 1", "hangup"),
         extension("7988", "answer", "record_session {profile=plain}http_cache://" + w + "/session.wav", "playback tone_stream://%(800,0,500)", "hangup"),
         extension("7989", "answer", f"record http://{w}/named-${{sip_h_X-Phone}}.wav 1", "record_session {profile=${sip_h_X-Phone}}http://" + w + "/x.wav",
                   "set RECORD_APPEND=true", f"record_session http://{w}/more.wav", "record http://${sip_h_X-Phone}/x.wav 1", "hangup"),
@@ -245,6 +246,17 @@ def test_record(sw, server, phone, events):
     path, headers, body = server.put[-1]
     assert path == "/up.wav" and headers["Content-Type"] == "audio/wav" and is_sound(body, 1) and "/up.wav" not in server.asked
     assert not [f for f in sw.root.rglob("*up.wav*")]
+
+
+def test_record_with_a_query(sw, server, phone, events):
+    """The format is told by what stands before it; a parameter of the file is none of the cache's."""
+    p = phone("1000")
+    call(p, "7996")
+    ended(p)
+    assert uploaded(events, f"http://{server.where}/q.wav?x=1")[0] == "sent"
+    path, _, body = server.put[-1]
+    assert path == "/q.wav?x=1" and int.from_bytes(body[24:28], "little") == 16000
+    assert "samplerate" not in "".join(line for line in sw.log_text.splitlines() if "means nothing" in line)
 
 
 def test_record_session(sw, server, phone, events):

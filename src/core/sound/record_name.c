@@ -68,6 +68,17 @@ static ON_CTL int path_check(struct leg *leg, struct buf *path, bool *is_native)
 	return path->failed ? ST_NOMEM : ST_OK;
 }
 
+/* By what stands before a query. */
+static ON_CTL bool url_has_format(const char *url)
+{
+	struct sv text = sv_of(url);
+	char *path = sv_dup(sv_sub(text, 0, sv_find(text, '?')));
+	bool has = path && mctl_can_record(path);
+
+	mem_free(path);
+	return has;
+}
+
 /* A URL keeps its parameters: they are for who sends it there. */
 static ON_CTL int url_read(struct record_name *out, struct leg *leg, const char *text)
 {
@@ -81,7 +92,7 @@ static ON_CTL int url_read(struct record_name *out, struct leg *leg, const char 
 		st = ST_NOMEM;
 	if (!st)
 		url = params_take(n.path, &n.params, &st);
-	if (!st && !mctl_can_record(url)) {
+	if (!st && !url_has_format(url)) {
 		leg_log(
 		    leg, LOG_ERR, "cannot record to %.200s: no file format has this extension (see show file)", url);
 		st = ST_UNSUPPORTED;
