@@ -86,7 +86,8 @@ def sw(tmp_path_factory, server):
         extension("7987", "answer", f"playback {{refresh=true}}http://{w}/fresh.wav",
                   "playback file_string://{refresh=true}http_cache://" + w + "/fresh.wav!http://" + w + "/fresh.wav", "hangup"),
         extension("7986", "answer", f"record http://{w}/up.wav 1", f"playback http://{w}/up.wav", "hangup"),
-        extension("7988", "answer", "record_session {profile=plain}http_cache://" + w + "/session.wav", "playback tone_stream://%(800,0,500)", "hangup"),
+        extension("7988", "answer", "record_session {profile=plain}http_cache://" + w + "/session.wav",
+                  "playback tone_stream://%(800,0,500)", "hangup"),
         extension("7989", "answer", "record http://${sip_h_X-Phone}/x.wav 1", "record_session {profile=${sip_h_X-Phone}}http://" + w + "/x.wav",
                   f"record http://{w}/named-${{sip_h_X-Phone}}.wav 1", f"set RECORD_APPEND=true", f"record_session http://{w}/more.wav", "hangup"),
         extension("7990", "http_put {profile=s3}http://" + w + f"/b/${{sip_h_X-Phone}}.txt {s.root}/note.txt",
@@ -99,7 +100,8 @@ def sw(tmp_path_factory, server):
       <profile name="plain"><default><header name="X-Token"> secret one </header></default></profile>
       <profile name="s3"><aws-s3><access-key-id><![CDATA[AKID]]></access-key-id><secret-access-key>SECRET</secret-access-key>
         <base-domain>127.0.0.1</base-domain></aws-s3></profile>
-      <profile name="s4"><aws-s3><access-key-id>AKID</access-key-id><secret-access-key>SECRET</secret-access-key><region>eu-1</region></aws-s3></profile>
+      <profile name="s4"><aws-s3><access-key-id>AKID</access-key-id><secret-access-key>SECRET</secret-access-key>
+        <region>eu-1</region></aws-s3></profile>
       <profile name="azure"><azure-blob><secret-access-key>c2VjcmV0</secret-access-key><base-domain>0.0.1</base-domain></azure-blob></profile>
       <profile name="broken"><aws-s3><access-key-id>AKID</access-key-id></aws-s3></profile>
       <profile name="named"><default><header name="X-Host">yes</header></default><domains><domain name="localhost"/></domains></profile>
