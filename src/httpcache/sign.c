@@ -25,10 +25,9 @@ static int url_split(struct parts *p, const char *url)
 	bool is_tls = sv_startsi(text, SV("https://"));
 	if (!is_tls && !sv_startsi(text, SV("http://")))
 		return ST_INVAL;
-	text = sv_sub(text, is_tls ? 8 : 7, text.n);
-	size_t end = strcspn(text.p, "/?#");
-	p->host = sv_sub(text, 0, end);
-	rest = sv_sub(text, end, text.n);
+	const char *at = url + (is_tls ? 8 : 7);
+	p->host = (struct sv){at, strcspn(at, "/?#")};
+	rest = sv_of(at + p->host.n);
 	rest = sv_sub(rest, 0, sv_find(rest, '#'));
 	sv_split(rest, '?', &p->path, &p->query);
 	if (!p->path.n)

@@ -100,7 +100,8 @@ def sw(tmp_path_factory, server):
       <profile name="plain"><default><header name="X-Token"> secret one </header></default></profile>
       <profile name="s3"><aws-s3><access-key-id><![CDATA[AKID]]></access-key-id><secret-access-key>SECRET</secret-access-key>
         <base-domain>127.0.0.1</base-domain></aws-s3></profile>
-      <profile name="s4"><aws-s3><access-key-id>AKID</access-key-id><secret-access-key>SECRET</secret-access-key><region>eu-1</region></aws-s3></profile>
+      <profile name="s4"><aws-s3><access-key-id>AKID</access-key-id><secret-access-key>SECRET</secret-access-key>
+        <region>eu-1</region></aws-s3></profile>
       <profile name="azure"><azure-blob><secret-access-key>c2VjcmV0</secret-access-key><base-domain>0.0.1</base-domain></azure-blob></profile>
       <profile name="broken"><aws-s3><access-key-id>AKID</access-key-id></aws-s3></profile>
       <profile name="named"><default><header name="X-Host">yes</header></default><domains><domain name="localhost"/></domains></profile>

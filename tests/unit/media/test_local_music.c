@@ -5,8 +5,8 @@
 #include "base/role.h"
 #include "base/status.h"
 #include "file/file.h"
-#include "media/ctl/local_i.h"
 #include "harness.h"
+#include "media/ctl/local_i.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@ static const char *at(const char *name)
 }
 
 /* Its samples tell their place: music counts them; a chime is a level. */
-static int wav_make(const char *path, int level, size_t count, unsigned channels)
+ON_WORK static int wav_make(const char *path, int level, size_t count, unsigned channels)
 {
 	struct file_writer *w;
 	struct file_writer_conf conf = {.rate_hz = HZ, .channels = channels};
@@ -43,6 +43,7 @@ static int wav_make(const char *path, int level, size_t count, unsigned channels
 static int begin(unsigned music_channels)
 {
 	role_set(ROLE_WORK);
+	role_assert_work();
 	if (strstr(dir, "XXXXXX"))
 		EXPECT(mkdtemp(dir));
 	(void)mkdir(at("music"), 0700);
@@ -51,7 +52,7 @@ static int begin(unsigned music_channels)
 	return wav_make(at("long.wav"), 2 * CHIME_LEVEL, 3 * HZ, 1);
 }
 
-static int end(struct lmusic *m)
+ON_WORK static int end(struct lmusic *m)
 {
 	char cmd[200];
 	lmusic_close(m);
@@ -73,7 +74,7 @@ static struct lmusic *music(const char *chimes, int64_t ago_us)
 }
 
 static int16_t pcm[20 * HZ];
-static int read_all(struct lmusic *m, size_t n)
+ON_WORK static int read_all(struct lmusic *m, size_t n)
 {
 	for (size_t got = 0; got < n;)
 		got += lmusic_read(m, pcm + got * m->channels, n - got < 500 ? n - got : 500);
@@ -104,6 +105,7 @@ static int test_chimes(void)
 {
 	char list[300];
 	EXPECT_INT(begin(1), 0);
+	role_assert_work();
 	snprintf(list, sizeof(list), "%s,%s", at("chime.wav"), at("long.wav"));
 	struct lmusic *m = music(list, 0);
 	m->chime.max_s = 2;
@@ -119,6 +121,7 @@ static int test_later(void)
 {
 	char list[300];
 	EXPECT_INT(begin(1), 0);
+	role_assert_work();
 	snprintf(list, sizeof(list), "%s,%s", at("chime.wav"), at("long.wav"));
 	for (int ago_s = 1; ago_s < 13; ago_s += 2) {
 		struct lmusic *m = music(list, ago_s * 1000000 + 100000);
@@ -143,6 +146,7 @@ static int test_later(void)
 static int test_volume_and_two(void)
 {
 	EXPECT_INT(begin(2), 0);
+	role_assert_work();
 	struct lmusic *m = music(NULL, 0);
 	m->channels = 2;
 	EXPECT_INT(lmusic_open(m), ST_OK);
