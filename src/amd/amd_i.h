@@ -5,7 +5,6 @@
 #include "base/status.h"
 #include "base/str.h"
 #include "core/sound/tap.h"
-#include "dsp/avmd.h"
 
 struct api_call;
 struct leg;
