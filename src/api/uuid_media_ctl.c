@@ -123,7 +123,7 @@ void on_preprocess(struct api_call *c, struct leg *leg, struct api_words *w)
 	int st = leg_preprocess(leg, w->w[1], &wrong);
 	if (!st)
 		buf_adds(c->out, "+OK\n");
-	else if (wrong)
+	else if (st == ST_PARSE && wrong)
 		buf_printf(c->out, "-ERR %s: no such word, or a value that it cannot have\n", wrong);
 	else
 		buf_printf(c->out, "-ERR Operation failed: %s\n", status_text(st));

@@ -185,9 +185,7 @@ int app_preprocess(struct leg *leg, const char *data)
 	char *words = mem_strdup(data ? data : "");
 	role_assert_co();
 	int st = words ? leg_preprocess(leg, words, &wrong) : ST_NOMEM;
-	if (wrong)
-		leg_log(leg, LOG_ERR, "preprocess: %s: no such word, or a value that it cannot have", wrong);
-	else if (st != ST_NOTFOUND)
+	if (st != ST_NOTFOUND && !(st == ST_PARSE && wrong)) /* words that cannot be are in the log already */
 		st = told(leg, "preprocess", st);
 	mem_free(words);
 	return st == ST_HANGUP ? st : ST_OK;

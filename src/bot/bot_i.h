@@ -3,7 +3,8 @@
  *
  *   control   command.c: uuid_audio_stream, uuid_audio_fork
  *             stream.c: what a leg has of these; events; begins again when a connection broke
- *             way.c: where the program is and how it is spoken to; trust.c: whose certificates count
+ *             way.c: where the program is and how it is spoken to; credentials.c: as whom, and whom it believes;
+ *             trust.c: whose certificates count
  *   media     a port (media/rt/port.h): two rings a stream
  *   bots      thread.c: one thread for all connections; every 20 ms it looks into the rings, the rest is poll
  *             link.c: one connection: connect, TLS, WebSocket, words both ways; link_sound.c: its sound and marks
@@ -46,7 +47,9 @@ struct bot_link_conf {
 	char *headers;            /* whole lines, or NULL; owned */
 	char *hello;              /* said first, or NULL; owned */
 	struct dial_trust *trust; /* a reference; NULL: plain */
-	bool skips_verify;
+	unsigned skips;           /* of the certificate: enum DIAL_SKIPS_... */
+	bool skips_binary;
+	uint32_t binary_rate_hz;       /* 0: the port's */
 	struct media_port *port;       /* a reference */
 	const struct codec_ops *codec; /* of messages of sound, at the port's rate; NULL: L16 */
 	uint32_t frame_ms, ping_s, connect_s;
@@ -72,6 +75,7 @@ ON_CTL void bot_thread_stop(void); /* ends what there is, joins */
 /* The conf is the thread's when ST_OK. ST_FULL. */
 ON_CTL int bot_thread_open(struct bot_link_conf *conf);
 ON_CTL int bot_thread_say(uint64_t id, struct sv text);
+ON_CTL int bot_thread_clear(uint64_t id);
 /* Says its last words (may be empty) and closes; BOT_DOWN follows. */
 ON_CTL int bot_thread_close(uint64_t id, struct sv last);
 
@@ -87,6 +91,7 @@ ANY unsigned bot_link_wants(const struct bot_link *k); /* enum DIAL_READ, DIAL_W
 /* Something of it may be ready, or time has passed (each tick). ST_OK: goes on; else it is over: bot_link_why. */
 ANY int bot_link_go(struct bot_link *k, int64_t now_us, bool is_tick);
 ANY void bot_link_say(struct bot_link *k, struct sv text);
+ANY void bot_link_clear(struct bot_link *k);
 ANY void bot_link_close(struct bot_link *k, struct sv last, int64_t now_us);
 ANY const char *bot_link_why(const struct bot_link *k, int *code, bool *was_up);
 /* What it has to report: fn for each, in order; the text is fn's, until fn says false: there is no room now. */
@@ -109,8 +114,10 @@ ANY void bot_mark_put(struct buf *out, const char *name, bool is_played, uint64_
 /* ---- way.c ---- */
 struct bot_way {
 	char *host, *path, *headers; /* headers: whole lines, or NULL */
+	char *ca, *cert, *key;       /* files of the leg's own, or NULL; ca "": the system's authorities */
 	uint16_t port;
-	bool is_tls, skips_verify, goes_on; /* goes_on: connects again when it broke */
+	unsigned skips;       /* of the certificate: enum DIAL_SKIPS_... */
+	bool is_tls, goes_on; /* goes_on: connects again when it broke */
 	uint32_t frame_ms, ping_s;
 	const struct codec_ops *codec; /* NULL: L16 */
 };
@@ -119,11 +126,21 @@ struct bot_way {
 ON_CTL int bot_way_read(struct bot_way *out, struct leg *leg, const struct bot_start *s, const char **why);
 ANY void bot_way_fini(struct bot_way *w);
 
+/* ---- credentials.c ---- */
+/* The leg's variables that say whom to trust and as whom to come; they have to be the configuration's. ST_DENIED: one
+ * of them is from outside (told in the log). */
+ON_CTL int bot_credentials_read(struct bot_way *w, struct leg *leg);
+/* The value of "Authorization", to be freed with mem_free; NULL: none. */
+ON_CTL int bot_basic_auth(char **out, struct leg *leg);
+
 /* ---- trust.c ---- */
-ON_CTL void bot_trust_start(void (*ready)(void)); /* ready: it was read, well or not */
+struct bot_trust;                                 /* counted; what was read, is being read, or cannot be */
+ON_CTL void bot_trust_start(void (*ready)(void)); /* ready: one was read, well or not */
 ON_CTL void bot_trust_stop(void);
-/* ST_OK: a reference in *out (may be NULL); ST_AGAIN: it is being read; ST_IO: it cannot be. */
-ON_CTL int bot_trust(struct dial_trust **out);
+/* Begins to read the files of a way that has its own. NULL: no memory, or no worker. */
+ON_CTL struct bot_trust *bot_trust_new(const struct bot_way *w);
+/* t NULL: the module's. ST_OK: a reference in *out (may be NULL); ST_AGAIN: it is being read; ST_IO: it cannot be. */
+ON_CTL int bot_trust(const struct bot_trust *t, struct dial_trust **out);
 
 /* ---- stream.c ---- */
 extern struct leg_part bot_part;

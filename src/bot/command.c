@@ -12,7 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { WORDS_MAX = 10 };
+enum { WORDS_MAX = 12 };
 struct words {
 	char *text, *block;
 	char *m[WORDS_MAX], *w[WORDS_MAX]; /* with marks, without; "" behind the last */
@@ -38,7 +38,7 @@ static void words_fini(struct words *w)
 	mem_free(w->block);
 }
 
-/* "8k", "16k", "16000"; 0: none. */
+/* "8k", "16k", "16000": the multiples of 8000 that the modules take, and 12000 of Opus; 0: none. */
 static uint32_t rate_of(const char *text)
 {
 	char *end;
@@ -47,7 +47,10 @@ static uint32_t rate_of(const char *text)
 		n *= 1000;
 	else if (*end)
 		n = 0;
-	return n == 8000 || n == 12000 || n == 16000 || n == 24000 || n == 32000 || n == 48000 ? (uint32_t)n : 0;
+	return n == 8000 || n == 12000 || n == 16000 || n == 24000 || n == 32000 || n == 40000 || n == 48000 ||
+	               n == 56000 || n == 64000
+	           ? (uint32_t)n
+	           : 0;
 }
 
 static ON_CTL bool mix_read(const char *text, struct bot_start *s)
@@ -109,7 +112,7 @@ static ON_CTL void start(
 	else if (!mix_read(w->w[3], s))
 		done(c, ST_INVAL, "the mix is mono, mixed or stereo");
 	else if (!s->rate_hz)
-		done(c, ST_INVAL, "the rate is 8k, 16k, 24k, 32k or 48k");
+		done(c, ST_INVAL, "the rate is 8k, 16k, 24k, 32k, 48k or 64k");
 	else if (st || (hello && !said))
 		done(c, ST_NOMEM, NULL);
 	else
@@ -137,6 +140,8 @@ static ON_CTL bool others(struct api_call *c, struct leg *leg, const char *verb,
 		st = st ? st : ST_NOTFOUND;
 	else if (!strcasecmp(verb, "stop") || !strcasecmp(verb, "graceful-shutdown"))
 		st = bot_stop(leg, name, text);
+	else if (!strcasecmp(verb, "stop_play"))
+		st = bot_clear(leg, name);
 	else if (!strcasecmp(verb, "pause") || !strcasecmp(verb, "resume"))
 		st = bot_pause(leg, name, !strcasecmp(verb, "pause"));
 	else if (!strcasecmp(verb, "send_text"))
@@ -172,33 +177,73 @@ int api_audio_stream(struct api_call *c)
 	return ST_OK;
 }
 
-/* Whether the program is heard, as a word; false: it is another word. */
-static bool heard_read(const char *word, bool *is_heard)
+/* "true" or "false"; false: it is another word. */
+static bool flag_read(const char *word, bool *flag)
 {
-	*is_heard = strcasecmp(word, "false") != 0;
-	return !*is_heard || !strcasecmp(word, "true");
+	*flag = strcasecmp(word, "false") != 0;
+	return !*flag || !strcasecmp(word, "true");
 }
 
-/* start url mix rate [bugname] [metadata] [bidirectional]; other verbs: [bugname] [text]. */
+/* What programs write where there is no metadata, as the words behind it count by their place. */
+static bool is_nothing(const char *word)
+{
+	return !*word || !strcasecmp(word, "null") || !strcasecmp(word, "undefined") || !strcasecmp(word, "none");
+}
+
+/* [bugname] [metadata] [bidirectional] [stream] [rate], from the sixth word on; the metadata's word to *hello. A word
+ * that is JSON where the name is due is the metadata, a last true or false where the metadata is due is the next.
+ * False: *why. */
+static ON_CTL bool fork_read(const struct words *w, struct bot_start *s, const char **hello, const char **why)
+{
+	int at = 5;
+	bool is_heard = true, has_binary = true, is_last;
+	if (at < w->n && !strchr("{[", *w->w[at]))
+		s->name = *w->w[at] ? w->w[at] : NULL, at++;
+	else if (at < w->n && !*w->w[at])
+		at++;
+	is_last = at == w->n - 1 && flag_read(w->w[at], &is_heard);
+	if (at < w->n && !is_last)
+		*hello = is_nothing(w->w[at]) ? NULL : w->m[at], at++;
+	*why = "behind the metadata stand true or false (is the program heard?), true or false (its binary messages "
+	       "too?), and their rate";
+	if ((at < w->n && !flag_read(w->w[at], &is_heard)) || (at + 1 < w->n && !flag_read(w->w[at + 1], &has_binary)))
+		return false;
+	if (at + 2 < w->n && strcmp(w->w[at + 2], "0") && !(s->binary_rate_hz = rate_of(w->w[at + 2])))
+		return false;
+	s->speaks = is_heard, s->skips_binary = !has_binary;
+	return at + 3 >= w->n;
+}
+
+static ON_CTL void fork_start(struct api_call *c, struct leg *leg, const struct words *w)
+{
+	struct bot_start s = {.events = "mod_audio_fork"};
+	const char *hello = NULL, *why;
+	if (fork_read(w, &s, &hello, &why))
+		start(c, leg, w, hello, &s);
+	else
+		done(c, ST_INVAL, why);
+}
+
+/* start url mix rate [bugname] [metadata] [bidirectional] [stream] [rate]; other verbs: [bugname] [text]. */
 int api_audio_fork(struct api_call *c)
 {
-	static const char usage[] = "-USAGE: <uuid> [start | stop | send_text | pause | resume | graceful-shutdown] "
-	                            "[wss-url] [mono | mixed | stereo] [8k | 16k | 24k] [bugname] [metadata]\n";
+	static const char usage[] =
+	    "-USAGE: <uuid> [start | stop | send_text | pause | resume | stop_play | graceful-shutdown] [wss-url] "
+	    "[mono | mixed | stereo] [8000 | 16000 | 24000 | 32000 | 64000] [bugname] [metadata] "
+	    "[bidirectionalAudio_enabled] [bidirectionalAudio_stream_enabled] [bidirectionalAudio_stream_samplerate]\n";
 	struct words w = {0}, tail = {0};
 	role_assert_ctl();
-	int st = words_init(&w, c, 9);
+	int st = words_init(&w, c, WORDS_MAX - 1);
 	if (!st)
 		st = words_init(&tail, c, 4);
 	struct leg *leg = st || w.n < 2 ? NULL : leg_of(c, &w);
 	if (st || w.n < 2) {
 		buf_adds(c->out, usage);
 	} else if (leg && !strcasecmp(w.w[1], "start") && w.n >= 5) {
-		bool has_name = w.n > 5 && *w.w[5] && !strchr("{[", *w.w[5]), is_heard = true;
-		int hello = has_name ? 6 : 5, n = w.n > 6 && heard_read(w.w[w.n - 1], &is_heard) ? w.n - 1 : w.n;
-		struct bot_start s = {.name = has_name ? w.w[5] : NULL, .speaks = is_heard, .events = "mod_audio_fork"};
-		start(c, leg, &w, hello < n ? w.m[hello] : NULL, &s);
-	} else if (leg) {
-		bool is_text = !strcasecmp(w.w[1], "send_text") && tail.n == 3; /* no name: the text alone */
+		fork_start(c, leg, &w);
+	} else if (leg) { /* one word behind it that is JSON is the text; of send_text any is */
+		bool is_text =
+		    tail.n == 3 && (!strcasecmp(w.w[1], "send_text") || (*tail.w[2] && strchr("{[", *tail.w[2])));
 		if (!others(c, leg, w.w[1], is_text || !*tail.w[2] ? NULL : tail.w[2], is_text ? tail.m[2] : tail.m[3]))
 			buf_adds(c->out, usage);
 	}

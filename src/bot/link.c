@@ -220,8 +220,8 @@ static bool dial_next(struct bot_link *k, int64_t now_us)
 	k->conn = NULL;
 	k->state = LINK_CONNECTING;
 	while (!k->conn && k->addr_now < k->conf.addr_count) {
-		if (dial_open(&k->conn, NULL, &k->conf.addrs[k->addr_now++], k->conf.trust, k->conf.host,
-		        k->conf.skips_verify))
+		if (dial_open(
+		        &k->conn, NULL, &k->conf.addrs[k->addr_now++], k->conf.trust, k->conf.host, k->conf.skips))
 			k->conn = NULL;
 	}
 	k->deadline_us = now_us + clock_us_of_s(k->conf.connect_s);
@@ -328,6 +328,12 @@ void bot_link_say(struct bot_link *k, struct sv text)
 {
 	if (k->state == LINK_OPEN && k->ws && k->out.n < 2 * LINK_OUT_MAX_BYTES && text.n)
 		(void)ws_send_text(k->ws, text);
+}
+
+void bot_link_clear(struct bot_link *k)
+{
+	if (k->state == LINK_OPEN)
+		link_clear(k);
 }
 
 void bot_link_close(struct bot_link *k, struct sv last, int64_t now_us)

@@ -82,7 +82,7 @@ static void sound_in(struct bot_link *k, struct sv pcm)
 
 void link_sound_in_at(struct bot_link *k, struct sv pcm, uint32_t rate_hz)
 {
-	int16_t raw[960], made[960 * 6];
+	int16_t raw[960], made[960 * 8];
 	if (!rate_hz || rate_hz == k->conf.port->conf.rate_hz) {
 		sound_in(k, pcm);
 		return;
@@ -175,10 +175,12 @@ bool link_codec_open(struct bot_link *k)
 
 void link_sound_in(struct bot_link *k, struct sv message)
 {
+	if (k->conf.skips_binary)
+		return;
 	if (k->conf.codec)
 		packet_in(k, message);
 	else
-		sound_in(k, message);
+		link_sound_in_at(k, message, k->conf.binary_rate_hz);
 }
 
 /* ---- the call's sound ---- */

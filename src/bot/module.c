@@ -34,8 +34,9 @@ static const char *const complete[] = {
 static const struct api_desc apis[] = {
     {"audio_streams", "list the streams of sound to programs", "", 0, api_audio_streams, NULL},
     {"uuid_audio_fork", "stream a call's sound to a WebSocket server and back",
-        "<uuid> [start | stop | send_text | pause | resume | graceful-shutdown] [wss-url] [mono | mixed | stereo] [8k "
-        "| 16k | 24k] [bugname] [metadata]",
+        "<uuid> [start | stop | send_text | pause | resume | stop_play | graceful-shutdown] [wss-url] [mono | mixed | "
+        "stereo] [8000 | 16000 | 24000 | 32000 | 64000] [bugname] [metadata] [bidirectionalAudio_enabled] "
+        "[bidirectionalAudio_stream_enabled] [bidirectionalAudio_stream_samplerate]",
         0, api_audio_fork, NULL},
     {"uuid_audio_stream", "stream a call's sound to a WebSocket server and back",
         "<uuid> [start | stop | pause | resume | send_text | graceful-shutdown] [wss-url | text] [mono | mixed | "
@@ -44,6 +45,14 @@ static const struct api_desc apis[] = {
     {NULL},
 };
 static const struct var_desc vars[] = {
+    {"MOD_AUDIO_BASIC_AUTH_PASSWORD", "text", "audio stream: the password of Basic authentication", true, false},
+    {"MOD_AUDIO_BASIC_AUTH_USERNAME", "text", "audio stream: as whom the server is asked, by Basic authentication",
+        true, false},
+    {"MOD_AUDIO_FORK_ALLOW_EXPIRED", "boolean", "audio stream: the server's certificate may be over", true, false},
+    {"MOD_AUDIO_FORK_ALLOW_SELFSIGNED", "boolean", "audio stream: the server's certificate is not looked at", true,
+        false},
+    {"MOD_AUDIO_FORK_SKIP_SERVER_CERT_HOSTNAME_CHECK", "boolean",
+        "audio stream: the server's certificate may be another name's", true, false},
     {"STREAM_BUFFER_SIZE", "milliseconds", "audio stream: sound in one message", true, false},
     {"STREAM_CODEC", "L16|opus", "audio stream: what messages of sound are, both ways", true, false},
     {"STREAM_EXTRA_HEADERS", "json", "audio stream: an object of headers for the server", true, false},
@@ -51,8 +60,14 @@ static const struct var_desc vars[] = {
     {"STREAM_NO_RECONNECT", "boolean", "audio stream: a connection that broke is not made again", true, false},
     {"STREAM_PLAYBACK", "boolean", "audio stream: false: the program is not heard, and a bridge goes on being relayed",
         true, false},
-    {"STREAM_TLS_DISABLE_HOSTNAME_VALIDATION", "boolean", "audio stream: the server's certificate is not looked at",
+    {"STREAM_TLS_CA_FILE", "path",
+        "audio stream: authorities of the server; SYSTEM: the system's; NONE: its "
+        "certificate is not looked at",
         true, false},
+    {"STREAM_TLS_CERT_FILE", "path", "audio stream: our certificate for the server", true, false},
+    {"STREAM_TLS_DISABLE_HOSTNAME_VALIDATION", "boolean",
+        "audio stream: the server's certificate may be another name's", true, false},
+    {"STREAM_TLS_KEY_FILE", "path", "audio stream: the key of our certificate", true, false},
     {NULL},
 };
 

@@ -7,15 +7,13 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "bot/bot_i.h"
-#include "core/event/event.h"
+#include "bot/stream_i.h"
 #include "core/keys/dtmf.h"
 #include "core/leg/part.h"
 #include "core/sound/media.h"
 #include "loop/loop.h"
 #include "media/rt/port.h"
 #include "net/dns.h"
-#include "text/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,24 +22,6 @@
 enum { OUT_MS = 1000, IN_MS = 2000, RETRY_FIRST_S = 1, RETRY_MAX_S = 15, DNS_US = 5000000, STREAMS_A_LEG = 4 };
 #define DEFAULT_NAME "audio"
 
-enum bot_state { BOT_RESOLVING, BOT_CONNECTING, BOT_OPEN, BOT_WAITING, BOT_STOPPING };
-struct bot {
-	struct lnode link; /* in its leg's */
-	struct leg *leg;   /* NULL: it has gone, the connection's end is awaited */
-	uint64_t id;       /* of the connection; the key in `bots` */
-	char *name, *hello;
-	struct bot_way way;
-	const char *events;
-	const struct bot_ear *ear;
-	void *ear_arg;
-	bool is_paused;
-	struct media_port *port;
-	uint32_t tap_id;
-	enum bot_state state;
-	struct dns_ask *ask;
-	struct ltimer retry;
-	unsigned tries;
-};
 struct bots_of_leg {
 	struct list list; /* zero: none yet */
 	unsigned count;
@@ -56,44 +36,6 @@ static struct sv key_of(const uint64_t *id)
 	return (struct sv){(const char *)id, sizeof(*id)};
 }
 
-/* ---- events ---- */
-
-static ON_CTL void tell(struct bot *b, const char *what, struct sv body)
-{
-	char subclass[64];
-	struct event *e;
-	if (!b->leg || b->ear)
-		return;
-	snprintf(subclass, sizeof(subclass), "%s::%s", b->events, what);
-	if (!event_is_wanted(EVENT_CUSTOM, subclass) || !(e = event_new(EVENT_CUSTOM, subclass)))
-		return;
-	leg_event_headers(b->leg, e);
-	event_add(e, "Audio-Stream-Name", b->name);
-	event_set_body(e, body);
-	event_fire(e);
-}
-
-/* {"status":..., "message":{"code":..., "reason":...}} */
-static ON_CTL void tell_status(struct bot *b, const char *what, const char *status, int code, const char *reason)
-{
-	struct json_writer w;
-	struct buf out;
-	buf_init(&out);
-	jw_init(&w, &out, false);
-	jw_begin_object(&w);
-	jw_kv_str(&w, "status", status);
-	if (reason) {
-		jw_key(&w, "message");
-		jw_begin_object(&w);
-		jw_kv_int(&w, "code", code);
-		jw_kv_str(&w, !strcmp(status, "error") ? "error" : "reason", reason);
-		jw_end_object(&w);
-	}
-	jw_end_object(&w);
-	tell(b, what, buf_sv(&out));
-	buf_fini(&out);
-}
-
 /* ---- life of a stream ---- */
 
 static ON_CTL void bot_free(struct bot *b)
@@ -106,6 +48,7 @@ static ON_CTL void bot_free(struct bot *b)
 		list_remove(&b->link);
 	mem_free(b->name);
 	bot_way_fini(&b->way);
+	mem_unref(b->trust);
 	mem_free(b->hello);
 	mem_unref(b->port);
 	mem_free(b);
@@ -132,7 +75,7 @@ static ON_CTL void leave(struct bot *b, struct sv last)
 		(void)mstream_tap_stop(s, b->tap_id);
 	bool is_connected = has_connection(b);
 	if (b->state == BOT_OPEN)
-		tell_status(b, "disconnect", "disconnected", 1000, "stopped");
+		bot_tell_status(b, "disconnect", "disconnected", 1000, "stopped");
 	part_of(b->leg)->count--;
 	list_remove(&b->link);
 	b->leg = NULL;
@@ -155,9 +98,9 @@ static ON_CTL void broke(struct bot *b, const char *why, int code, bool was_up)
 	if (b->ear)
 		b->ear->state(b->ear_arg, false, why);
 	if (was_up)
-		tell_status(b, "disconnect", "disconnected", code, why), b->tries = 0;
+		bot_tell_status(b, "disconnect", "disconnected", code, why), b->tries = 0;
 	else
-		tell_status(b, is_fork ? "connect_failed" : "error", "error", code, why);
+		bot_tell_status(b, is_fork ? "connect_failed" : "error", "error", code, why);
 	leg_log(b->leg, LOG_NOTICE, "audio stream %s to %s:%u: %s", b->name, b->way.host, b->way.port, why);
 	atomic_store(&b->port->is_paused, true);
 	if (!b->way.goes_on || (most && b->tries >= most)) {
@@ -179,7 +122,9 @@ static ON_CTL void connect_to(struct bot *b, const struct dns_answer *a)
 	struct bot_link_conf c = {.frame_ms = b->way.frame_ms,
 	    .ping_s = b->way.ping_s,
 	    .connect_s = (uint32_t)atoi(bot_param("connect-timeout")),
-	    .skips_verify = b->way.skips_verify};
+	    .skips = b->way.skips,
+	    .skips_binary = b->skips_binary,
+	    .binary_rate_hz = b->binary_rate_hz};
 	char name[160];
 	if (a->status) {
 		snprintf(name, sizeof(name), "%.100s: %s", b->way.host, status_text(a->status));
@@ -199,7 +144,7 @@ static ON_CTL void connect_to(struct bot *b, const struct dns_answer *a)
 	c.hello = b->hello ? mem_strdup(b->hello) : NULL;
 	c.port = mem_ref(b->port), c.codec = b->way.codec;
 	if (b->way.is_tls)
-		(void)bot_trust(&c.trust);
+		(void)bot_trust(b->trust, &c.trust);
 	b->state = BOT_CONNECTING;
 	if (!c.host || !c.authority || !c.path || hash_set(bots, key_of(&b->id), b) || bot_thread_open(&c)) {
 		bot_link_conf_free(&c);
@@ -219,10 +164,14 @@ static void connect_begin(struct bot *b)
 {
 	struct dns_answer a;
 	b->state = BOT_RESOLVING;
-	if (b->way.is_tls && bot_trust(NULL) == ST_AGAIN)
+	int trusts = b->way.is_tls ? bot_trust(b->trust, NULL) : ST_OK;
+	if (trusts == ST_AGAIN)
 		return; /* on_trust goes on */
-	if (b->way.is_tls && bot_trust(NULL)) {
-		broke(b, "the authorities (tls-ca-file) cannot be read", 0, false);
+	if (trusts) {
+		broke(b,
+		    b->trust ? "STREAM_TLS_CA_FILE, STREAM_TLS_CERT_FILE or STREAM_TLS_KEY_FILE cannot be read"
+		             : "the authorities (tls-ca-file) cannot be read",
+		    0, false);
 		return;
 	}
 	if (dns_ask(&b->ask, DNS_ADDRESS, sv_of(b->way.host), NULL, DNS_US, &a, on_address, b) != ST_AGAIN) {
@@ -252,14 +201,14 @@ static void on_report(const struct bot_report *r)
 		case BOT_UP:
 			b->state = BOT_OPEN;
 			atomic_store(&b->port->is_paused, b->is_paused);
-			tell_status(b, "connect", "connected", 0, NULL);
+			bot_tell_status(b, "connect", "connected", 0, NULL);
 			if (b->ear)
 				b->ear->state(b->ear_arg, true, NULL);
 			break;
 		case BOT_WORDS:
 			if (b->ear)
 				b->ear->words(b->ear_arg, sv_of(text));
-			tell(b, "json", sv_of(text));
+			bot_tell(b, "json", sv_of(text));
 			break;
 		case BOT_DIGITS:
 			digits(b, text);
@@ -267,7 +216,7 @@ static void on_report(const struct bot_report *r)
 		case BOT_LOST:
 			leg_log(b->leg, LOG_WARNING, "audio stream %s: the program does not read, sound is dropped",
 			    b->name);
-			tell_status(b, "error", "error", 0, "the program does not read, sound is dropped");
+			bot_tell_status(b, "error", "error", 0, "the program does not read, sound is dropped");
 			break;
 		case BOT_DOWN:
 			broke(b, *text ? text : "out of memory", r->number, r->was_up);
@@ -323,6 +272,7 @@ int bot_start(struct leg *leg, const struct bot_start *s, const char **why)
 		return ST_NOMEM;
 	b->leg = leg, b->events = s->events, b->id = ++next_id;
 	b->ear = s->ear, b->ear_arg = s->ear_arg;
+	b->skips_binary = s->skips_binary, b->binary_rate_hz = s->binary_rate_hz;
 	list_push(&part_of(leg)->list, &b->link);
 	part_of(leg)->count++;
 	b->name = mem_strdup(name);
@@ -332,6 +282,9 @@ int bot_start(struct leg *leg, const struct bot_start *s, const char **why)
 		st = mstream_port(stream, b->port, &b->tap_id);
 		*why = "the channel's codec cannot be decoded";
 	}
+	bool has_files = b->way.is_tls && (b->way.ca || b->way.cert);
+	if (!st && has_files && !(b->trust = bot_trust_new(&b->way)))
+		st = ST_NOMEM, *why = "no worker reads its certificates";
 	if (!st)
 		st = hash_set(bots, key_of(&b->id), b);
 	if (st) {
@@ -359,6 +312,14 @@ int bot_say(struct leg *leg, const char *name, const char *text)
 	if (!b)
 		return ST_NOTFOUND;
 	return b->state == BOT_OPEN ? bot_thread_say(b->id, sv_of(text)) : ST_CLOSED;
+}
+
+int bot_clear(struct leg *leg, const char *name)
+{
+	struct bot *b = find(leg, name);
+	if (!b)
+		return ST_NOTFOUND;
+	return b->state == BOT_OPEN ? bot_thread_clear(b->id) : ST_CLOSED;
 }
 
 int bot_pause(struct leg *leg, const char *name, bool is_paused)
@@ -424,7 +385,8 @@ static void on_trust(void)
 		is_more = false;
 		while (bots && hash_next(bots, &it)) {
 			struct bot *b = it.value;
-			if (b->leg && b->state == BOT_RESOLVING && b->way.is_tls && !b->ask) {
+			if (b->leg && b->state == BOT_RESOLVING && b->way.is_tls && !b->ask &&
+			    bot_trust(b->trust, NULL) != ST_AGAIN) {
 				connect_begin(b);
 				is_more = true;
 				break;

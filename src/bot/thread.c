@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 enum { SLOTS = 4096, TICK_NS = 20000000, EVENTS_MAX = 512, NAP_US = 5000 };
-enum order_kind { ORDER_OPEN, ORDER_SAY, ORDER_CLOSE };
+enum order_kind { ORDER_OPEN, ORDER_SAY, ORDER_CLEAR, ORDER_CLOSE };
 struct order {
 	enum order_kind kind;
 	uint64_t id;
@@ -152,6 +152,8 @@ static void orders_take(int64_t now_us)
 		} else if (e && !e->is_over) {
 			if (o.kind == ORDER_SAY)
 				bot_link_say(e->link, sv_of(o.text));
+			else if (o.kind == ORDER_CLEAR)
+				bot_link_clear(e->link);
 			else
 				bot_link_close(e->link, o.text ? sv_of(o.text) : SV_NONE, now_us);
 			go(e, now_us, false);
@@ -312,6 +314,12 @@ int bot_thread_say(uint64_t id, struct sv text)
 {
 	struct order o = {.kind = ORDER_SAY, .id = id, .text = sv_dup(text)};
 	return o.text ? post(&o) : ST_NOMEM;
+}
+
+int bot_thread_clear(uint64_t id)
+{
+	struct order o = {.kind = ORDER_CLEAR, .id = id};
+	return post(&o);
 }
 
 int bot_thread_close(uint64_t id, struct sv last)

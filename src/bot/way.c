@@ -5,6 +5,7 @@
 #include "codec/codec.h"
 #include "core/leg/leg.h"
 #include "core/sound/media.h"
+#include "net/dial.h"
 #include "net/dns.h"
 #include "text/json.h"
 #include "text/mark.h"
@@ -81,7 +82,7 @@ static bool is_header(const char *name, const char *value)
 }
 
 /* STREAM_EXTRA_HEADERS: an object of names and values; what is from outside is part of a value. */
-static ON_CTL void headers_read(struct bot_way *w, struct leg *leg)
+static ON_CTL void headers_read(struct bot_way *w, struct leg *leg, bool *has_authorization)
 {
 	char *given = leg_text_dup(leg, "STREAM_EXTRA_HEADERS");
 	const char *name;
@@ -104,7 +105,8 @@ static ON_CTL void headers_read(struct bot_way *w, struct leg *leg)
 	{
 		const char *value = json_string_value(v);
 		if (value && out.n < HEADERS_MAX && is_header(name, value))
-			buf_printf(&out, "%s: %s\r\n", name, value);
+			buf_printf(&out, "%s: %s\r\n", name, value),
+			    *has_authorization |= !strcasecmp(name, "Authorization");
 		else
 			leg_log(leg, LOG_WARNING, "STREAM_EXTRA_HEADERS: \"%s\" is not sent", name);
 	}
@@ -126,24 +128,37 @@ static ON_CTL void settings_read(struct bot_way *w, struct leg *leg)
 {
 	w->frame_ms = number_of(leg, "STREAM_BUFFER_SIZE", "frame-ms", 20, 500) / 20 * 20;
 	w->ping_s = number_of(leg, "STREAM_HEART_BEAT", "heart-beat", 0, 3600);
-	w->skips_verify =
-	    leg_var_is_true(leg, "STREAM_TLS_DISABLE_HOSTNAME_VALIDATION") || !str_is_true(bot_param("tls-verify"));
+	if (!str_is_true(bot_param("tls-verify")))
+		w->skips = DIAL_SKIPS_ALL;
 	w->goes_on = !leg_var_is_true(leg, "STREAM_NO_RECONNECT") && str_is_true(bot_param("reconnect"));
 }
 
 /* The leg's own (STREAM_EXTRA_HEADERS) are for the streams that the leg asks for. */
-static ON_CTL void headers_set(struct bot_way *w, struct leg *leg, const struct bot_start *s)
+static ON_CTL void authorization_set(struct bot_way *w, const char *value)
 {
 	struct buf out;
-	if (!s->ear)
-		headers_read(w, leg);
-	if (!s->authorization || !*s->authorization || !is_header("Authorization", s->authorization))
+	if (!value || !*value || !is_header("Authorization", value))
 		return;
 	buf_init(&out);
-	buf_printf(&out, "%sAuthorization: %s\r\n", w->headers ? w->headers : "", s->authorization);
+	buf_printf(&out, "%sAuthorization: %s\r\n", w->headers ? w->headers : "", value);
 	mem_free(w->headers);
 	w->headers = out.failed ? NULL : mem_strdup(out.p);
 	buf_fini(&out);
+}
+
+static ON_CTL int headers_set(struct bot_way *w, struct leg *leg, const struct bot_start *s)
+{
+	bool has_one = false;
+	char *basic = NULL;
+	if (s->ear) {
+		authorization_set(w, s->authorization);
+		return ST_OK;
+	}
+	headers_read(w, leg, &has_one);
+	int st = has_one ? ST_OK : bot_basic_auth(&basic, leg);
+	authorization_set(w, basic);
+	mem_free(basic);
+	return st ? st : bot_credentials_read(w, leg);
 }
 
 /* STREAM_CODEC: how sound is sent and expected. False: it cannot be. */
@@ -161,8 +176,11 @@ static ON_CTL bool codec_read(struct bot_way *w, struct leg *leg, const struct b
 int bot_way_read(struct bot_way *out, struct leg *leg, const struct bot_start *s, const char **why)
 {
 	settings_read(out, leg);
-	headers_set(out, leg, s);
-	if (!url_read(out, s->url))
+	int st = headers_set(out, leg, s);
+	if (st)
+		*why = st == ST_DENIED ? "a variable that says whom to trust, or as whom to come, is from outside"
+		                       : "the variables of certificates or of a name and a password make no sense";
+	else if (!url_read(out, s->url))
 		*why = "the address is not ws://host[:port]/path or wss://";
 	else if (!codec_read(out, leg, s))
 		*why = "STREAM_CODEC is L16, or opus: of one channel at 8k, 16k, 24k or 48k";
@@ -176,4 +194,7 @@ void bot_way_fini(struct bot_way *w)
 	mem_free(w->host);
 	mem_free(w->path);
 	mem_free(w->headers);
+	mem_free(w->ca);
+	mem_free(w->cert);
+	mem_free(w->key);
 }

@@ -27,7 +27,7 @@ static int sound_read(json_t *o, struct bot_words *out)
 	if (*type && strcasecmp(type, "raw") != 0)
 		return ST_UNSUPPORTED; /* a whole file: told on only */
 	json_int_t hz = json_is_string(rate) ? strtol(json_string_value(rate), NULL, 10) : json_integer_value(rate);
-	out->rate_hz = hz >= 8000 && hz <= 48000 ? (uint32_t)hz : 0;
+	out->rate_hz = hz >= 8000 && hz <= 64000 ? (uint32_t)hz : 0;
 	return base64_decode(&out->sound, sv_of(text));
 }
 
@@ -49,7 +49,8 @@ int bot_words_read(struct sv text, struct bot_words *out)
 		if (!strcmp(type, table[i].type))
 			out->word = table[i].word;
 	if (out->word == BOT_WORD_MARK)
-		snprintf(out->name, sizeof(out->name), "%s", text_of(o, "name"));
+		snprintf(out->name, sizeof(out->name), "%s",
+		    text_of(json_object_get(o, "name") ? o : json_object_get(o, "data"), "name"));
 	if (out->word == BOT_WORD_DIGITS)
 		snprintf(out->name, sizeof(out->name), "%s", text_of(o, "digits"));
 	if (out->word == BOT_WORD_DIGITS && strspn(out->name, "0123456789*#ABCDabcdwW") != strlen(out->name))

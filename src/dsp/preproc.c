@@ -49,7 +49,8 @@ static void settle(struct preproc *p, const struct preproc_conf *conf)
 
 int preproc_new(struct preproc **out, uint32_t rate_hz, const struct preproc_conf *conf)
 {
-	unsigned tail_ms = conf->echo_tail_ms ? conf->echo_tail_ms : TAIL_MS;
+	unsigned tail_ms = conf->echo_tail_ms ? conf->echo_tail_ms : TAIL_MS, most = rate_hz / 1000 * TAIL_MAX_MS,
+	         tail = conf->echo_tail_samples ? conf->echo_tail_samples : rate_hz / 1000 * tail_ms;
 	if (rate_hz < 8000 || rate_hz > 48000 || tail_ms > TAIL_MAX_MS)
 		return ST_INVAL;
 	struct preproc *p = mem_new(sizeof(*p), preproc_free, "dsp.preproc");
@@ -58,7 +59,7 @@ int preproc_new(struct preproc **out, uint32_t rate_hz, const struct preproc_con
 	p->block = rate_hz / BLOCKS_A_SECOND;
 	p->st = speex_preprocess_state_init((int)p->block, (int)rate_hz);
 	if (conf->has_echo)
-		p->echo = speex_echo_state_init((int)p->block, (int)(rate_hz / 1000 * tail_ms));
+		p->echo = speex_echo_state_init((int)p->block, (int)(tail < most ? tail : most));
 	if (!p->st || (conf->has_echo && !p->echo)) {
 		mem_unref(p);
 		return ST_NOMEM;

@@ -14,13 +14,18 @@ struct dial_trust;
 ON_WORK int dial_trust_new(struct dial_trust **out, const char *ca_path);
 /* The same for DTLS 1.2: what is opened with it is a socket of UDP, its reads and writes are whole datagrams. */
 ON_WORK int dial_trust_datagram_new(struct dial_trust **out, const char *ca_path);
+/* A certificate and its key (PEM; the same file may have both) for a server that asks for one: blocks. Before the first
+ * dial_open with it. ST_IO: they cannot be read, or do not belong together. */
+ON_WORK int dial_trust_own(struct dial_trust *t, const char *cert_path, const char *key_path);
 
 enum { DIAL_READ = 1, DIAL_WRITE = 2, DIAL_ERROR_MAX = 160 };
+/* What of the server's certificate is not looked at. */
+enum { DIAL_SKIPS_ALL = 1, DIAL_SKIPS_NAME = 2, DIAL_SKIPS_TIME = 4 };
 struct dial_conn;
-/* Begins to connect. from: our address, NULL = any; trust NULL: plain. host: the name asked for and (unless
- * skips_verify) proven by the certificate; an address when it is one. ST_IO. */
+/* Begins to connect. from: our address, NULL = any; trust NULL: plain. host: the name asked for and (unless skips has
+ * it) proven by the certificate; an address when it is one. ST_IO. */
 ANY int dial_open(struct dial_conn **out, const struct addr *from, const struct addr *to,
-    const struct dial_trust *trust, const char *host, bool skips_verify);
+    const struct dial_trust *trust, const char *host, unsigned skips);
 ANY int dial_fd(const struct dial_conn *c);
 /* Goes on with connecting and the handshake. ST_OK: it stands; ST_AGAIN: wait for *want; ST_IO: dial_error says why. */
 ANY int dial_step(struct dial_conn *c, unsigned *want);

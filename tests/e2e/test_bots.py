@@ -23,21 +23,21 @@ class Program:
 
     def __init__(self, handler=None, certs=None, port=0):
         self.loop = asyncio.new_event_loop()
-        self.connections, self.handler, self.certs, self.port = [], handler, certs, port
+        self.connections, self.handler, self.port = [], handler, port
         self.ready = threading.Event()
+        self.context = None
+        if certs:
+            self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.context.load_cert_chain(*certs)
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
         assert self.ready.wait(10)
 
     def _run(self):
         asyncio.set_event_loop(self.loop)
-        context = None
-        if self.certs:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*self.certs)
 
         async def start():
-            self.server = await websockets.serve(self._serve, "127.0.0.1", self.port, ssl=context, max_size=None, compression=None)
+            self.server = await websockets.serve(self._serve, "127.0.0.1", self.port, ssl=self.context, max_size=None, compression=None)
             self.port = self.server.sockets[0].getsockname()[1]
         self.loop.run_until_complete(start())
         self.ready.set()

@@ -60,9 +60,10 @@ CO int leg_wait_energy(struct leg *leg, const struct media_energy_conf *conf, un
     unsigned *heard, unsigned *hits);
 
 /* ---- a better voice ---- */
-/* FreeSWITCH's words: "agc=8000,noise_suppress=-20,echo_cancel=128,echo_suppress=-40,deverb"; "w." before one: of what
- * goes to the phone, else (or "r.") of what comes from it; NAME=false: not. The words take the place of those before;
- * "stop" ends it. ST_PARSE: a word is unknown or has a value it cannot have: *wrong (NULL is fine), in words. */
+/* FreeSWITCH's words: "r.agc=true,r_noise_suppress=-20,r.echo_cancel=1024 (samples),w.echo_suppress=-40"; r: of what
+ * comes from the phone, also without it; w: of what goes to it; NAME=false: not. They are added to those before; "stop"
+ * ends it. Words that cannot be are told in the log and passed over; *wrong (in words) is the first of them, NULL: all
+ * are good. ST_PARSE: none was. */
 ON_CTL int leg_preprocess(struct leg *leg, char *words, const char **wrong);
 
 /* ---- listening in ---- */

@@ -35,6 +35,7 @@ struct leg_tap {
 	bool (*heard)(struct leg *leg, const char *data);
 	struct media_tone_conf tone;
 	bool is_once, is_heard;
+	struct media_preproc_conf preproc;
 	struct vars *vars; /* recording: its own, or NULL */
 	bool is_masked, is_paused, wants_answer, wants_bridge, is_halted, is_mask_new;
 	bool hangs_up_on_error;

@@ -123,7 +123,7 @@ int turn_dial_begin(struct turn_dial **out, const struct turn_dial_conf *conf, t
 	if (!d)
 		return ST_NOMEM;
 	d->fn = fn, d->arg = arg, d->is_tls = conf->trust != NULL;
-	int st = dial_open(&d->conn, conf->from, conf->to, conf->trust, conf->host, false);
+	int st = dial_open(&d->conn, conf->from, conf->to, conf->trust, conf->host, 0);
 	if (!st)
 		st = loop_poll_open(&d->poll, dial_fd(d->conn), "turn.dial", on_ready, d);
 	if (st) {

@@ -156,7 +156,7 @@ struct media_heard {
 };
 struct media_preproc_conf { /* by side */
 	bool is_on[2];
-	struct preproc_conf side[2]; /* has_echo: of the read side only */
+	struct preproc_conf side[2];
 };
 enum media_plug_bit { MEDIA_PLUG_CRYPT = 1 /* its handshake goes on */, MEDIA_PLUG_FINDER = 2 };
 struct media_report {

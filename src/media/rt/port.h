@@ -14,7 +14,7 @@
 
 struct rt_ring;
 struct media_port_conf {
-	uint32_t rate_hz;       /* of both rings, 8000 to 48000 */
+	uint32_t rate_hz;       /* of both rings, 8000 to 64000 */
 	bool hears_read;        /* what comes from the phone */
 	bool hears_write;       /* what goes to it; with the other: mixed, or */
 	bool is_stereo;         /* left and right */

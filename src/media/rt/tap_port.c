@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { RATE_MIN = 8000, RATE_MAX = 48000, RING_MS_MAX = 60000, STEREO_BLOCK = 256 };
+enum { RATE_MIN = 8000, RATE_MAX = 64000, RING_MS_MAX = 60000, STEREO_BLOCK = 256 };
 struct rt_port {
 	struct rt_tap tap;
 	struct media_port *port;

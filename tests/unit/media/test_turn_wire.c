@@ -28,7 +28,7 @@ static int joined(void)
 	int st, l = socket(AF_INET, SOCK_STREAM, 0);
 
 	EXPECT(!addr_parse(&at, SV("127.0.0.1"), 0) && !bind(l, &at.sa, addr_len(&at)) && !listen(l, 1));
-	EXPECT(!getsockname(l, &at.sa, &n) && !dial_open(&dial, NULL, &at, NULL, "127.0.0.1", false));
+	EXPECT(!getsockname(l, &at.sa, &n) && !dial_open(&dial, NULL, &at, NULL, "127.0.0.1", 0));
 	far = accept(l, NULL, NULL);
 	while ((st = dial_step(dial, &want)) == ST_AGAIN)
 		EXPECT(is_ready(dial_fd(dial), POLLOUT));
