@@ -53,8 +53,7 @@ enum { HEADERLESS = 1, ONLY_8K_MONO = 2, NATIVE = 4 };
 	X("AAL2-G726-40", "frames of G.726, 40 kbit/s, packed as AAL2", true, true, 0, NATIVE) \
 	X("DVI4", "frames of DVI4, 8000 Hz or as it is played", true, true, 0, NATIVE) \
 	X("L16", "frames of L16, at the rate that it is played at", true, true, 0, NATIVE) \
-	X("LPC", "frames of LPC-10", true, true, 0, NATIVE) \
-	X("CODEC2", "frames of Codec 2", true, true, 0, NATIVE)
+	X("LPC", "frames of LPC-10", true, true, 0, NATIVE)
 
 #define PUBLIC_ROW(ext, title, reads, writes, format, flags) {ext, title, reads, writes},
 #define PRIVATE_ROW(ext, title, reads, writes, format, flags) {format, flags},
