@@ -94,7 +94,7 @@ ON_WORK static int prepare_part(struct mplay *p, size_t i)
 		return st;
 	case SRC_LOCAL:
 		return ST_OK; /* control fills it in */
-	case SRC_ROW: /* has become its parts */
+	case SRC_ROW:         /* has become its parts */
 		break;
 	}
 	return st;
