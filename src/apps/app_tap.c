@@ -351,6 +351,25 @@ int app_unblock_dtmf(struct leg *leg, const char *data)
 	return ST_OK;
 }
 
+/* A whole picture is asked of the phone, where it has video. With a word FreeSWITCH only says when it asks by itself;
+ * here a picture is asked for when one is needed, as ever. */
+int app_video_refresh(struct leg *leg, const char *data)
+{
+	role_assert_co();
+	if (data && *data)
+		leg_log(leg, LOG_DEBUG, "video_refresh: %s changes nothing", data);
+	else if (leg_video_refresh(leg))
+		leg_log(leg, LOG_DEBUG, "video_refresh: there is no video");
+	return ST_OK;
+}
+
+/* No engine of speech is kept for a call here: there is nothing to let go of. */
+int app_clear_speech_cache(struct leg *leg, const char *data)
+{
+	role_assert_co();
+	return ST_OK;
+}
+
 /* What a phone's comfort noise stands for is silence here in any case. */
 int app_cng_plc(struct leg *leg, const char *data)
 {

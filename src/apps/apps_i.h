@@ -50,6 +50,7 @@ int app_flush_dtmf(struct leg *leg, const char *data);
 
 /* what listens in or changes sound (app_tap.c) */
 int app_block_dtmf(struct leg *leg, const char *data);
+int app_clear_speech_cache(struct leg *leg, const char *data);
 int app_cng_plc(struct leg *leg, const char *data);
 int app_detect_audio(struct leg *leg, const char *data);
 int app_detect_silence(struct leg *leg, const char *data);
@@ -73,6 +74,7 @@ int app_stop_record_session(struct leg *leg, const char *data);
 int app_stop_tone_detect(struct leg *leg, const char *data);
 int app_tone_detect(struct leg *leg, const char *data);
 int app_unblock_dtmf(struct leg *leg, const char *data);
+int app_video_refresh(struct leg *leg, const char *data);
 int app_wait_for_silence(struct leg *leg, const char *data);
 /* app_eavesdrop.c */
 int app_eavesdrop(struct leg *leg, const char *data);

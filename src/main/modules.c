@@ -19,9 +19,9 @@ extern const struct module mod_sofia, mod_commands, mod_dptools, mod_db, mod_has
 extern const struct module mod_radius, mod_verto;
 extern const struct module mod_core_db, mod_kafka, mod_nats, mod_xml_curl, mod_httapi, mod_curl, mod_sql_directory,
     mod_xml_ldap, mod_hiredis, mod_memcache;
-extern const struct module mod_opus, mod_amr, mod_amrwb, codecs_in_spandsp, mod_codec2, core_speex, mod_g723_1,
-    mod_ilbc, mod_siren;                  /* codecs.c */
-extern const struct module core_presence; /* the room presence */
+extern const struct module mod_opus, mod_amr, mod_amrwb, codecs_in_spandsp, listening_in_spandsp, mod_codec2,
+    core_speex, mod_g723_1, mod_ilbc, mod_siren; /* codecs.c */
+extern const struct module core_presence;        /* the room presence */
 extern const struct module mod_dialplan_asterisk, inline_in_dptools;
 extern const struct module capture_in_commands;
 extern const struct module ivr_in_dptools;
@@ -70,6 +70,7 @@ static const struct module *const all[] = {
     &mod_amr,
     &mod_amrwb,
     &codecs_in_spandsp,
+    &listening_in_spandsp,
     &mod_codec2,
     &mod_g723_1,
     &mod_ilbc,

@@ -55,21 +55,17 @@ static CO int record_once(struct vm_call *c, struct vm_recording *r, char *key)
 	    .silence_level = conf->silence_s ? conf->silence_threshold : 0,
 	    .silence_ms = clock_ms_of_s(conf->silence_s),
 	    .rate_hz = conf->sample_rate};
-	struct buf artist;
-	buf_init(&artist);
 	tags_set(c);
-	buf_adds(&artist, leg_var(c->leg, "RECORD_ARTIST"));
-	for (int i = 0; i < MEDIA_TAG_COUNT; i++)
-		m.tags[i] = leg_var(c->leg, record_tag_variable((enum media_tag)i));
 	leg_var_set(c->leg, "playback_terminator_used", NULL);
 	leg_var_set(c->leg, "record_ms", NULL);
+	for (int i = 0; i < MEDIA_TAG_COUNT; i++)
+		m.tags[i] = leg_var(c->leg, record_tag_variable((enum media_tag)i)); /* until a variable changes */
 	int st = leg_record(c->leg, r->aside, &m, "any");
 	tags_clear(c->leg);
 	const char *ms = leg_var(c->leg, "record_ms"), *used = leg_var(c->leg, "playback_terminator_used");
 	const char *cause = leg_var(c->leg, "record_completion_cause");
 	r->length_s = ms ? (unsigned)(str_number(ms, 0, INT32_MAX) / 1000) : 0;
 	*key = used ? *used : 0;
-	buf_fini(&artist);
 	return st == ST_NOTFOUND || (cause && !strcmp(cause, "failure")) ? ST_IO : st;
 }
 

@@ -42,7 +42,7 @@ def sw(tmp_path_factory):
     wanted = [extension(number, "answer", f"record_session {before}{d}/{name}", play, f"stop_record_session {before}{d}/{name}",
                         "sleep 200", "hangup") for number, (before, name) in SESSIONS.items()]
     wanted += [
-        extension("7020", "answer", f"record {{samplerate=16000,RECORD_TITLE=said}}{d}/said.wav 1", "sleep 100", "hangup"),
+        extension("7020", "answer", "set RECORD_ARTIST=who", "set record_comment=what", f"record {{samplerate=16000,RECORD_TITLE=said}}{d}/said.wav 1", "sleep 100", "hangup"),
         extension("7021", "answer", f"record {d}/plain 1", "sleep 100", "hangup"),
         extension("7022", "answer", f"record_session {d}/both", play, f"stop_record_session {d}/both", "sleep 300", "hangup"),
         extension("7023", "answer", *[f"set RECORD_{k}={k.lower()}" for k in
@@ -134,7 +134,7 @@ def test_events_tell_what_was_given(sw, phone, events):
 def test_record(sw, phone, events):
     over(sw, phone, events, "7020")
     s = told(sw.files / "said.wav")
-    assert s["streams"][0]["sample_rate"] == "16000" and s["format"]["tags"]["title"] == "said"
+    assert s["streams"][0]["sample_rate"] == "16000" and [s["format"]["tags"][k] for k in ("title", "artist", "comment")] == ["said", "who", "what"]
     assert 0.8 < float(s["streams"][0]["duration"]) < 1.3
 
 

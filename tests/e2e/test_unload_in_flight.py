@@ -17,14 +17,13 @@ RECORDS = ("mod_json_cdr", "mod_format_cdr", "mod_cdr_pg_csv", "mod_cdr_sqlite",
 ROUTING = ("mod_lcr", "mod_easyroute", "mod_enum", "mod_cidlookup", "mod_portability", "mod_translate", "mod_blacklist", "mod_prefix", "mod_nibblebill", "mod_billing", "mod_dialler", "mod_verto")
 MODULES = ("mod_console", "mod_logfile", "mod_cdr_csv", "mod_xml_cdr", *RECORDS, "mod_event_socket", "mod_http_api", "mod_sofia", "mod_commands",
            "mod_dptools", "mod_db", "mod_hash", "mod_expr", "mod_loopback", "mod_valet_parking", "mod_dialplan_xml",
-           "mod_dialplan_asterisk", "mod_sndfile", "mod_native_file", "mod_shout", "mod_tone_stream", "mod_local_stream", "mod_lua",
+           "mod_dialplan_asterisk", "mod_sndfile", "mod_tone_stream", "mod_local_stream", "mod_lua",
            "mod_say_en", "mod_say_zh", "mod_flite", "mod_tts_commandline", "mod_tts_http", "mod_distributor", "mod_sms", "mod_otel", "mod_voicemail",
            "mod_conference", "mod_features", "mod_recordings", "mod_audio_stream", "mod_fifo", "mod_callcenter", "mod_directory", "mod_amd", "mod_esf", "mod_avmd",
            "mod_http_cache", "mod_http_asr", *ROUTING, "mod_xml_curl", "mod_httapi", "mod_curl", "mod_xml_ldap", "mod_hiredis",
            "mod_memcache", "mod_radius", "mod_opus", "mod_amr", "mod_amrwb", "mod_spandsp", "mod_siren", "mod_ilbc")
 # not loaded by default
-ASKED = ("mod_callcenter", "mod_xml_curl", "mod_httapi", "mod_curl", "mod_xml_ldap", "mod_hiredis", "mod_memcache", "mod_radius",
-         "mod_native_file", "mod_shout")
+ASKED = ("mod_callcenter", "mod_xml_curl", "mod_httapi", "mod_curl", "mod_xml_ldap", "mod_hiredis", "mod_memcache", "mod_radius")
 # each shows in `show rings` that its jobs wait
 BUSY = ("workers sound", "workers file", "workers speech", "workers script", "journal", "store")
 

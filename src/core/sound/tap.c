@@ -17,11 +17,11 @@
 #include <strings.h>
 
 static const char *const functions[] = {"audio", "displace", "tone_detect", "inband_dtmf", "inband_dtmf_generate",
-    "eavesdrop", "session_record", NULL /* the ear's own */, "preprocess"};
+    "eavesdrop", "session_record", NULL /* the ear's own */, "spandsp_tone_detect", "preprocess"};
 
 static const char *function_of(const struct leg_tap *t)
 {
-	return t->ear ? t->ear->function : functions[t->kind];
+	return t->ear ? t->ear->function : t->is_fax ? "fax_tone_detect" : functions[t->kind];
 }
 
 static ON_CTL void fire(struct leg_tap *t, enum event_id id)
@@ -72,6 +72,7 @@ void leg_tap_free(struct leg_tap *t)
 		fire(t, EVENT_MEDIA_BUG_STOP);
 	if (t->vars)
 		vars_free(t->vars);
+	mem_unref(t->cadence);
 	mem_free(t->target);
 	mem_free(t->follows);
 	mem_free(t->path);
@@ -160,6 +161,7 @@ void leg_tap_stop(struct leg_tap *t)
 			mstream_tap_stop(s, id);
 		leg_ear_over(t, NULL);
 		return;
+	case LEG_TAP_CADENCE:
 	case LEG_TAP_PREPROCESS:
 	case LEG_TAP_DISPLACE:
 	case LEG_TAP_TONE:
@@ -194,6 +196,8 @@ bool leg_tap_reported(struct leg *leg, const struct media_report *r)
 		leg_spy_over(leg, r->id);
 	if (r->kind == MEDIA_R_TAP_EVENT && t && t->kind == LEG_TAP_TONE)
 		leg_tone_heard(t);
+	else if (r->kind == MEDIA_R_TAP_EVENT && t && t->kind == LEG_TAP_CADENCE)
+		leg_cadence_heard(t, r->number);
 	else if (r->kind == MEDIA_R_RECORD_DONE && t && t->kind == LEG_TAP_RECORD)
 		leg_record_over(t, r);
 	else if (r->kind == MEDIA_R_TAP_DONE && t && t->kind == LEG_TAP_EAR)

@@ -30,6 +30,7 @@ struct leg_tone {
 	const char *freqs; /* "440,480": all at once */
 	const char *flags; /* r read (the default), w write, o stop after the first */
 	unsigned timeout_s, hits;
+	bool is_fax;            /* told as a fax tone, by its own function and hooks */
 	const char *app, *data; /* run when it is heard, or NULL */
 	/* Instead: called with data on the control thread; it may hang the leg up. True: listens again. */
 	bool (*heard)(struct leg *leg, const char *data);
@@ -37,7 +38,17 @@ struct leg_tone {
 /* Fires DETECTED_TONE, runs execute_on_tone_detect and the application. A key that was heard listens again. ST_INVAL:
  * no frequencies. */
 ON_CTL int leg_tone_detect(struct leg *leg, const struct leg_tone *tone);
-ON_CTL int leg_tone_detect_stop(struct leg *leg); /* ST_NOTFOUND */
+ON_CTL int leg_tone_detect_stop(struct leg *leg);                 /* ST_NOTFOUND */
+ON_CTL int leg_tone_detect_end(struct leg *leg, const char *key); /* that one; ST_NOTFOUND */
+/* Tones with a rhythm (dsp/cadence.h), told by DETECTED_TONE each time one is recognised. Counted. */
+struct leg_cadence {
+	char *names[CADENCE_TONES_MAX]; /* owned */
+	struct media_cadence_conf conf;
+};
+ON_CTL struct leg_cadence *leg_cadence_new(void); /* empty; mem_unref */
+/* One of a leg at a time (ST_EXISTS); takes a reference. */
+ON_CTL int leg_cadence_detect(struct leg *leg, struct leg_cadence *c);
+ON_CTL int leg_cadence_stop(struct leg *leg); /* ST_NOTFOUND */
 /* An ear (media.h) of a module: it listens until it knows, is stopped, or the leg goes. Constant, the module's. */
 struct leg_ear {
 	const char *function; /* Media-Bug-Function; one of a leg at a time */

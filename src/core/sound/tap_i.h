@@ -13,6 +13,7 @@ enum leg_tap_kind {
 	LEG_TAP_SPY,
 	LEG_TAP_RECORD,
 	LEG_TAP_EAR,
+	LEG_TAP_CADENCE,
 	LEG_TAP_PREPROCESS
 };
 struct leg_tap {
@@ -34,7 +35,8 @@ struct leg_tap {
 	char *app, *data;     /* tone */
 	bool (*heard)(struct leg *leg, const char *data);
 	struct media_tone_conf tone;
-	bool is_once, is_heard;
+	bool is_once, is_heard, is_fax;
+	struct leg_cadence *cadence;
 	struct media_preproc_conf preproc;
 	struct vars *vars; /* recording: its own, or NULL */
 	bool is_masked, is_paused, wants_answer, wants_bridge, is_halted, is_mask_new;
@@ -56,6 +58,7 @@ ON_CTL void leg_tap_stop(struct leg_tap *t); /* the stream lets go; freed here o
 
 /* watch.c */
 ON_CTL void leg_tone_heard(struct leg_tap *t);
+ON_CTL void leg_cadence_heard(struct leg_tap *t, uint32_t tone);
 ON_CTL void leg_spy_over(struct leg *listener, uint32_t id);
 /* ear.c */
 ON_CTL void leg_ear_over(struct leg_tap *t, const struct media_report *r); /* r NULL: stopped */

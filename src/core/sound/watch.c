@@ -108,7 +108,8 @@ int leg_tone_detect(struct leg *leg, const struct leg_tone *tone)
 	t = leg_tap_new(leg, LEG_TAP_TONE, tone->key);
 	if (!t)
 		return ST_NOMEM;
-	t->is_hidden = first != NULL;
+	t->is_hidden = first != NULL && !tone->is_fax;
+	t->is_fax = tone->is_fax;
 	t->is_once = tone->flags && strchr(tone->flags, 'o');
 	t->app = tone->app && *tone->app ? mem_strdup(tone->app) : NULL;
 	t->data = tone->data ? mem_strdup(tone->data) : NULL;
@@ -129,6 +130,14 @@ int leg_tone_detect_stop(struct leg *leg)
 	return leg_tap_remove(leg, "tone_detect") ? ST_OK : ST_NOTFOUND;
 }
 
+int leg_tone_detect_end(struct leg *leg, const char *key)
+{
+	struct leg_tap *t = leg_tap_find(leg, LEG_TAP_TONE, key);
+	if (t)
+		leg_tap_stop(t);
+	return t ? ST_OK : ST_NOTFOUND;
+}
+
 void leg_tone_heard(struct leg_tap *t)
 {
 	struct leg *leg = mem_ref(t->leg);
@@ -137,11 +146,12 @@ void leg_tone_heard(struct leg_tap *t)
 
 	t->is_heard = true;
 	if (event_is_wanted(EVENT_DETECTED_TONE, NULL) && (e = event_new(EVENT_DETECTED_TONE, NULL))) {
-		event_add(e, "Detected-Tone", t->target);
+		event_add(e, t->is_fax ? "Detected-Fax-Tone" : "Detected-Tone", t->is_fax ? "true" : t->target);
 		leg_event_headers(leg, e);
 		event_fire(e);
 	}
-	exec_hooks(leg, "execute_on_tone_detect", "api_on_tone_detect");
+	exec_hooks(leg, t->is_fax ? "execute_on_fax_detect" : "execute_on_tone_detect",
+	    t->is_fax ? "api_on_fax_detect" : "api_on_tone_detect");
 	if (t->app)
 		leg_exec_request(leg, &(struct leg_exec_request){.app = t->app, .data = t->data});
 	if (t->is_once)
@@ -149,6 +159,56 @@ void leg_tone_heard(struct leg_tap *t)
 	else if (t->heard && t->heard(leg, t->data) && (t = leg_tap_find_id(leg, id)))
 		tone_again(t);
 	mem_unref(leg);
+}
+
+static void cadence_free(void *obj)
+{
+	struct leg_cadence *c = obj;
+	for (size_t i = 0; i < CADENCE_TONES_MAX; i++)
+		mem_free(c->names[i]);
+}
+
+struct leg_cadence *leg_cadence_new(void)
+{
+	return mem_new(sizeof(struct leg_cadence), cadence_free, "core.cadence");
+}
+
+int leg_cadence_detect(struct leg *leg, struct leg_cadence *c)
+{
+	int st = leg_tap_find(leg, LEG_TAP_CADENCE, NULL) ? ST_EXISTS : leg_tap_ready(leg);
+	struct leg_tap *t = st ? NULL : leg_tap_new(leg, LEG_TAP_CADENCE, leg->uuid);
+	if (!t)
+		return st ? st : ST_NOMEM;
+	st = mstream_detect_cadence(leg_media_stream(leg), &c->conf, &t->id);
+	if (st) {
+		leg_tap_free(t);
+		return st;
+	}
+	t->cadence = mem_ref(c);
+	leg_tap_told(t);
+	return ST_OK;
+}
+
+int leg_cadence_stop(struct leg *leg)
+{
+	struct leg_tap *t = leg_tap_find(leg, LEG_TAP_CADENCE, NULL);
+	if (t)
+		leg_tap_stop(t);
+	return t ? ST_OK : ST_NOTFOUND;
+}
+
+void leg_cadence_heard(struct leg_tap *t, uint32_t tone)
+{
+	const char *name = tone < CADENCE_TONES_MAX ? t->cadence->names[tone] : NULL;
+	struct event *e;
+	if (!name)
+		return;
+	leg_log(t->leg, LOG_INFO, "tone detected: %s", name);
+	if (!event_is_wanted(EVENT_DETECTED_TONE, NULL) || !(e = event_new(EVENT_DETECTED_TONE, NULL)))
+		return;
+	event_add(e, "Detected-Tone", name);
+	leg_event_headers(t->leg, e);
+	event_fire(e);
 }
 
 /* ---- keys ---- */

@@ -178,7 +178,7 @@ ON_CTL void plays_params_changed(struct mstream *s);
 /* p is the tap's now, or is dropped; with a failure there is none to be had. */
 ON_CTL void displace_ready(struct mstream *s, uint32_t id, struct mplay *p, int status);
 ON_CTL void tap_reported(struct mstream *s, struct rt_tap *tap);
-ON_CTL void tap_event(struct mstream *s, uint32_t id);
+ON_CTL void tap_event(struct mstream *s, uint32_t id, uint32_t number);
 ON_CTL void taps_params_changed(struct mstream *s);
 ON_CTL void taps_moved(struct mstream *s);
 ON_CTL void taps_close(struct mstream *s);

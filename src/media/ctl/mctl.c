@@ -203,7 +203,7 @@ static void report_in(const void *msg, size_t n, void *arg)
 		tap_reported(s, m->ptr);
 		break;
 	case RT_R_TAP_EVENT:
-		tap_event(s, m->number);
+		tap_event(s, m->number, m->duration);
 		break;
 	case RT_R_STATS:
 		stream_stats(s, m->ptr);

@@ -144,6 +144,9 @@ ON_CTL int mstream_displace(
     struct mstream *s, const char *source, const struct media_displace_conf *conf, int loops, uint32_t *id_out);
 /* MEDIA_R_TAP_EVENT once, when the tone was heard as often as asked; it stays until stopped. */
 ON_CTL int mstream_detect_tone(struct mstream *s, const struct media_tone_conf *conf, uint32_t *id_out);
+/* MEDIA_R_TAP_EVENT each time one of the tones is recognised, number: which; it stays until stopped. ST_INVAL as
+ * cadence_new. */
+ON_CTL int mstream_detect_cadence(struct mstream *s, const struct media_cadence_conf *conf, uint32_t *id_out);
 /* MEDIA_R_TAP_EVENT once, then it is over. */
 ON_CTL int mstream_detect_energy(struct mstream *s, const struct media_energy_conf *conf, uint32_t *id_out);
 /* Until it is stopped. */

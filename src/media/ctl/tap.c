@@ -29,7 +29,8 @@ struct mtap {
 	struct lnode spying;      /* spy: in the listener's */
 	struct mplay *play;       /* displaced: until it is told */
 	struct media_port *port;  /* a reference */
-	struct mroom_in *in;      /* of a room: told of its end, not counted */
+	struct media_cadence_conf *cadence;
+	struct mroom_in *in; /* of a room: told of its end, not counted */
 	union {
 		struct media_level level;
 		unsigned spy_flags;
@@ -78,6 +79,7 @@ ON_CTL static void mtap_free(struct mtap *m)
 		play_drop(m->play);
 	mem_unref(m->listener);
 	mem_unref(m->port);
+	mem_free(m->cadence);
 	mem_unref(m->s);
 	mem_free(m);
 }
@@ -161,6 +163,11 @@ static int tone_make(struct mtap *m, struct rt_tap **out)
 	return rt_tone_watch_new((struct rt_tone_watch **)out, &m->s->params, &m->tone);
 }
 
+static int cadence_make(struct mtap *m, struct rt_tap **out)
+{
+	return rt_cadence_watch_new(out, &m->s->params, m->cadence);
+}
+
 static int energy_make(struct mtap *m, struct rt_tap **out)
 {
 	return rt_energy_watch_new((struct rt_energy_watch **)out, &m->s->params, &m->energy);
@@ -217,6 +224,7 @@ static const struct mtap_ops displace_ops = {.name = "displace",
     .keep = displace_keep,
     .give_up = displace_give_up};
 static const struct mtap_ops tone_ops = {.name = "tone", .make = tone_make};
+static const struct mtap_ops cadence_ops = {.name = "cadence", .make = cadence_make};
 static const struct mtap_ops energy_ops = {.name = "energy", .make = energy_make, .take_back = energy_take_back};
 static const struct mtap_ops ear_ops = {.name = "ear", .make = ear_make, .take_back = ear_take_back};
 static const struct mtap_ops preproc_ops = {.name = "preprocess", .make = preproc_make};
@@ -387,6 +395,18 @@ int mstream_detect_tone(struct mstream *s, const struct media_tone_conf *conf, u
 	return st ? st : mtap_start(m, id_out);
 }
 
+int mstream_detect_cadence(struct mstream *s, const struct media_cadence_conf *conf, uint32_t *id_out)
+{
+	int st = tap_can(s);
+	struct media_cadence_conf *copy = st ? NULL : mem_alloc(sizeof(*copy));
+	struct mtap *m = copy ? mtap_new(s, &cadence_ops) : NULL;
+	if (m)
+		*copy = *conf, m->cadence = copy;
+	else
+		mem_free(copy);
+	return st ? st : copy ? mtap_start(m, id_out) : ST_NOMEM;
+}
+
 int mstream_detect_energy(struct mstream *s, const struct media_energy_conf *conf, uint32_t *id_out)
 {
 	int st = conf->hits ? tap_can(s) : ST_INVAL;
@@ -485,9 +505,9 @@ void tap_reported(struct mstream *s, struct rt_tap *tap)
 	mtap_over_with(m, &r);
 }
 
-void tap_event(struct mstream *s, uint32_t id)
+void tap_event(struct mstream *s, uint32_t id, uint32_t number)
 {
-	struct media_report r = {.kind = MEDIA_R_TAP_EVENT, .id = id};
+	struct media_report r = {.kind = MEDIA_R_TAP_EVENT, .id = id, .number = number};
 	struct mtap *m = mtap_find(s, id);
 	if (m && m->in)
 		mroom_tap_event(m->in);

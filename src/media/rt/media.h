@@ -3,6 +3,7 @@
 #pragma once
 #include "dsp/amd.h"
 #include "dsp/avmd.h"
+#include "dsp/cadence.h"
 #include "dsp/preproc.h"
 #include "net/addr.h"
 #include "rtp/xr.h"
@@ -88,7 +89,7 @@ enum media_report_kind {
 	MEDIA_R_TALK,         /* the phone's user speaks (mstream_detect_voice) */
 	MEDIA_R_NOTALK,       /* and no more */
 	MEDIA_R_TAP_DONE,     /* id; status: ST_OK ended by itself, ST_CANCELLED stopped, else error */
-	MEDIA_R_TAP_EVENT,    /* id; what a watch waits for came */
+	MEDIA_R_TAP_EVENT,    /* id; what a watch waits for came; number: which of its tones */
 	MEDIA_R_STATS,        /* answer to mstream_stats_ask */
 	MEDIA_R_JITTER,       /* its jitter buffer (media_jitter_conf.tells) is not as it was: ask for statistics */
 	MEDIA_R_KEY_FRAME,    /* a whole picture is wanted of a far side that knows no RTCP feedback */
@@ -171,6 +172,7 @@ struct media_report {
 	uint64_t samples;
 	bool was_silent, had_sound, is_removed; /* of a record: silence ended it; there was sound; its file is gone */
 	uint32_t hits, heard;                   /* of an energy watch that is over */
+	uint32_t number;                        /* of a watch's event */
 	struct media_heard ear;                 /* of an ear that is over */
 	struct addr addr, local /* of MEDIA_R_RTCP: ours */;
 	struct media_rtcp rtcp;
@@ -198,6 +200,10 @@ struct media_displace_conf {
 	bool on_read, on_write; /* one, or both with the same */
 	bool is_mixed;          /* else in place of what is there, and the other side is silent */
 	uint32_t limit_ms;      /* 0 = none */
+};
+struct media_cadence_conf { /* on the read side */
+	size_t count;
+	struct cadence_element elements[CADENCE_ELEMENTS_MAX];
 };
 enum { MEDIA_TONE_FREQS_MAX = 8 };
 struct media_tone_conf {

@@ -172,7 +172,7 @@ ON_MEDIA static bool flush_refill(struct rt_thread *t, struct rt_stream *s, stru
 ON_MEDIA static bool flush_taps(struct rt_thread *t, struct rt_stream *s)
 {
 	for (struct rt_tap *d = s->taps; d; d = d->next) {
-		struct rt_report r = {.kind = RT_R_TAP_EVENT, .number = d->id};
+		struct rt_report r = {.kind = RT_R_TAP_EVENT, .number = d->id, .duration = d->event};
 		if (d->is_event_due && !report_post(t, s, &r))
 			return false;
 		d->is_event_due = false;
@@ -181,7 +181,7 @@ ON_MEDIA static bool flush_taps(struct rt_thread *t, struct rt_stream *s)
 	}
 	while (s->pend.taps) {
 		struct rt_tap *d = s->pend.taps, *next = d->next;
-		struct rt_report e = {.kind = RT_R_TAP_EVENT, .number = d->id};
+		struct rt_report e = {.kind = RT_R_TAP_EVENT, .number = d->id, .duration = d->event};
 		struct rt_report r = {.kind = RT_R_TAP_DONE, .number = d->id, .ptr = d};
 		if (d->is_event_due && !report_post(t, s, &e))
 			return false;

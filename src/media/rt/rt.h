@@ -290,6 +290,7 @@ struct rt_tap {
 	bool is_bare;      /* it needs no samples of the stream's: no lanes, no tick */
 	bool is_over;      /* leaves with its stream's next tick */
 	bool is_event_due; /* to be reported */
+	uint16_t event;    /* which */
 };
 ANY void rt_tap_free(struct rt_tap *tap); /* of any kind below */
 
@@ -340,6 +341,13 @@ struct rt_tone_watch {
 	bool is_up;
 };
 ANY int rt_tone_watch_new(struct rt_tone_watch **out, const struct media_params *p, const struct media_tone_conf *conf);
+
+struct rt_cadence_watch {
+	struct rt_tap tap;
+	struct cadence *cadence;
+	struct resample *to_8k; /* NULL: it is */
+};
+ANY int rt_cadence_watch_new(struct rt_tap **out, const struct media_params *p, const struct media_cadence_conf *conf);
 
 struct rt_energy_watch {
 	struct rt_tap tap;

@@ -111,6 +111,30 @@ static void dtmf_fini(struct rt_tap *tap)
 	mem_unref(((struct rt_dtmf_watch *)tap)->to_8k);
 }
 
+static void cadence_fini(struct rt_tap *tap)
+{
+	mem_unref(((struct rt_cadence_watch *)tap)->cadence);
+	mem_unref(((struct rt_cadence_watch *)tap)->to_8k);
+}
+
+/* Of two tones between which no report could go the later one is told. */
+static void cadence_hear(struct rt_tap *tap, const int16_t *const sides[2], size_t n)
+{
+	role_assert_media();
+	struct rt_cadence_watch *w = (struct rt_cadence_watch *)tap;
+	const int16_t *pcm = sides[RT_READ];
+	if (w->to_8k) {
+		n = resample_run(w->to_8k, pcm, &n, tap->s->t->frame[FRAME_TAP], PCM_8K);
+		pcm = tap->s->t->frame[FRAME_TAP];
+	}
+	int tone = cadence_feed(w->cadence, pcm, n);
+	if (tone < 0)
+		return;
+	tap->event = (uint16_t)tone;
+	tap_heard(tap);
+}
+
+static const struct rt_tap_ops cadence_ops = {.name = "cadence", .fini = cadence_fini, .hear = cadence_hear};
 static const struct rt_tap_ops tone_ops = {.name = "tone", .hear = tone_hear};
 static const struct rt_tap_ops energy_ops = {.name = "energy", .hear = energy_hear};
 static const struct rt_tap_ops dtmf_ops = {.name = "dtmf", .fini = dtmf_fini, .hear = dtmf_hear};
@@ -141,6 +165,23 @@ int rt_tone_watch_new(struct rt_tone_watch **out, const struct media_params *p, 
 		tonedet_init(&w->det[i], w->tap.pcm->recv_hz, conf->freqs_hz, conf->freq_count);
 	*out = w;
 	return ST_OK;
+}
+
+int rt_cadence_watch_new(struct rt_tap **out, const struct media_params *p, const struct media_cadence_conf *conf)
+{
+	struct rt_cadence_watch *w;
+	int st = tap_new((void **)&w, sizeof(*w), &cadence_ops, p);
+	if (st)
+		return st;
+	st = cadence_new(&w->cadence, conf->elements, conf->count);
+	if (!st && w->tap.pcm->recv_hz != CADENCE_RATE_HZ)
+		st = resample_new(&w->to_8k, w->tap.pcm->recv_hz, CADENCE_RATE_HZ, 1);
+	watch_sides(&w->tap, true, false);
+	if (st)
+		rt_tap_free(&w->tap);
+	else
+		*out = &w->tap;
+	return st;
 }
 
 int rt_energy_watch_new(
