@@ -370,6 +370,7 @@ def test_masked_by_a_file_that_is_none(sw, phone):
     a, b = set_up(phone, "events", "events")
     drops(sw, uuid(sw, "outbound"), "on", "mask_file", "/nowhere/at/all.wav")
     a.press("1")
+    sw.wait_log("cannot play /nowhere/at/all.wav")
     tells(b, a, "2")
     assert not b.p.talk.digits()
     a.p.bye()

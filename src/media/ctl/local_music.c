@@ -115,7 +115,7 @@ ON_WORK static void chime_end(struct lmusic *m)
 
 ON_WORK static void chime_begin(struct lmusic *m, uint64_t at_us)
 {
-	uint64_t max_us = (uint64_t)m->chime.max_s * 1000000;
+	uint64_t max_us = (uint64_t)clock_us_of_s(m->chime.max_s);
 	m->chime.reader = reader_open(m, m->chime.files[m->chime.now], at_us);
 	m->chime.left = !max_us ? UINT64_MAX : max_us > at_us ? frames_of_us(m, max_us - at_us) : 0;
 	m->chime.now = (m->chime.now + 1) % m->chime.count;
@@ -125,7 +125,7 @@ ON_WORK static void chime_begin(struct lmusic *m, uint64_t at_us)
 
 ON_WORK static void chimes_tune_in(struct lmusic *m)
 {
-	uint64_t every_us = (uint64_t)m->chime.every_s * 1000000, max_us = (uint64_t)m->chime.max_s * 1000000;
+	uint64_t every_us = (uint64_t)clock_us_of_s(m->chime.every_s), max_us = (uint64_t)clock_us_of_s(m->chime.max_s);
 	uint64_t each[LCHIMES_MAX], total_us = 0, at_us;
 	char *rest = m->chime.list, *one;
 	while (m->chime.count < LCHIMES_MAX && (one = rest ? strsep(&rest, ",") : NULL))

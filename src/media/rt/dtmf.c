@@ -4,6 +4,7 @@
  * stream; on the stream's tick a digit goes out as telephone-event (RFC 4733) or, where the far side takes none and the
  * codec is known here, as a tone in the audio. While a digit and the gap after it last, nothing else is sent; w and W
  * only wait. */
+#include "base/clock.h"
 #include "media/rt/rt_i.h"
 
 #include <string.h>
@@ -26,12 +27,12 @@ ON_MEDIA static bool can_pass_through(const struct rt_stream *s)
 ON_MEDIA static void digit_done(struct rt_stream *s, const struct telev_report *done)
 {
 	uint32_t clock_hz = s->params.recv.clock_hz ? s->params.recv.clock_hz : 8000;
-	bool was_relayed = s->has_relayed_event && s->dtmf_in.last_ts == s->relayed_event_ts;
+	bool was_relayed = s->relayed_event.is_begun && s->dtmf_in.last_ts == s->relayed_event.ts;
 	struct rt_digit d = {.digit = done->digit,
 	    .duration = (uint16_t)((uint64_t)done->duration * 8000 / clock_hz),
 	    .is_captured = s->digit_flags & RT_DIGITS_CAPTURED && !was_relayed};
 	report_digit(s, &d);
-	if (d.is_captured || was_relayed || !has_listener(s) || can_pass_through(s))
+	if (d.is_captured || was_relayed || !has_listener(s))
 		return;
 	dtmf_out_queue(
 	    s->t->flows[s->f->to].s, (char[]){d.digit, 0}, d.duration / 8u, s->digit_flags & RT_DIGITS_READ_TONES);
@@ -49,19 +50,25 @@ ON_MEDIA static void source_look(struct rt_stream *s, uint32_t ssrc)
 	s->dtmf_in_ssrc = ssrc;
 }
 
-/* An event of which the peer has seen the beginning goes on to its end, whatever was asked for meanwhile. */
+ON_MEDIA static bool is_seen(const struct telev_rx *rx, uint32_t ts)
+{
+	return (rx->is_active && rx->ts == ts) || (rx->has_last && rx->last_ts == ts);
+}
+
+/* An event of which the peer has seen the beginning goes on to its end, whatever was asked for meanwhile; one whose
+ * beginning was kept from it comes to it as a digit of our own, or control's: its end alone would be a second key. */
 bool dtmf_in(struct rt_stream *s, const struct pkt *k)
 {
 	struct telev_report done;
-	bool is_begun = s->has_relayed_event && k->ts == s->relayed_event_ts;
-	bool is_relayed =
-	    has_listener(s) && can_pass_through(s) && (!(s->digit_flags & RT_DIGITS_CAPTURED) || is_begun);
+	bool is_begun = s->relayed_event.is_begun && k->ts == s->relayed_event.ts;
 	source_look(s, k->ssrc);
+	bool is_fresh = !(s->digit_flags & RT_DIGITS_CAPTURED) && !is_seen(&s->dtmf_in, k->ts);
+	bool is_relayed = has_listener(s) && can_pass_through(s) && (is_begun || is_fresh);
 	bool is_done = telev_rx_packet(&s->dtmf_in, k->payload, k->n, k->ts, s->t->now_us, &done);
 	if (is_done && s->dtmf_in.last_ts != k->ts) /* the one before, whose end was lost */
 		digit_done(s, &done), is_done = false;
-	if (is_relayed)
-		s->has_relayed_event = true, s->relayed_event_ts = k->ts;
+	if (is_relayed && !is_begun)
+		s->relayed_event = (struct rt_relayed_event){.is_begun = true, .ts = k->ts};
 	if (is_done)
 		digit_done(s, &done);
 	return is_relayed;
@@ -194,7 +201,9 @@ ON_MEDIA static bool tone_send(struct rt_stream *s)
 static int32_t gap_us(const struct rt_stream *s)
 {
 	unsigned ms = s->params.digit_gap_ms;
-	return !ms ? GAP_US : (int32_t)(ms < GAP_MIN_MS ? GAP_MIN_MS : ms > GAP_MAX_MS ? GAP_MAX_MS : ms) * 1000;
+	if (!ms)
+		return GAP_US;
+	return (int32_t)clock_us_of_ms(ms < GAP_MIN_MS ? GAP_MIN_MS : ms > GAP_MAX_MS ? GAP_MAX_MS : ms);
 }
 
 bool dtmf_out_tick(struct rt_stream *s)

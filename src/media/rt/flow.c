@@ -121,6 +121,18 @@ static bool is_new_source(const struct rt_out *o, const struct pkt *k)
 	return !o->is_anchored || o->src_ssrc != k->ssrc || jump > SEQ_JUMP_MAX || jump < -SEQ_JUMP_MAX;
 }
 
+/* The source goes on, from k, behind what was sent; k itself is of that time. */
+ON_MEDIA static void anchor(struct rt_flow *f, const struct pkt *k, uint32_t ts)
+{
+	struct rt_out *o = &f->out;
+	o->seq_offset = (uint16_t)(o->seq + 1 - k->seq);
+	o->ts_offset = ts - k->ts;
+	o->src_ssrc = k->ssrc, o->src_seq = o->anchor_seq = k->seq;
+	o->is_anchored = true;
+	if (f->is_fec)
+		fec_anchor(f);
+}
+
 void flow_forward(struct rt_thread *t, struct rt_flow *f, struct pkt *k, uint8_t pt)
 {
 	struct rt_out *o = &f->out;
@@ -129,12 +141,7 @@ void flow_forward(struct rt_thread *t, struct rt_flow *f, struct pkt *k, uint8_t
 		return;
 	}
 	if (is_new_source(o, k)) {
-		o->seq_offset = (uint16_t)(o->seq + 1 - k->seq);
-		o->ts_offset = flow_ts_now(f) - k->ts;
-		o->src_ssrc = k->ssrc, o->src_seq = o->anchor_seq = k->seq;
-		o->is_anchored = true;
-		if (f->is_fec)
-			fec_anchor(f);
+		anchor(f, k, flow_ts_now(f));
 		if (f->is_passed && f->s->peer)
 			key_frame_ask(f->s->peer);
 		else
@@ -251,9 +258,16 @@ ON_MEDIA static void event_in(struct rt_thread *t, struct rt_flow *f, struct pkt
 	if (!dtmf_in(f->s, k))
 		return;
 	struct rt_flow *to = &t->flows[f->to];
+	struct rt_relayed_event *e = &f->s->relayed_event;
+	/* An event's time is its name: of which the far side has seen the beginning goes on under it, though something
+	 * of our own was sent meanwhile. Else it hears two keys. */
+	if (to->may_relay && e->is_sent && e->sent_ssrc == to->out.ssrc && is_new_source(&to->out, k))
+		anchor(to, k, e->sent_ts);
 	if (to->may_relay)
 		to->s->out_dtmf++;
 	flow_forward(t, to, k, (uint8_t)to->send_dtmf_pt);
+	if (to->may_relay)
+		e->is_sent = true, e->sent_ts = k->ts + to->out.ts_offset, e->sent_ssrc = to->out.ssrc;
 }
 
 void flow_sound(struct rt_thread *t, struct rt_flow *f, struct pkt *k)

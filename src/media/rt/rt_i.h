@@ -184,6 +184,14 @@ struct rt_rtcp {
 	struct xr_voip xr; /* the peer's */
 };
 
+/* The telephone-event that was passed on last. */
+struct rt_relayed_event {
+	bool is_begun; /* ts is of one of which packets were passed on */
+	uint32_t ts;   /* its time, as it came */
+	bool is_sent;
+	uint32_t sent_ts, sent_ssrc; /* as the far side was told it */
+};
+
 struct rt_stream {
 	/* What every packet looks at besides the row, together: nobody has touched it for 20 ms (flow_fetch). */
 	struct rt_flow *f; /* its row, or &parked */
@@ -240,9 +248,8 @@ struct rt_stream {
 	uint32_t made_ts, made_ts_next; /* of the frame of samples sent last, and the one after it */
 	bool was_made;
 	struct rt_dtmf_out dtmf_out;
-	unsigned digit_flags;   /* enum rt_digit_flag */
-	bool has_relayed_event; /* relayed_event_ts is of an event of which packets were relayed */
-	uint32_t relayed_event_ts;
+	unsigned digit_flags; /* enum rt_digit_flag */
+	struct rt_relayed_event relayed_event;
 	struct rt_red_in red_in;
 	uint64_t lost_before; /* by earlier SSRCs */
 	struct rt_rtcp rtcp;

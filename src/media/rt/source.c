@@ -112,7 +112,7 @@ static void learn_follow(const struct rt_finder *n, struct rt_stream *s)
 ON_MEDIA static void digits_part(struct rt_stream *s)
 {
 	memset(&s->dtmf_in, 0, sizeof(s->dtmf_in));
-	s->has_relayed_event = false;
+	s->relayed_event = (struct rt_relayed_event){0};
 }
 
 static bool learn_takes_rtp(
