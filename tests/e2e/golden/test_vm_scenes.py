@@ -20,7 +20,6 @@ REASONS = [
     (r"vm-config-menu", r"-(key: id|user: #|domain: #|ip: #)", "parameters of the recorded program for a look-up outside; here there is none"),
     (r"vm-no-answer-before", r"[-+]CHANNEL_EXECUTE leg=# voicemail\(default # #\)", "the application makes the early media itself"),
     (r"vm-commands", r"-\+OK|\+Error: \[group=.*", "a file that is not there is told"),
-    (r"vm-leave-with-greeting", r"-playback_(last_offset_pos|ms|samples|seconds): #", "of what a key broke off it is not told how much was heard"),
 ]
 BOX = "1005@127.0.0.1"
 TALK = 440
