@@ -471,6 +471,50 @@ static int test_digits_captured(void)
 	return room_stop();
 }
 
+/* What is an event's rest only is no key of its own; what goes on behind sound of ours goes on under the event's time.
+ */
+static int test_digits_across_a_change(void)
+{
+	role_assert_ctl();
+	static const struct telev_event begin = {.event = 3, .volume_dbm0 = 10, .duration = 160},
+	                                end = {.event = 3, .volume_dbm0 = 10, .is_end = true, .duration = 320};
+	uint8_t a[160] = {0}, first[4], last[4];
+	size_t at;
+	telev_write(first, &begin);
+	telev_write(last, &end);
+	EXPECT_INT(room_start(1, 2), 0);
+	EXPECT_INT(mstream_relay(A->s, B->s), ST_OK);
+	EXPECT_INT(mstream_capture_dtmf(A->s, true), ST_OK);
+	EXPECT_INT(settle(), 0);
+	peer_send(A, 101, true, A->seq++, 800, first, 4);
+	peer_send(A, 101, false, A->seq++, 800, last, 4);
+	EXPECT_INT(wait_report(A, MEDIA_R_DTMF, 1), 0);
+	EXPECT(report_last(A, MEDIA_R_DTMF)->is_captured); /* control tells it */
+	EXPECT_INT(mstream_capture_dtmf(A->s, false), ST_OK);
+	EXPECT_INT(settle(), 0);
+	peer_send(A, 101, false, A->seq++, 800, last, 4);
+	peer_send(A, 101, false, A->seq++, 800, last, 4);
+	peer_send(A, 0, false, A->seq++, 1600, a, 160);
+	EXPECT_INT(wait_packets(B, 1), 0);
+	EXPECT_INT(B->kept[0].pt, 0);
+
+	peer_send(A, 101, true, A->seq++, 8000, first, 4);
+	EXPECT_INT(wait_packets(B, 2), 0);
+	EXPECT_INT(mstream_play(B->s, "silence_stream://100", 1, NULL), ST_OK);
+	EXPECT_INT(wait_report(B, MEDIA_R_PLAY_DONE, 1), 0);
+	EXPECT_INT(settle(), 0);
+	at = B->count;
+	EXPECT(at > 4);
+	peer_send(A, 101, false, A->seq++, 8000, last, 4);
+	EXPECT_INT(wait_packets(B, at + 1), 0);
+	EXPECT_INT(B->kept[at].pt, 101);
+	EXPECT(B->kept[at].ts == B->kept[1].ts);
+	EXPECT_INT((uint16_t)(B->kept[at].seq - B->kept[at - 1].seq), 1);
+	EXPECT_INT(wait_report(A, MEDIA_R_DTMF, 2), 0);
+	EXPECT(!report_last(A, MEDIA_R_DTMF)->is_captured);
+	return room_stop();
+}
+
 static int test_digits_sent(void)
 {
 	role_assert_ctl();
@@ -813,6 +857,7 @@ TEST_MAIN({"relay both ways: payload, headers, statistics", test_both_ways, TEST
     {"PCMU and PCMA", test_ulaw_alaw, TEST_LOOP}, {"other packet times and rates", test_repacketised, TEST_LOOP},
     {"digits: reported once, relayed with their number mapped", test_digits_once_and_relayed, TEST_LOOP},
     {"digits: captured, the peer sees none", test_digits_captured, TEST_LOOP},
+    {"digits: across a change", test_digits_across_a_change, TEST_LOOP},
     {"digits: sent as events and in the audio", test_digits_sent, TEST_LOOP},
     {"hold and mute", test_direction_and_mute, TEST_LOOP}, {"time-out and RTCP", test_timeout_and_rtcp, TEST_LOOP},
     {"streams move between threads", test_two_threads, TEST_LOOP},
