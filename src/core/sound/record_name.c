@@ -190,13 +190,18 @@ static ON_CTL uint32_t number(const struct vars *params, const char *name, uint3
 	return n >= min && n <= max ? (uint32_t)n : 0;
 }
 
+static ON_CTL bool is_on(const struct vars *params, const char *name)
+{
+	return str_is_true(vars_get(params, name));
+}
+
 void record_params_read(const struct vars *params, struct media_record_conf *conf)
 {
 	if (!params)
 		return;
 	conf->file_rate_hz = number(params, "samplerate", 8000, 48000);
 	conf->file_channels = number(params, "force_channels", 1, 2);
-	conf->is_constant_rate = str_is_true(vars_get(params, "cbr"));
+	conf->is_constant_rate = is_on(params, "cbr");
 	conf->bit_rate_kbps = number(params, "ab", 6, 512);
 	for (int i = 0; i < MEDIA_TAG_COUNT; i++) {
 		const char *text = vars_get(params, record_tag_variable((enum media_tag)i));
