@@ -57,7 +57,8 @@ static int test_wav(void) NO_ROLE_CHECK
 {
 	static const char *const names[] = {"a.wav"};
 	static int16_t s[SECOND];
-	struct file_writer_conf conf = {.rate_hz = 8000, .tags = {[FILE_TAG_TITLE] = "hello", [FILE_TAG_COMMENT] = "c"}};
+	struct file_writer_conf conf = {
+	    .rate_hz = 8000, .tags = {[FILE_TAG_TITLE] = "hello", [FILE_TAG_COMMENT] = "c"}};
 	struct file_pcm pcm;
 	struct file_reader *r;
 	int16_t chunk[100];
