@@ -24,6 +24,8 @@ SESSIONS = {
     "7001": ("{RECORD_STEREO=true,samplerate=16000}", "stereo.wav"),
     "7002": ("{ab=16,cbr=true}", "small.mp3"),
     "7003": ("{ab=48,cbr=true}", "large.mp3"),
+    "7006": ("{ab=8}", "small.opus"),
+    "7007": ("{ab=64,samplerate=48000}", "large.opus"),
     "7004": ("{force_channels=2}", "twice.wav"),
     "7005": ("{record_sample_rate=16000}{RECORD_TITLE='one,two'}", "wide.wav"),
 }
@@ -112,6 +114,9 @@ def test_parameters(sw, phone, events, number):
         assert np.abs(both[:, 1]).max() > 1000 > np.abs(both[:, 0]).max(), "the tone on the right, the phone's silence on the left"
     if number in ("7002", "7003"):
         assert s["codec_name"] == "mp3" and int(s["bit_rate"]) == {"7002": 16000, "7003": 48000}[number]
+    if number in ("7006", "7007"):
+        bits = path.stat().st_size * 8 / float(told(path)["format"]["duration"]) / 1000
+        assert s["codec_name"] == "opus" and (5 < bits < 14 if number == "7006" else 30 < bits < 80), bits
     if number == "7004":
         both, _ = samples(path)
         assert both.shape[1] == 2 and (both[:, 0] == both[:, 1]).all() and np.abs(both).max() > 1000
