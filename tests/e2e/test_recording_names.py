@@ -42,11 +42,11 @@ def sw(tmp_path_factory):
     wav(d / "short.wav", judge.tone(600, 0.3, level=4000))
     play, short = (f"playback {d}/{name}.wav" for name in ("tone", "short"))
     wanted = [extension(number, "answer", f"record_session {before}{d}/{name}", play, f"stop_record_session {before}{d}/{name}",
-                        "sleep 200", "hangup") for number, (before, name) in SESSIONS.items()]
+                        "hangup") for number, (before, name) in SESSIONS.items()]
     wanted += [
-        extension("7020", "answer", "set RECORD_ARTIST=who", "set record_comment=what", f"record {{samplerate=16000,RECORD_TITLE=said}}{d}/said.wav 1", "sleep 100", "hangup"),
-        extension("7021", "answer", f"record {d}/plain 1", "sleep 100", "hangup"),
-        extension("7022", "answer", f"record_session {d}/both", play, f"stop_record_session {d}/both", "sleep 300", "hangup"),
+        extension("7020", "answer", "set RECORD_ARTIST=who", "set record_comment=what", f"record {{samplerate=16000,RECORD_TITLE=said}}{d}/said.wav 1", "hangup"),
+        extension("7021", "answer", f"record {d}/plain 1", "hangup"),
+        extension("7022", "answer", f"record_session {d}/both", play, f"stop_record_session {d}/both", "hangup"),
         extension("7023", "answer", *[f"set RECORD_{k}={k.lower()}" for k in
                                       ("TITLE", "ARTIST", "COMMENT", "COPYRIGHT", "SOFTWARE")], "set RECORD_DATE=2026",
                   f"record_session {d}/tags.wav", play, "set left=[${RECORD_TITLE}${RECORD_DATE}]", "hangup"),
@@ -56,9 +56,9 @@ def sw(tmp_path_factory):
         extension("7027", "answer", f"record_session {{RECORD_TITLE=${{sip_h_X-Name}}}}{d}/of-caller.wav", short, "hangup"),
         extension("7028", "answer", f"record {d}/${{sip_h_X-Name}}.wav 1", "hangup"),
     ]
-    wanted += [extension(f"71{i:02}", "answer", f"record_session {d}/native.{name}", play, f"stop_record_session {d}/native.{name}",
-                         "sleep 100", f"playback {d}/native.{name}", "set heard=${playback_ms}", "hangup")
-               for i, name in enumerate(NATIVE)]
+    for i, name in enumerate(NATIVE):
+        wanted += [extension(f"71{i:02}", "answer", f"record_session {d}/native.{name}", play, f"stop_record_session {d}/native.{name}", "hangup"),
+                   extension(f"72{i:02}", "answer", f"playback {d}/native.{name}", "set heard=${playback_ms}", "hangup")]
     write_extensions(s, wanted)
     s.start()
     yield s
@@ -73,10 +73,13 @@ def events(sw):
     e.close()
 
 
-def over(sw, phone, events, number):
+def over(sw, phone, events, number, files=0):
+    """So many recordings have been closed by then."""
     p = phone("1000")
     call(p, number)
     uuid = uuid_of(sw, "1000")
+    for _ in range(files):
+        events.wait_event("RECORD_STOP", timeout=20, Unique_ID=uuid)
     done = events.wait_event("CHANNEL_HANGUP_COMPLETE", timeout=20, Unique_ID=uuid)
     ended(p)
     return uuid, done
@@ -101,7 +104,7 @@ def samples(path):
 @pytest.mark.parametrize("number", SESSIONS)
 def test_parameters(sw, phone, events, number):
     name = SESSIONS[number][1]
-    over(sw, phone, events, number)
+    over(sw, phone, events, number, files=1)
     path = sw.files / name
     assert path.exists() and not [f for f in os.listdir(sw.files) if f.startswith("{")]
     s = stream(path)
@@ -137,7 +140,7 @@ def test_events_tell_what_was_given(sw, phone, events):
 
 
 def test_record(sw, phone, events):
-    over(sw, phone, events, "7020")
+    over(sw, phone, events, "7020", files=1)
     s = told(sw.files / "said.wav")
     assert s["streams"][0]["sample_rate"] == "16000" and [s["format"]["tags"][k] for k in ("title", "artist", "comment")] == ["said", "who", "what"]
     assert 0.8 < float(s["streams"][0]["duration"]) < 1.3
@@ -145,9 +148,9 @@ def test_record(sw, phone, events):
 
 def test_without_an_extension(sw, phone, events):
     """The codec's own name: its packets, as in FreeSWITCH; both ways are two files."""
-    over(sw, phone, events, "7021")
+    over(sw, phone, events, "7021", files=1)
     assert 6400 <= (sw.files / "plain.PCMU").stat().st_size <= 9600
-    over(sw, phone, events, "7022")
+    over(sw, phone, events, "7022", files=2)
     said, heard = (sw.files / f"both-{side}.PCMU" for side in ("in", "out"))
     assert 9600 < heard.stat().st_size < 16000 and said.exists()
     mulaw = np.frombuffer(heard.read_bytes(), np.uint8)
@@ -156,7 +159,7 @@ def test_without_an_extension(sw, phone, events):
 
 
 def test_tags(sw, phone, events):
-    _, done = over(sw, phone, events, "7023")
+    _, done = over(sw, phone, events, "7023", files=1)
     tags = told(sw.files / "tags.wav")["format"]["tags"]
     assert {k: v for k, v in tags.items() if k in ("title", "artist", "comment", "copyright", "date")} == {
         "title": "title", "artist": "artist", "comment": "comment", "copyright": "copyright", "date": "2026"}
@@ -177,9 +180,10 @@ def test_refused(sw, phone, events, number, word):
 def test_native(sw, phone, events, number):
     """A second and a half of the codec's frames, which play again."""
     name, per_s = list(NATIVE.items())[int(number) - 7100]
-    _, done = over(sw, phone, events, number)
+    over(sw, phone, events, number, files=1)
     size = (sw.files / f"native.{name}").stat().st_size
     assert 1.3 * per_s < size < 2.2 * per_s
+    _, done = over(sw, phone, events, f"72{number[2:]}")
     assert 1300 < int(done["variable_heard"]) < 2200
 
 
